@@ -1,0 +1,48 @@
+"""Names to functions, so that a lower app can ask a higher one without importing it.
+
+An asked-for name that nobody registered is an error, never a silent pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Registry:
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._functions: dict[str, Callable[..., Any]] = {}
+
+    def __call__(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            known = self._functions.get(name)
+            if known is not None and known.__qualname__ != function.__qualname__:
+                raise RuntimeError(f"two functions for {self.what} {name}")
+            self._functions[name] = function
+            return function
+
+        return register
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        try:
+            return self._functions[name]
+        except KeyError:
+            raise LookupError(f"no {self.what} is registered as {name!r}") from None
+
+    def get(self, name: str) -> Callable[..., Any] | None:
+        return self._functions.get(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._functions
+
+    def __iter__(self):
+        return iter(sorted(self._functions))
+
+
+check = Registry("check")  # gate check name -> fn(version, evidence) -> core.outcomes.Outcome
+facts = Registry("facts")  # subject kind -> fn(subject) -> access.facts.Facts
+content = Registry("canonical content")  # subject kind -> fn(subject) -> dict (canonical JSON)
+precondition = Registry("precondition")  # act -> fn(subject) -> None or raises Refused
+job = Registry("job")  # job kind -> fn(job) run by the worker
+job_failed = Registry("job failure")  # job kind -> fn(job, error) writes the failed end of its record

@@ -1,0 +1,3 @@
+"""All URLs: the browser door and the API door."""
+
+urlpatterns: list = []
