@@ -1,0 +1,68 @@
+"""The act being carried out now. Whoever writes a record with history writes it inside an act, or not at all."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+
+class WriteOutsideAct(RuntimeError):
+    """A record that keeps history was about to be written with no act to account for it."""
+
+
+@dataclass
+class CurrentAct:
+    """One act under way. `rows` collects (table, row id, digest) of every history row and signature written."""
+
+    name: str
+    act_id: str
+    user_id: int | None
+    reason: str = ""
+    rows: list[tuple[str, int, str]] = field(default_factory=list)
+
+
+_current: ContextVar[CurrentAct | None] = ContextVar("countersign_current_act", default=None)
+
+
+def new_act_id() -> str:
+    return uuid.uuid4().hex
+
+
+def current() -> CurrentAct:
+    """The act under way; raises WriteOutsideAct when there is none."""
+    act = _current.get()
+    if act is None:
+        raise WriteOutsideAct("No act is under way: records with history are written by acts only.")
+    return act
+
+
+def current_act_id() -> str:
+    """Identifier of the act under way, or empty. The SQLite triggers call this for tables without an act column."""
+    act = _current.get()
+    return act.act_id if act else ""
+
+
+@contextmanager
+def opened(name: str, *, user_id: int | None, act_id: str = "", reason: str = "") -> Iterator[CurrentAct]:
+    """Open an act inside the caller's transaction; acts do not nest."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if not connection.in_atomic_block:
+        raise WriteOutsideAct(f"{name}: an act is opened inside a transaction.")
+    outer = _current.get()
+    if outer is not None:
+        raise WriteOutsideAct(f"{name} was called inside {outer.name}: acts do not nest.")
+    act = CurrentAct(name=name, act_id=act_id or new_act_id(), user_id=user_id, reason=reason)
+    if connection.vendor == "postgresql":
+        # The triggers on tables without an act column (grants, memberships) read it from here.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('countersign.act_id', %s, true)", [act.act_id])
+    token = _current.set(act)
+    try:
+        yield act
+    finally:
+        _current.reset(token)

@@ -1,0 +1,138 @@
+"""History rows that account for themselves: each carries the act that wrote it and a MAC the database cannot make.
+
+Use `history = history()` in a model. The MAC is HMAC-SHA-256 under a key outside the database over the canonical
+content of the history row, so that an edit of row, trail and record together, before sealing, still shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from simple_history.models import HistoricalChanges, HistoricalRecords
+from simple_history.signals import post_create_historical_record, pre_create_historical_record
+
+from apps.trail.current import current
+
+# Filled by the row itself or by its table, so not part of what the MAC covers.
+UNCOVERED = ("history_id", "mac")
+
+
+class ActHistory(models.Model):
+    """Columns every history table has besides those of simple-history."""
+
+    act_id = models.CharField(max_length=32)
+    mac = models.CharField(max_length=64)
+
+    class Meta:
+        abstract = True
+
+
+class Records(HistoricalRecords):
+    """simple-history with our columns; a person in the history is protected, never set to nothing."""
+
+    def _get_history_user_fields(self) -> dict:
+        user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+        return {"history_user": user}
+
+
+def history(**options: Any) -> Records:
+    """The `HistoricalRecords` of a model of ours. `options` are simple-history's (for example excluded_fields)."""
+    return Records(
+        bases=[ActHistory],
+        history_id_field=models.BigAutoField(),
+        history_change_reason_field=models.TextField(blank=True, default=""),
+        **options,
+    )
+
+
+def is_history(model: type[models.Model]) -> bool:
+    return issubclass(model, HistoricalChanges)
+
+
+def _stable_json(value: Any) -> Any:
+    """JSON as both databases give it back: 1.0 and 1e0 are one number, keys are text, tuples are lists."""
+    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else repr(value)
+    if isinstance(value, dict):
+        return {str(key): _stable_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_stable_json(item) for item in value]
+    return _stable_json(json.loads(json.dumps(value, cls=DjangoJSONEncoder)))
+
+
+def stable(field: models.Field, value: Any) -> Any:
+    """`value` of `field` in one form, the same before it is written and after it is read on either database."""
+    if isinstance(field, models.JSONField):
+        return _stable_json(value)
+    if isinstance(field, models.ForeignKey):
+        return stable(field.target_field, value)
+    if value is None:
+        return None
+    value = field.to_python(value)
+    if isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, Decimal):
+        places = getattr(field, "decimal_places", None)
+        return str(value if places is None else value.quantize(Decimal(1).scaleb(-places)))
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return str(value)
+
+
+@lru_cache(maxsize=None)
+def covered(model: type[models.Model]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
+    """(attribute, column, form) of every field of a history model that its MAC covers."""
+
+    def form(field: models.Field) -> Callable[[Any], Any]:
+        return lambda value: stable(field, value)
+
+    return tuple(
+        (field.attname, field.column, form(field))
+        for field in model._meta.concrete_fields
+        if field.name not in UNCOVERED
+    )
+
+
+def mac_content(table: str, values: Iterable[tuple[str, Any]]) -> bytes:
+    """What the MAC of a history row covers: its table and its (column, stable value) pairs."""
+    content = {"table": table, "row": dict(values)}
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _account(sender: type[models.Model], history_instance: Any, **_: Any) -> None:
+    from apps.trail.identity import keys
+
+    act = current()
+    history_instance.act_id = act.act_id
+    history_instance.history_user_id = act.user_id
+    history_instance.history_change_reason = act.reason
+    values = [(column, form(getattr(history_instance, name))) for name, column, form in covered(sender)]
+    history_instance.mac = keys().mac(mac_content(sender._meta.db_table, values))
+
+
+def _note_row(sender: type[models.Model], history_instance: Any, **_: Any) -> None:
+    current().rows.append((sender._meta.db_table, history_instance.history_id, history_instance.mac))
+
+
+def connect() -> None:
+    pre_create_historical_record.connect(_account, dispatch_uid="trail.account")
+    post_create_historical_record.connect(_note_row, dispatch_uid="trail.note_row")
