@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from csp.constants import NONE, SELF
+from kombu import Queue
 
 from portal import env
 
@@ -11,6 +12,7 @@ VERSION = "0.1.0"
 COUNTERSIGN_DATA = env.data_folder()
 DEMO = False
 ENVIRONMENT_LABEL = "NOT SET"
+DEMO_SECRET_KEY = "demo-only-not-a-secret-demo-only-not-a-secret-demo"  # known to everybody; prod refuses it
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -66,6 +68,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "apps.web.context.frame",
             ],
         },
     }
@@ -91,6 +94,10 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -156,7 +163,15 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
 }
+# Housekeeping has its own queue, so that two long computations cannot hold up the seal.
+CELERY_TASK_DEFAULT_QUEUE = "work"
+CELERY_TASK_QUEUES = [Queue("work"), Queue("house")]
+CELERY_TASK_ROUTES = {"core.sweep": {"queue": "house"}, "trail.seal": {"queue": "house"}}
+# A beat nobody took within its period is dropped: the next one does the same work.
 CELERY_BEAT_SCHEDULE = {
-    "core.sweep": {"task": "core.sweep", "schedule": 5.0},
-    "trail.seal": {"task": "trail.seal", "schedule": 1.0},
+    "core.sweep": {"task": "core.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "trail.seal": {"task": "trail.seal", "schedule": 1.0, "options": {"expires": 2}},
 }
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_TIMEZONE = TIME_ZONE

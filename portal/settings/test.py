@@ -1,17 +1,33 @@
-"""Tests: quick password hashing, unhashed static names, data in a temporary folder."""
+"""Tests: quick password hashing, unhashed static names, data and database in a temporary folder.
 
+One folder for each pytest process; a worker or command started by a test finds the same one by inheritance.
+"""
+
+import atexit
+import os
+import shutil
 import tempfile
 from pathlib import Path
 
-from portal.settings.base import *  # noqa: F403
+if "COUNTERSIGN_TEST_DATA" not in os.environ:
+    os.environ["COUNTERSIGN_TEST_DATA"] = tempfile.mkdtemp(prefix="countersign-test-")
+    atexit.register(shutil.rmtree, os.environ["COUNTERSIGN_TEST_DATA"], ignore_errors=True)
+_folder = Path(os.environ["COUNTERSIGN_TEST_DATA"]) / os.environ.get("PYTEST_XDIST_WORKER", "single")
+_folder.mkdir(parents=True, exist_ok=True)
+os.environ["COUNTERSIGN_DATA"] = str(_folder)
+
+from portal.settings.base import *  # noqa: E402, F403
 
 DEMO = False
 ENVIRONMENT_LABEL = "TEST"
 SECRET_KEY = "test-only-not-a-secret-test-only-not-a-secret-test"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
-COUNTERSIGN_DATA = Path(tempfile.mkdtemp(prefix="countersign-test-"))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file, not memory: a worker in its own process and a server in its own thread see the same rows.
+    DATABASES["default"]["TEST"] = {"NAME": str(_folder / "test.sqlite3")}  # noqa: F405
+    DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"  # noqa: F405

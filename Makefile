@@ -1,0 +1,37 @@
+# Everything here runs in the project's own environment; `python3 manage.py` makes it on first use.
+PYTHON := .venv/bin/python
+RULES := $(wildcard apps/*/rules.py apps/*/acts.py apps/*/acts)
+PROD := DJANGO_SETTINGS_MODULE=portal.settings.prod ALLOWED_HOSTS=portal.example \
+	SECRET_KEY=only-for-the-deploy-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF \
+	DATABASE_URL=postgres://nobody@127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0
+
+.PHONY: check static env format lock soak bench
+
+check: static
+	python3 manage.py test
+
+env:
+	@python3 manage.py version >/dev/null
+
+static: env
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	.venv/bin/lint-imports --no-cache
+	$(PYTHON) -m mypy apps/core apps/analysis apps/access apps/trail portal $(RULES)
+	DJANGO_SETTINGS_MODULE=portal.settings.test $(PYTHON) manage.py makemigrations --check --dry-run
+	$(PROD) $(PYTHON) manage.py check --deploy --fail-level WARNING
+	$(PYTHON) -m djlint templates --lint --quiet
+
+format: env
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+lock:
+	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--group dev --group demo pyproject.toml -o requirements.lock --quiet
+
+soak: env
+	python3 manage.py test -m soak
+
+bench: env
+	$(PYTHON) -m pytest tests/benchmarks -m "not soak" -s
