@@ -1,0 +1,43 @@
+"""What the frame of every page needs, beyond what its view gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest
+
+# First segment of the path → the area of the top bar it belongs to.
+AREAS = {
+    "work": "work",
+    "models": "models",
+    "datasets": "datasets",
+    "records": "records",
+    "audit": "records",
+    "signatures": "records",
+    "deviations": "records",
+    "packs": "records",
+}
+
+
+def demo_people() -> list[dict[str, str]]:
+    """The people of the demo for the switcher; empty outside demo settings."""
+    if not settings.DEMO:
+        return []
+    people = get_user_model().objects.filter(is_demo=True, is_active=True, is_service=False)
+    return list(people.order_by("printed_name").values("username", "printed_name", "title"))
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: environment label, version, area, reader's time zone, demo switcher."""
+    user = getattr(request, "user", None)
+    signed_in = bool(user and user.is_authenticated)
+    return {
+        "environment_label": settings.ENVIRONMENT_LABEL,
+        "product_version": settings.VERSION,
+        "demo": settings.DEMO,
+        "demo_people": demo_people,  # called by the template, so only pages that show it ask the database
+        "area": AREAS.get(request.path.strip("/").partition("/")[0], ""),
+        "time_zone": getattr(user, "time_zone", "UTC") if signed_in else "UTC",
+    }
