@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import DEFAULT_DB_ALIAS
+
 from apps.trail import keys as key_files
 from apps.trail.models import Entry, Log
 
@@ -17,21 +19,18 @@ def forget() -> None:
 def establish() -> Log:
     """The log's row, made with its keys when the database is new.
 
-    A row without its keys is replaced only while the trail is empty; later it is an error, told by KeyMissing.
+    A row without its keys is followed by a new one while the trail is empty; later it is an error (KeyMissing).
     """
-    log = Log.objects.filter(pk=1).first()
-    if log is not None and not key_files.exist(log.origin) and not Entry.objects.exists():
-        Log.objects.filter(pk=1).delete()
-        log = None
-    if log is None:
+    log = Log.objects.order_by("pk").last()
+    if log is None or (not key_files.exist(log.origin) and not Entry.objects.exists()):
         made = key_files.create(key_files.new_origin())
-        log, _ = Log.objects.get_or_create(pk=1, defaults={"origin": made.origin, "verifier": made.verifier})
+        log = Log.objects.create(origin=made.origin, verifier=made.verifier)
     return log
 
 
 def keys() -> key_files.Keys:
     """Keys of this database's log, remembered for the life of the process."""
-    known = _known.get("default")
+    known = _known.get(DEFAULT_DB_ALIAS)
     if known is None:
-        known = _known["default"] = key_files.load(establish().origin)
+        known = _known[DEFAULT_DB_ALIAS] = key_files.load(establish().origin)
     return known

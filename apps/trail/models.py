@@ -17,7 +17,7 @@ class Kind(models.TextChoices):
 
 
 class Log(models.Model):
-    """The one row that says which log this database is. `verifier` is the public key in note form."""
+    """Which log this database is: the newest row. `verifier` is the public key in note form."""
 
     origin = models.CharField(max_length=60)
     verifier = models.CharField(max_length=200)

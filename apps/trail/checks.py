@@ -1,0 +1,26 @@
+"""System check (tag database): a watched table without its triggers stops the start."""
+
+from __future__ import annotations
+
+import sys
+
+from django.core.checks import CheckMessage, Error
+from django.db import connections
+
+from apps.trail import triggers
+from apps.trail.watched import ENTRY_TABLE
+
+
+def triggers_stand(app_configs=None, databases=None, **_) -> list[CheckMessage]:
+    if sys.argv[1:2] == ["migrate"]:
+        return []  # migrate is what puts them right, and it runs the checks first
+    messages: list[CheckMessage] = []
+    for alias in databases or ():
+        connection = connections[alias]
+        if ENTRY_TABLE not in connection.introspection.table_names():
+            continue
+        for table, name, fault in triggers.faults(connection):
+            messages.append(
+                Error(f"Trigger {name} on {table}: {fault}.", hint="Run manage.py migrate.", id="trail.E001")
+            )
+    return messages

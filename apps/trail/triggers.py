@@ -1,0 +1,267 @@
+"""The triggers that make the tables append-only and write the row entries; one source for SQLite and PostgreSQL.
+
+Installed after every migrate (dropped and made again, so that a new column or a new app is covered). They catch
+what no Python signal sees: `QuerySet.update`, `bulk_create`, raw SQL, other programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from apps.trail.watched import ENTRY_TABLE, PENDING_TABLE, Watched, frozen_tables, watched_tables
+
+REFUSAL = "append-only: rows of this table are never changed or removed"
+NO_ACT = "a history row without an act is refused"
+COLUMNS = (
+    "at, kind, act, act_id, actor_uuid, actor_name, on_behalf_uuid, on_behalf_name, subject_kind, subject_id, "
+    "scope, table_name, row_id, body, salt, digest, mac"
+)
+
+# PostgreSQL functions by name. The settings pin how times, floats and bytes are told: to_jsonb follows the session.
+POSTGRES_FUNCTIONS = {
+    "trail_refuse": f"""
+BEGIN
+  RAISE EXCEPTION '{REFUSAL} (%)', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END
+""",
+    "trail_need_act": f"""
+BEGIN
+  IF NEW.act_id = '' OR NEW.mac = '' THEN
+    RAISE EXCEPTION '{NO_ACT} (%)', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END
+""",
+    "trail_pend": f"""
+BEGIN
+  INSERT INTO {PENDING_TABLE} (entry_id) VALUES (NEW.id);
+  RETURN NULL;
+END
+""",
+    # Arguments: subject kind, subject column, key column, act column or '', then hidden columns.
+    "trail_row": f"""
+DECLARE
+  told jsonb;
+  act text;
+  i int;
+BEGIN
+  IF TG_OP = 'DELETE' THEN told := to_jsonb(OLD); ELSE told := to_jsonb(NEW); END IF;
+  FOR i IN 4 .. TG_NARGS - 1 LOOP told := told - TG_ARGV[i]; END LOOP;
+  IF TG_OP = 'UPDATE' AND TG_NARGS > 4 THEN
+    IF told = (to_jsonb(OLD) - TG_ARGV[4:]) THEN RETURN NULL; END IF;
+  END IF;
+  IF TG_ARGV[3] <> '' THEN act := told ->> TG_ARGV[3];
+  ELSE act := coalesce(current_setting('countersign.act_id', true), ''); END IF;
+  INSERT INTO {ENTRY_TABLE} ({COLUMNS}) VALUES (
+    clock_timestamp(), 'row', '', act, '', '', '', '', TG_ARGV[0], told ->> TG_ARGV[1], '',
+    TG_TABLE_NAME, (told ->> TG_ARGV[2])::bigint,
+    jsonb_build_object('op', lower(TG_OP), 'row', told, 'table', TG_TABLE_NAME)::text,
+    replace(gen_random_uuid()::text, '-', ''), '', '');
+  RETURN NULL;
+END
+""",
+}
+POSTGRES_SETTINGS = {
+    "trail_row": "SET timezone = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex' SET datestyle = 'ISO'",
+}
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """One trigger: its table, its name (unique in the database on SQLite) and the statement that makes it."""
+
+    table: str
+    name: str
+    sql: str
+
+
+def _sqlite_row(one: Watched, operation: str) -> Trigger:
+    side = "OLD" if operation == "delete" else "NEW"
+    shown = [column for column in one.columns if column not in one.hidden]
+    act = f'{side}."{one.act_column}"' if one.act_column else "countersign_act_id()"
+    when = ""
+    if operation == "update" and one.hidden:
+        changed = " OR ".join(f'OLD."{column}" IS NOT NEW."{column}"' for column in shown)
+        when = f" WHEN {changed}"
+    name = f"trail_row_{operation}_{one.table}"
+    sql = (
+        f'CREATE TRIGGER "{name}" AFTER {operation.upper()} ON "{one.table}"{when} BEGIN '
+        f"INSERT INTO {ENTRY_TABLE} ({COLUMNS}) VALUES ("
+        f"strftime('%Y-%m-%d %H:%M:%f', 'now') || '000', 'row', '', {act}, '', '', '', '', "
+        f"'{one.subject_kind}', CAST({side}.\"{one.subject_column}\" AS TEXT), '', "
+        f"'{one.table}', {side}.\"{one.key}\", {one.body_json('sqlite', side, operation)}, "
+        f"lower(hex(randomblob(16))), '', ''); END"
+    )
+    return Trigger(one.table, name, sql)
+
+
+def _sqlite_refusing(table: str, operation: str, name: str = "", when: str = "", message: str = REFUSAL) -> Trigger:
+    name = name or f"trail_no_{operation}_{table}"
+    clause = f" WHEN {when}" if when else ""
+    sql = (
+        f'CREATE TRIGGER "{name}" BEFORE {operation.upper()} ON "{table}"{clause} '
+        f"BEGIN SELECT RAISE(ABORT, '{message} ({table})'); END"
+    )
+    return Trigger(table, name, sql)
+
+
+def _sqlite() -> list[Trigger]:
+    made = [
+        Trigger(
+            ENTRY_TABLE,
+            "trail_pend",
+            f"CREATE TRIGGER \"trail_pend\" AFTER INSERT ON {ENTRY_TABLE} "
+            f"BEGIN INSERT INTO {PENDING_TABLE} (entry_id) VALUES (NEW.id); END",
+        )
+    ]
+    for table in frozen_tables():
+        made += [_sqlite_refusing(table, "update"), _sqlite_refusing(table, "delete")]
+    for one in watched_tables():
+        if one.history:
+            guard = "NEW.act_id = '' OR NEW.mac = ''"
+            made.append(_sqlite_refusing(one.table, "insert", f"trail_need_act_{one.table}", guard, NO_ACT))
+        operations = ("insert", "update", "delete") if one.changes else ("insert",)
+        made += [_sqlite_row(one, operation) for operation in operations]
+    return made
+
+
+def _postgres() -> list[Trigger]:
+    made = [
+        Trigger(
+            ENTRY_TABLE,
+            "trail_pend",
+            f"CREATE TRIGGER trail_pend AFTER INSERT ON {ENTRY_TABLE} FOR EACH ROW EXECUTE FUNCTION trail_pend()",
+        )
+    ]
+    for table in frozen_tables():
+        made += [
+            Trigger(
+                table,
+                "trail_no_change",
+                f'CREATE TRIGGER trail_no_change BEFORE UPDATE OR DELETE ON "{table}" '
+                "FOR EACH ROW EXECUTE FUNCTION trail_refuse()",
+            ),
+            Trigger(
+                table,
+                "trail_no_truncate",
+                f'CREATE TRIGGER trail_no_truncate BEFORE TRUNCATE ON "{table}" '
+                "FOR EACH STATEMENT EXECUTE FUNCTION trail_refuse()",
+            ),
+        ]
+    for one in watched_tables():
+        if one.history:
+            made.append(
+                Trigger(
+                    one.table,
+                    "trail_need_act",
+                    f'CREATE TRIGGER trail_need_act BEFORE INSERT ON "{one.table}" '
+                    "FOR EACH ROW EXECUTE FUNCTION trail_need_act()",
+                )
+            )
+        when = "INSERT OR UPDATE OR DELETE" if one.changes else "INSERT"
+        arguments = [one.subject_kind, one.subject_column, one.key, one.act_column, *one.hidden]
+        quoted = ", ".join(f"'{argument}'" for argument in arguments)
+        made.append(
+            Trigger(
+                one.table,
+                "trail_row",
+                f'CREATE TRIGGER trail_row AFTER {when} ON "{one.table}" '
+                f"FOR EACH ROW EXECUTE FUNCTION trail_row({quoted})",
+            )
+        )
+    return made
+
+
+def expected(connection) -> list[Trigger]:
+    """The triggers this code wants on the tables that exist now."""
+    there = set(connection.introspection.table_names())
+    made = _postgres() if connection.vendor == "postgresql" else _sqlite()
+    return [trigger for trigger in made if trigger.table in there]
+
+
+def installed(connection) -> dict[tuple[str, str], str]:
+    """(table, name) -> definition, of the enabled triggers of ours found in the database."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid) FROM pg_trigger t "
+                "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgname LIKE 'trail\\_%%' "
+                "AND n.nspname = current_schema()",
+                [],
+            )
+        else:
+            cursor.execute("SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'trail_*'")
+        return {(table, name): sql for table, name, sql in cursor.fetchall()}
+
+
+def drop(connection, only: Iterable[str] | None = None) -> None:
+    """Take our triggers off; for migrations on SQLite and for tests. `only`: table names."""
+    with connection.cursor() as cursor:
+        for table, name in _present(cursor, connection.vendor):
+            if only is None or table in only:
+                on = f' ON "{table}"' if connection.vendor == "postgresql" else ""
+                cursor.execute(f'DROP TRIGGER "{name}"{on}')
+
+
+def _present(cursor, vendor: str) -> list[tuple[str, str]]:
+    if vendor == "postgresql":
+        cursor.execute(
+            "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal "
+            "AND starts_with(t.tgname, 'trail_') AND n.nspname = current_schema()"
+        )
+    else:
+        cursor.execute("SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'trail_*'")
+    return list(cursor.fetchall())
+
+
+def install(connection) -> None:
+    """Drop and make again every trigger of ours. Needs the trail's own tables."""
+    if ENTRY_TABLE not in connection.introspection.table_names():
+        return
+    drop(connection)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            for name, source in POSTGRES_FUNCTIONS.items():
+                settings = POSTGRES_SETTINGS.get(name, "")
+                cursor.execute(
+                    f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {settings} AS $${source}$$"
+                )
+        for trigger in expected(connection):
+            cursor.execute(trigger.sql)
+
+
+def faults(connection) -> list[tuple[str, str, str]]:
+    """(table, trigger, what is wrong) for each trigger that is missing, off or not as this code makes it."""
+    there = installed(connection)
+    found = []
+    for trigger in expected(connection):
+        sql = there.get((trigger.table, trigger.name))
+        if sql is None:
+            found.append((trigger.table, trigger.name, "missing or disabled"))
+        elif connection.vendor == "sqlite" and sql != trigger.sql:
+            found.append((trigger.table, trigger.name, "not the trigger this version makes"))
+        elif connection.vendor == "postgresql" and _squeeze(sql) != _squeeze(trigger.sql):
+            found.append((trigger.table, trigger.name, "not the trigger this version makes"))
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+                "WHERE n.nspname = current_schema() AND p.proname = ANY(%s)",
+                [list(POSTGRES_FUNCTIONS)],
+            )
+            sources = dict(cursor.fetchall())
+        for name, source in POSTGRES_FUNCTIONS.items():
+            if sources.get(name) != source:
+                found.append((ENTRY_TABLE, name, "the function is not the one this version makes"))
+    return found
+
+
+def _squeeze(sql: str) -> str:
+    """A trigger definition without what PostgreSQL adds or leaves out when it prints one."""
+    events = {"insert", "update", "delete", "truncate"}
+    words = sql.replace('"', "").replace("public.", "").lower().split()
+    head = sorted(word for word in words if word in events)
+    return " ".join([*head, *(word for word in words if word not in events and word != "or")])
