@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class AccessConfig(AppConfig):
     name = "apps.access"
     label = "access"
+
+    def ready(self):
+        from apps.access import acts, registered  # noqa: F401  (registers acts, facts and visibility)

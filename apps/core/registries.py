@@ -46,3 +46,27 @@ content = Registry("canonical content")  # subject kind -> fn(subject) -> dict (
 precondition = Registry("precondition")  # act -> fn(subject) -> None or raises Refused
 job = Registry("job")  # job kind -> fn(job) run by the worker
 job_failed = Registry("job failure")  # job kind -> fn(job, error) writes the failed end of its record
+
+
+class Contributions:
+    """Several functions under one name, each from another app; asking calls them all."""
+
+    def __init__(self) -> None:
+        self._functions: dict[str, list[Callable[..., Any]]] = {}
+
+    def __call__(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            known = self._functions.setdefault(name, [])
+            if all(each.__qualname__ != function.__qualname__ or each.__module__ != function.__module__ for each in known):
+                known.append(function)
+            return function
+
+        return register
+
+    def __getitem__(self, name: str) -> list[Callable[..., Any]]:
+        return list(self._functions.get(name, ()))
+
+
+visibility = Contributions()  # model label "registry.Version" -> fn(scopes) -> Q of what those scopes open
+closure = Contributions()  # "datasets.version:family" -> fn(subject) -> more (kind, id) pairs of that closure
+parents = Contributions()  # subject kind -> fn(subject) -> more (kind, id) parents on which a duty counts

@@ -1,0 +1,316 @@
+"""`@act`: the one way in which state changes.
+
+An act asks permission, demands reason or signature, locks, writes record, history and trail, and queues follow-up
+work, all in one transaction. A refusal is written to the trail in a transaction of its own, after the rollback.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from django.apps import apps
+from django.db import IntegrityError, models, transaction
+
+from apps.access import signing
+from apps.access.actors import Actor, as_actor
+from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible
+from apps.access.models import Assignment, IdempotencyKey
+from apps.access.policy import MEANINGS, Policy, policy
+from apps.access.signing import SignatureInput
+from apps.core import jobs
+from apps.core.clock import now
+from apps.core.errors import BadInput, Conflict, NotVisible, Refused
+from apps.trail import current, sealer, statements
+from apps.trail.models import Signature
+from apps.trail.writer import Who, record
+
+ACTS: dict[str, Callable[..., Any]] = {}
+MAX_REASON = 2000
+
+
+class NothingRecorded(RuntimeError):
+    """An act ended without asking permission or without a subject: a fault in the act, never let through."""
+
+
+class Act:
+    """One act under way; the first argument of every act function."""
+
+    def __init__(self, actor: Actor, row: Policy, *, reason: str, signature: SignatureInput | None, open_act) -> None:
+        self.actor = actor
+        self.policy = row
+        self.reason = reason
+        self.signature_input = signature
+        self.signatures: list[Signature] = []
+        self.facts: dict[str, Any] = {}
+        self.subject: Any = None
+        self.shown: str = ""
+        self._current = open_act
+        self._allowed = False
+
+    @property
+    def user(self):
+        return self.actor.user
+
+    def lock(self, queryset, **lookup):
+        """The one row, locked until the end of the act; NotVisible when there is none."""
+        own = {"of": ("self",)} if queryset.query.select_related else {}
+        try:
+            return queryset.select_for_update(**own).get(**lookup)
+        except queryset.model.DoesNotExist:
+            raise NotVisible() from None
+
+    def allow(self, subject) -> None:
+        """Duty, state and separation for this act on `subject`; raises Refused. The subject becomes the entry's."""
+        self.subject = subject
+        if self.policy.subject not in ("*", "", subject.subject_kind):
+            raise LookupError(f"{self.policy.act} acts on {self.policy.subject}, not on {subject.subject_kind}")
+        if not self.policy.service and not is_visible(self.actor, subject):
+            raise NotVisible()
+        verdict = Judge(subject).verdict(self.actor, self.policy)
+        if not verdict.allowed:
+            raise verdict.refusal()
+        self._allowed = True
+
+    def separated(self, subject) -> None:
+        """Separation judged once more on a record this act has just made or will touch."""
+        judge = Judge(subject)
+        broken = judge.separation(self.user, self.policy)
+        if broken is not None:
+            raise Conflict(
+                f"You cannot {self.policy.label[:1].lower()}{self.policy.label[1:]}.",
+                fact=f"You {broken.deed.told}.",
+                rule=f"{broken.rule.id}: {broken.rule.text}",
+                who=judge.who(self.policy, self.user),
+            )
+
+    def own(self, user) -> None:
+        """For acts open to anyone about their own affairs: the person acted on is the person acting."""
+        if user.pk != self.user.pk:
+            raise NotVisible()
+
+    def about(self, subject) -> None:
+        """Let the entry tell of `subject` (a record made by this act) instead of the one that was asked about."""
+        self.subject = subject
+
+    def write(self, row: models.Model, **fields) -> models.Model:
+        """Set `fields` and save with history, under this act."""
+        if not self._allowed:
+            raise NothingRecorded(f"{self.policy.act} writes before permission was asked")
+        for name, value in fields.items():
+            setattr(row, name, value)
+        row.save()
+        return row
+
+    def create(self, model: type[models.Model], **fields) -> models.Model:
+        """Make a row with history, under this act. A broken uniqueness is a Conflict with its own words."""
+        return self.write(model(**fields))
+
+    def event(self, **facts) -> None:
+        """Add facts to the entry's body (JSON without floats)."""
+        self.facts.update(facts)
+
+    def after_commit(self, kind: str, subject):
+        """Queue a job for `subject`; sent after the commit. Returns the job."""
+        requested_by = self.actor.on_behalf or self.user
+        return jobs.enqueue(kind, subject, requested_by)
+
+    def refuse_if_changed(self, subject) -> str:
+        """For acts that sign: the content must still have the digest that was shown. Before anything is written."""
+        self.shown = signing.refuse_if_changed(subject, self._given())
+        return self.shown
+
+    def _given(self) -> SignatureInput:
+        if self.signature_input is None:
+            raise NothingRecorded(f"{self.policy.act} signs without a signature")
+        return self.signature_input
+
+    def sign(self, subject, *, record_version: str = "") -> Signature:
+        """Write the signature over the content that `refuse_if_changed` compared (or over the content now)."""
+        given = self._given()
+        shown = self.shown or self.refuse_if_changed(subject)
+        if self.policy.meaning not in MEANINGS:
+            raise NothingRecorded(f"{self.policy.act} has no signature meaning")
+        row = statements.sign(
+            signer=self.user,
+            duties=self.duties(),
+            meaning=self.policy.meaning,
+            meaning_text=MEANINGS[self.policy.meaning],
+            decision=given.decision,
+            reason=self.reason,
+            subject=subject,
+            record_version=record_version,
+            content_digest=shown,
+            factors=["password"],
+            act_id=self._current.act_id,
+        )
+        self.signatures.append(row)
+        return row
+
+    def duties(self) -> list[str]:
+        """The person's duties in force, as the trail copies them: `approver on registry.model:3`."""
+        held = Assignment.objects.active().filter(person=self.user).order_by("scope_kind", "scope_id", "duty")
+        return [f"{a.duty} on {a.scope}" for a in held]
+
+    def entry(self) -> None:
+        if not self._allowed or self.subject is None:
+            raise NothingRecorded(f"{self.policy.act} ended without permission asked or without a subject")
+        if self.policy.signs and not self.signatures:
+            raise NothingRecorded(f"{self.policy.act} ended without its signature")
+        if self.signatures:
+            self.facts["signatures"] = [str(s.uuid) for s in self.signatures]
+        _record("act", self.actor, self.policy, self.subject, self.reason, self.facts, self._current, self.duties())
+
+
+def _record(kind, actor: Actor, row: Policy, subject, reason, facts, open_act=None, duties=()) -> None:
+    if actor.token is not None:
+        facts = {**facts, "token": actor.token.prefix}
+    if actor.address:
+        facts = {**facts, "address": actor.address}
+    record(
+        kind=kind,
+        act=row.act,
+        act_id=open_act.act_id if open_act else "",
+        actor=Who.of(actor.user, duties),
+        on_behalf=Who.of(actor.on_behalf) if actor.on_behalf else None,
+        subject=subject,
+        scope=getattr(subject, "scope", "") if subject is not None else "",
+        reason=reason,
+        body=facts,
+        rows=open_act.rows if open_act else (),
+        via=actor.via,
+    )
+
+
+def _demands(actor: Actor, row: Policy, reason: str, signature: SignatureInput | None) -> None:
+    """What is asked before any record is touched: the door, the reason, the components of a signature."""
+    front = front_refusal(actor, row)
+    if front is not None:
+        raise front
+    rejecting = signature is not None and signature.decision == "rejected"
+    if (row.reason or rejecting) and not reason.strip():
+        raise BadInput("A reason is needed.", rule="reason", fields={"reason": ["Say why, in a sentence."]})
+    if len(reason) > MAX_REASON:
+        raise BadInput("The reason is too long.", rule="reason", fields={"reason": [f"At most {MAX_REASON} characters."]})
+    if row.signs:
+        if signature is None:
+            raise BadInput("A signature is needed.", rule="signature", fields={"password": ["Enter your password to sign."]})
+        if signature.decision not in signing.DECISIONS:
+            raise BadInput("A decision is needed.", rule="signature", fields={"decision": ["Choose approve or reject."]})
+        signing.check_components(actor.user, signature)
+
+
+def _fingerprint(name: str, args: tuple, kwargs: dict, reason: str) -> str:
+    return hashlib.sha256(repr((name, args, sorted(kwargs.items()), reason)).encode()).hexdigest()
+
+
+def _model_of(kind: str) -> type[models.Model]:
+    for model in apps.get_models():
+        if getattr(model, "subject_kind", None) == kind:
+            return model
+    raise LookupError(f"no model has the subject kind {kind!r}")
+
+
+def _replayed(actor: Actor, key: str, name: str, fingerprint: str):
+    """(True, earlier result) when this key was already used for the same act and input."""
+    row = IdempotencyKey.objects.filter(user=actor.user, key=key).first()
+    if row is None:
+        return False, None
+    if row.act != name or row.fingerprint != fingerprint:
+        raise BadInput(
+            "This Idempotency-Key was used for something else.",
+            fact=f"It belongs to an earlier {row.act}.",
+            rule="idempotency",
+            who=["you, with a new key"],
+        )
+    if row.result_id is None:
+        return True, None
+    return True, _model_of(row.result_kind).objects.get(pk=row.result_id)
+
+
+def _remember(actor: Actor, key: str, name: str, fingerprint: str, result) -> None:
+    known = isinstance(result, models.Model) and hasattr(result, "subject_kind")
+    IdempotencyKey.objects.create(
+        user=actor.user,
+        key=key,
+        act=name,
+        fingerprint=fingerprint,
+        result_kind=result.subject_kind if known else "",
+        result_id=result.pk if known else None,
+        created_at=now(),
+    )
+
+
+def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function the act `name` of the policy table.
+
+    The function takes an `Act` first; callers give the actor (or user) instead, and may add reason=, signature=,
+    idempotency_key=. Acts do not nest.
+    """
+    row = policy(name)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def perform(actor, *args, reason: str = "", signature: SignatureInput | None = None, idempotency_key: str = "", **kwargs):
+            actor = as_actor(actor)
+            fingerprint = _fingerprint(name, args, kwargs, reason) if idempotency_key else ""
+            under_way: list[Act] = []
+            try:
+                if idempotency_key:
+                    again, earlier = _replayed(actor, idempotency_key, name, fingerprint)
+                    if again:
+                        return earlier
+                _demands(actor, row, reason, signature)
+                with transaction.atomic(durable=True), current.opened(name, user_id=actor.pk, reason=reason) as open_act:
+                    doing = Act(actor, row, reason=reason.strip(), signature=signature, open_act=open_act)
+                    under_way.append(doing)
+                    result = function(doing, *args, **kwargs)
+                    doing.entry()
+                    if idempotency_key:
+                        _remember(actor, idempotency_key, name, fingerprint, result)
+            except Refused as refused:
+                _record_refusal(actor, row, refused, under_way[0].subject if under_way else None, reason)
+                raise
+            except IntegrityError as error:
+                if idempotency_key:
+                    again, earlier = _replayed(actor, idempotency_key, name, fingerprint)
+                    if again:
+                        return earlier
+                refused = _collision(error)
+                if refused is None:
+                    raise
+                _record_refusal(actor, row, refused, under_way[0].subject if under_way else None, reason)
+                raise refused from error
+            if row.signs:
+                sealer.seal()
+            return result
+
+        ACTS[name] = perform
+        return perform
+
+    return decorate
+
+
+def _collision(error: IntegrityError) -> Refused | None:
+    """A broken uniqueness as a Conflict: somebody, or a double click, was first."""
+    if "unique" not in str(error).lower():
+        return None
+    return Conflict(
+        "This was already done.",
+        fact="Another request wrote the same thing first. Nothing was written twice.",
+        rule="once-only",
+        who=["you, after looking at the page again"],
+    )
+
+
+def _record_refusal(actor: Actor, row: Policy, refused: Refused, subject, reason: str) -> None:
+    """A refused attempt is a fact of the trail; input that does not parse is not an attempt."""
+    if isinstance(refused, BadInput):
+        return
+    if subject is not None and getattr(subject, "pk", None) is None and not isinstance(subject, Organisation):
+        subject = None
+    with transaction.atomic():
+        facts = {**refused.parts(), "status": refused.status}
+        _record("refusal", actor, row, subject or ORGANISATION_SUBJECT, reason, facts)

@@ -1,0 +1,40 @@
+"""Who acts, and through which door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.accounts.models import ApiToken, User
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person or a service, the door they came through, and the token they used, if any."""
+
+    user: User
+    via: str = "web"  # web | api | job | command
+    token: ApiToken | None = None
+    on_behalf: User | None = None
+    address: str = ""
+
+    @classmethod
+    def of(cls, user: User, via: str = "web", *, token: ApiToken | None = None, address: str = "") -> Actor:
+        return cls(user=user, via=via, token=token, address=address)
+
+    @classmethod
+    def service(cls, name: str, *, on_behalf: User | None = None, via: str = "job") -> Actor:
+        """A named service account, made once by `install_organisation`."""
+        user = User.objects.get(username=name, is_service=True)
+        return cls(user=user, via=via, on_behalf=on_behalf)
+
+    @property
+    def pk(self) -> int:
+        return self.user.pk
+
+    @property
+    def is_service(self) -> bool:
+        return self.user.is_service
+
+
+def as_actor(value: Actor | User) -> Actor:
+    return value if isinstance(value, Actor) else Actor.of(value)

@@ -1,0 +1,61 @@
+"""The duties, where each is held, and their words."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Duty(enum.StrEnum):
+    DEVELOPER = "developer"
+    CURATOR = "curator"
+    STEWARD = "steward"
+    VALIDATOR = "validator"
+    BIAS_TESTER = "bias_tester"
+    APPROVER = "approver"
+    PROCESS_EXPERT = "process_expert"
+    OWNER = "owner"
+    DEPLOYER = "deployer"
+    MONITOR = "monitor"
+    SECURITY = "security"
+    ADMINISTRATOR = "administrator"
+    COMPLIANCE = "compliance"
+    INSPECTOR = "inspector"
+    REGISTRAR = "registrar"
+
+
+ORGANISATION = "organisation"
+MODEL = "registry.model"
+DATASET = "datasets.dataset"
+ORGANISATION_ID = 0
+
+ORGANISATION_DUTIES = frozenset({Duty.ADMINISTRATOR, Duty.COMPLIANCE, Duty.INSPECTOR, Duty.REGISTRAR})
+OBJECT_DUTIES = frozenset(Duty) - ORGANISATION_DUTIES
+DATASET_DUTIES = frozenset({Duty.CURATOR, Duty.STEWARD, Duty.OWNER})
+MODEL_DUTIES = OBJECT_DUTIES - {Duty.CURATOR, Duty.STEWARD}
+
+# These see every model and dataset; what they may do is said act by act in the policy table.
+SEES_ALL = frozenset({Duty.COMPLIANCE, Duty.INSPECTOR, Duty.REGISTRAR})
+
+WORDS = {
+    Duty.DEVELOPER: "developer",
+    Duty.CURATOR: "data curator",
+    Duty.STEWARD: "test-data steward",
+    Duty.VALIDATOR: "validator",
+    Duty.BIAS_TESTER: "bias tester",
+    Duty.APPROVER: "QA approver",
+    Duty.PROCESS_EXPERT: "process expert",
+    Duty.OWNER: "owner",
+    Duty.DEPLOYER: "deployer",
+    Duty.MONITOR: "monitor",
+    Duty.SECURITY: "security officer",
+    Duty.ADMINISTRATOR: "administrator",
+    Duty.COMPLIANCE: "compliance officer",
+    Duty.INSPECTOR: "inspector",
+    Duty.REGISTRAR: "registrar",
+}
+GUARDIAN_CODENAME = {duty: f"act_as_{duty}" for duty in OBJECT_DUTIES}
+
+
+def scope_text(kind: str, pk: int) -> str:
+    """How a parent is written in a trail entry's `scope`: `registry.model:3`, `organisation:0`."""
+    return f"{kind}:{pk}"

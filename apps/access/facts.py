@@ -1,0 +1,36 @@
+"""What a record tells about itself when permission or separation is asked: parents, closures, declared deeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from apps.access.separation import Deed
+from apps.core import registries
+
+Pair = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """parents: where a duty counts. closures: separation scope -> records. declared: deeds named, not done by act."""
+
+    parents: tuple[Pair, ...]
+    closures: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    declared: tuple[Deed, ...] = ()
+
+
+def pairs(kind: str, ids) -> frozenset[tuple[str, str]]:
+    return frozenset((kind, str(pk)) for pk in ids)
+
+
+def facts_of(subject) -> Facts:
+    """The registered facts of `subject`, with what other apps add; a kind nobody registered is refused."""
+    kind = subject.subject_kind
+    base: Facts = registries.facts[kind](subject)
+    extra_parents = tuple(pair for give in registries.parents[kind] for pair in give(subject))
+    closures = dict(base.closures)
+    closures["record"] = closures.get("record", frozenset()) | pairs(kind, [subject.pk])
+    for scope in ("siblings", "version", "lineage", "family"):
+        more = frozenset().union(*(give(subject) for give in registries.closure[f"{kind}:{scope}"]))
+        closures[scope] = closures.get(scope, frozenset()) | more
+    return Facts(base.parents + extra_parents, closures, base.declared)

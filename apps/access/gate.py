@@ -1,0 +1,294 @@
+"""Four questions, asked here and nowhere else: may, visible, offers, eligible."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.db.models import Q, QuerySet
+
+from apps.access import duties
+from apps.access.actors import Actor, as_actor
+from apps.access.facts import Facts, facts_of
+from apps.access.models import Assignment, SeparationRules
+from apps.access.policy import Policy, acts_counting_as, acts_on, policy
+from apps.access.separation import Broken, Deed, Rules, first_conflict, parse
+from apps.accounts.models import User
+from apps.core import registries
+from apps.core.clock import now
+from apps.core.errors import Conflict, NotAllowed, NotVisible, Refused
+from apps.trail.models import Entry, Kind
+
+ORGANISATION_PAIR = (duties.ORGANISATION, duties.ORGANISATION_ID)
+
+
+class Organisation:
+    """The organisation as a subject: there is one per installation."""
+
+    subject_kind = duties.ORGANISATION
+    pk = duties.ORGANISATION_ID
+    ref = "the organisation"
+    scope = duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID)
+
+
+ORGANISATION_SUBJECT = Organisation()
+
+
+@registries.facts(duties.ORGANISATION)
+def organisation_facts(_subject) -> Facts:
+    return Facts(parents=(ORGANISATION_PAIR,))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a person may do an act on a subject; when not, the four parts of the refusal."""
+
+    allowed: bool
+    act: str
+    label: str
+    what: str = ""
+    fact: str = ""
+    rule: str = ""
+    who: tuple[str, ...] = ()
+    status: int = 200
+    signs: bool = False
+    needs_reason: bool = False
+
+    def refusal(self) -> Refused:
+        kinds = {403: NotAllowed, 404: NotVisible, 409: Conflict}
+        return kinds.get(self.status, Refused)(self.what, fact=self.fact, rule=self.rule, who=self.who, status=self.status)
+
+
+def rules_in_force() -> Rules:
+    row = SeparationRules.objects.filter(effective_from__lte=now()).order_by("-version").first()
+    if row is None:
+        raise NotAllowed(
+            "Nothing can be done here yet.",
+            fact="No separation rules are in force: the organisation is not installed.",
+            rule="install",
+            who=["whoever runs manage.py install_organisation"],
+        )
+    return parse(row.rules)
+
+
+class Scopes:
+    """What a person's duties in force open for reading; handed to each app's visibility function."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    def of(self, kind: str) -> QuerySet:
+        """Ids of the parents of `kind` on which the person holds any duty now, as a subquery."""
+        return Assignment.objects.active().filter(person=self.user, scope_kind=kind).values("scope_id")
+
+    @cached_property
+    def organisation_duties(self) -> frozenset[str]:
+        held = Assignment.objects.active().filter(person=self.user, scope_kind=duties.ORGANISATION)
+        return frozenset(held.values_list("duty", flat=True))
+
+    @property
+    def sees_all(self) -> bool:
+        return bool(self.organisation_duties & duties.SEES_ALL)
+
+
+def visible(actor: Actor | User, model) -> QuerySet:
+    """Rows of `model` the person may see. Deny by default: a model nobody registered shows nothing."""
+    user = as_actor(actor).user
+    everything = model._default_manager.all()
+    if not user.is_active:
+        return everything.none()
+    givers = registries.visibility[model._meta.label]
+    if not givers:
+        raise LookupError(f"no visibility is registered for {model._meta.label}")
+    if user.is_service:
+        return everything
+    scopes = Scopes(user)
+    if scopes.sees_all:
+        return everything
+    condition = Q(pk__in=[])
+    for give in givers:
+        condition |= give(scopes)
+    return everything.filter(condition)
+
+
+def is_visible(actor: Actor | User, subject) -> bool:
+    if isinstance(subject, Organisation):
+        return True
+    return visible(actor, type(subject)).filter(pk=subject.pk).exists()
+
+
+class Judge:
+    """Verdicts on one subject. Facts, deeds, and holders are read once, however many acts and people are asked."""
+
+    def __init__(self, subject) -> None:
+        self.subject = subject
+        self._preconditions: dict[str, Refused | None] = {}
+
+    @cached_property
+    def facts(self) -> Facts:
+        return facts_of(self.subject)
+
+    @cached_property
+    def rules(self) -> Rules:
+        return rules_in_force()
+
+    @cached_property
+    def holders(self) -> list[Assignment]:
+        """Assignments in force on the subject's parents or on the organisation."""
+        condition = Q(scope_kind=duties.ORGANISATION)
+        for kind, pk in self.facts.parents:
+            condition |= Q(scope_kind=kind, scope_id=pk)
+        return list(Assignment.objects.active().filter(condition).select_related("person").order_by("person__printed_name"))
+
+    @cached_property
+    def deeds(self) -> list[Deed]:
+        """Recorded deeds on every record in any closure, in one query, and the declared ones."""
+        verbs_by_act: dict[str, list[str]] = {}
+        for rule in self.rules.dynamic:
+            for verb in (rule.first, rule.second):
+                for act in acts_counting_as(verb):
+                    known = verbs_by_act.setdefault(act, [])
+                    if verb not in known:
+                        known.append(verb)
+        wanted: dict[str, set[str]] = {}
+        for closure in self.facts.closures.values():
+            for kind, pk in closure:
+                wanted.setdefault(kind, set()).add(pk)
+        if not wanted:
+            return list(self.facts.declared)
+        condition = Q()
+        for kind, ids in wanted.items():
+            condition |= Q(subject_kind=kind, subject_id__in=ids)
+        rows = (
+            Entry.objects.filter(condition, kind=Kind.ACT, act__in=verbs_by_act)
+            .order_by("id")
+            .values_list("actor_uuid", "act", "subject_kind", "subject_id", "body", "at")
+        )
+        found = list(self.facts.declared)
+        for person, act, kind, pk, body, at in rows:
+            told = f"{policy(act).sentence} ({json.loads(body)['subject']['ref']}) on {at:%Y-%m-%d}"
+            found.extend(Deed(str(person), verb, kind, pk, told) for verb in verbs_by_act[act])
+        return found
+
+    def separation(self, person: User, row: Policy) -> Broken | None:
+        if not row.verbs:
+            return None
+        return first_conflict(
+            self.rules, person=str(person.uuid), verbs=row.verbs, closures=self.facts.closures, deeds=self.deeds
+        )
+
+    def holds(self, person: User, row: Policy) -> bool:
+        return any(a.person_id == person.pk and a.duty in row.duties for a in self.holders)
+
+    def eligible(self, row: Policy) -> list[User]:
+        people: dict[int, User] = {}
+        for assignment in self.holders:
+            person = assignment.person
+            if assignment.duty in row.duties and person.pk not in people and not person.is_service:
+                if self.separation(person, row) is None:
+                    people[person.pk] = person
+        return list(people.values())
+
+    def who(self, row: Policy, besides: User) -> tuple[str, ...]:
+        names = tuple(p.printed_name for p in self.eligible(row) if p.pk != besides.pk)
+        if names:
+            return names
+        words = " or ".join(sorted(duties.WORDS[duties.Duty(d)] for d in row.duties))
+        return (f"nobody yet: an owner or compliance officer can give somebody the duty {words}",)
+
+    def state_refusal(self, act: str) -> Refused | None:
+        if act not in self._preconditions:
+            judge = registries.precondition.get(act)
+            refusal: Refused | None = None
+            if judge is not None:
+                try:
+                    judge(self.subject)
+                except Refused as refused:
+                    refusal = refused
+            self._preconditions[act] = refusal
+        return self._preconditions[act]
+
+    def verdict(self, actor: Actor, row: Policy) -> Verdict:
+        """Duty, state, separation, in this order. Visibility is asked by `may`, once per subject."""
+        common = {"act": row.act, "label": row.label, "signs": row.signs, "needs_reason": row.reason}
+        cannot = f"You cannot {row.label[:1].lower()}{row.label[1:]} {self.subject.ref}." if row.label else f"You cannot do this to {self.subject.ref}."
+        if (front := front_refusal(actor, row)) is not None:
+            return Verdict(False, what=cannot, fact=front.fact, rule=front.rule, who=front.who, status=403, **common)
+        if row.service:
+            return Verdict(True, **common)
+        if not row.anyone and not self.holds(actor.user, row):
+            words = " or ".join(sorted(duties.WORDS[duties.Duty(d)] for d in row.duties))
+            return Verdict(
+                False,
+                what=cannot,
+                fact=f"It needs the duty {words} here, and you do not hold it.",
+                rule="duty",
+                who=self.who(row, actor.user),
+                status=403,
+                **common,
+            )
+        if (broken := self.separation(actor.user, row)) is not None:
+            return Verdict(
+                False,
+                what=cannot,
+                fact=f"You {broken.deed.told}.",
+                rule=f"{broken.rule.id}: {broken.rule.text}",
+                who=self.who(row, actor.user),
+                status=409,
+                **common,
+            )
+        if (refused := self.state_refusal(row.act)) is not None:
+            return Verdict(
+                False,
+                what=refused.what,
+                fact=refused.fact,
+                rule=refused.rule,
+                who=refused.who,
+                status=refused.status,
+                **common,
+            )
+        return Verdict(True, **common)
+
+
+def front_refusal(actor: Actor, row: Policy) -> Refused | None:
+    """What can be said before any record is looked at: the account, the token, service and person."""
+    if not actor.user.is_active:
+        return NotAllowed("You cannot do this.", fact="This account is deactivated.", rule="account", who=["an active account"])
+    if row.service and not actor.is_service:
+        return NotAllowed("You cannot do this.", fact="Only the portal's own service does this.", rule="service", who=["the portal's worker"])
+    if actor.is_service and not row.service:
+        return NotAllowed("A service cannot do this.", fact="A service may never fill a human duty.", rule="service-never-decides", who=["a person with the duty"])
+    if actor.token is not None and not row.token:
+        return NotAllowed(
+            "A token cannot do this.",
+            fact="It needs a person in a signed-in session, not an access token.",
+            rule="21 CFR 11.200(a)(2)",
+            who=["the person, signed in"],
+        )
+    return None
+
+
+def may(actor: Actor | User, act: str, subject) -> Verdict:
+    """Whether `actor` may do `act` on `subject` now, and if not, why not."""
+    actor, row = as_actor(actor), policy(act)
+    if row.subject not in ("*", "", subject.subject_kind):
+        raise LookupError(f"{act} acts on {row.subject}, not on {subject.subject_kind}")
+    if not row.service and not is_visible(actor, subject):
+        hidden = NotVisible()
+        return Verdict(False, act, row.label, what=hidden.what, rule=hidden.rule, status=404)
+    return Judge(subject).verdict(actor, row)
+
+
+def offers(actor: Actor | User, subject, judge: Judge | None = None) -> list[Verdict]:
+    """Every act that exists on this kind of subject, with its verdict for `actor`."""
+    actor = as_actor(actor)
+    if not is_visible(actor, subject):
+        return []
+    judge = judge or Judge(subject)
+    return [judge.verdict(actor, row) for row in acts_on(subject.subject_kind) if row.offered]
+
+
+def eligible(act: str, subject) -> list[User]:
+    """The people who could do `act` on `subject`: duty in force and no conflict."""
+    return Judge(subject).eligible(policy(act))

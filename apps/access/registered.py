@@ -1,0 +1,57 @@
+"""What accounts, tokens and assignments tell the gate: facts and visibility."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from apps.access import duties
+from apps.access.facts import Facts
+from apps.access.gate import ORGANISATION_PAIR, Scopes
+from apps.access.separation import Deed
+from apps.core import registries
+
+
+@registries.facts("accounts.user")
+@registries.facts("accounts.token")
+@registries.facts("access.separation_rules")
+def organisation_record_facts(_subject) -> Facts:
+    return Facts(parents=(ORGANISATION_PAIR,))
+
+
+@registries.facts("access.assignment")
+def assignment_facts(assignment) -> Facts:
+    kind, pk = assignment.subject_kind, str(assignment.pk)
+    declared = (
+        Deed(str(assignment.requester.uuid), "request_grant", kind, pk, "requested this duty"),
+        Deed(str(assignment.person.uuid), "receive_grant", kind, pk, "would receive this duty"),
+    )
+    return Facts(parents=((assignment.scope_kind, assignment.scope_id), ORGANISATION_PAIR), declared=declared)
+
+
+@registries.visibility("accounts.User")
+def users_seen(scopes: Scopes) -> Q:
+    """Oneself; everybody for those who administer people or give duties (owners choose among colleagues)."""
+    gives = {duties.Duty.ADMINISTRATOR, duties.Duty.COMPLIANCE} & scopes.organisation_duties
+    return Q() if gives else Q(pk=scopes.user.pk)
+
+
+@registries.visibility("accounts.ApiToken")
+def tokens_seen(scopes: Scopes) -> Q:
+    return Q(owner=scopes.user)
+
+
+@registries.visibility("access.Assignment")
+def assignments_seen(scopes: Scopes) -> Q:
+    seen = (
+        Q(person=scopes.user)
+        | Q(scope_kind=duties.MODEL, scope_id__in=scopes.of(duties.MODEL))
+        | Q(scope_kind=duties.DATASET, scope_id__in=scopes.of(duties.DATASET))
+    )
+    if duties.Duty.ADMINISTRATOR in scopes.organisation_duties:
+        seen |= Q(scope_kind=duties.ORGANISATION)
+    return seen
+
+
+@registries.visibility("access.SeparationRules")
+def rules_seen(_scopes: Scopes) -> Q:
+    return Q()

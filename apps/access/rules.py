@@ -1,0 +1,49 @@
+"""May this duty be given? Pure: facts in, Refused out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from apps.access import duties
+from apps.access.duties import Duty
+from apps.access.separation import Rules, static_conflict
+from apps.core.errors import BadInput, Conflict
+
+
+def refuse_bad_request(person, duty: str, scope_kind: str, starts_at: datetime, ends_at: datetime | None) -> None:
+    """A duty that exists, held where it belongs, by a person, for a time that ends after it starts."""
+    problems: dict[str, list[str]] = {}
+    if duty not in list(Duty):
+        problems["duty"] = [f"There is no duty {duty!r}. Choose one of: {', '.join(Duty)}."]
+    else:
+        allowed = {
+            duties.ORGANISATION: duties.ORGANISATION_DUTIES,
+            duties.MODEL: duties.MODEL_DUTIES,
+            duties.DATASET: duties.DATASET_DUTIES,
+        }[scope_kind]
+        if duty not in allowed:
+            place = {duties.ORGANISATION: "the organisation", duties.MODEL: "a model", duties.DATASET: "a dataset"}[scope_kind]
+            problems["duty"] = [f"The duty {duties.WORDS[Duty(duty)]} is not held on {place}."]
+    if person.is_service:
+        problems["person"] = ["A service account may never fill a human duty."]
+    elif not person.is_active:
+        problems["person"] = ["This account is deactivated."]
+    if ends_at is not None and ends_at <= starts_at:
+        problems["ends_at"] = ["The end must be later than the start."]
+    if problems:
+        raise BadInput("This duty cannot be requested.", rule="assignment", fields=problems)
+
+
+def refuse_static_conflict(rules: Rules, person, duty: Duty, held: Iterable[tuple[str, bool]]) -> None:
+    """ST rules: two duties one person may not hold."""
+    found = static_conflict(rules, duty, held)
+    if found is None:
+        return
+    rule, other = found
+    raise Conflict(
+        f"{person.printed_name} cannot be given the duty {duties.WORDS[duty]} here.",
+        fact=f"{person.printed_name} holds or was requested the duty {duties.WORDS[Duty(other)]}.",
+        rule=f"{rule.id}: {rule.text}",
+        who=[f"somebody who does not hold {duties.WORDS[Duty(other)]}"],
+    )

@@ -1,0 +1,144 @@
+"""The signing ceremony and the standing of signatures (21 CFR 11.50, 11.70, 11.200; Annex 11 draft 13).
+
+A signature binds the digest of the record's canonical content, shown before signing and compared in the
+transaction. Every signing asks the password again; a wrong one is counted apart from sign-in.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password
+from django.db import transaction
+
+from apps.accounts.models import Lockout, User
+from apps.core import registries
+from apps.core.clock import iso, now
+from apps.core.digests import digest
+from apps.core.errors import Conflict, NotAllowed
+from apps.trail.models import Signature
+
+
+@dataclass(frozen=True)
+class SignatureInput:
+    """What a person enters to sign: the digest they were shown, their decision, and their password."""
+
+    digest: str
+    password: str
+    decision: str = "approved"  # approved | rejected
+
+
+DECISIONS = ("approved", "rejected")
+
+
+class SigningLocked(NotAllowed):
+    status = 423
+
+
+def content_of(subject) -> dict:
+    """The one canonical content of a record: what is shown, digested, signed, exported and printed."""
+    return registries.content[subject.subject_kind](subject)
+
+
+def content_digest(subject) -> str:
+    return digest(content_of(subject))
+
+
+def check_components(user: User, given: SignatureInput) -> None:
+    """The password, again. Runs before the act's transaction, so a failure is counted even though nothing else is."""
+    with transaction.atomic():
+        lockout, _ = Lockout.objects.get_or_create(user=user)
+        lockout = Lockout.objects.select_for_update().get(pk=lockout.pk)
+        if lockout.signing_locked_until and lockout.signing_locked_until > now():
+            raise SigningLocked(
+                "Signing is locked for this account.",
+                fact=f"The password was wrong {settings.SIGNING_FAILURES} times; locked until {lockout.signing_locked_until:%Y-%m-%d %H:%M} UTC.",
+                rule="21 CFR 11.300(d)",
+                who=["you, when the lock has ended"],
+            )
+        good = check_password(given.password, user.password)
+        if good:
+            if lockout.signing_failures:
+                lockout.signing_failures, lockout.signing_locked_until = 0, None
+                lockout.save(update_fields=["signing_failures", "signing_locked_until"])
+            return
+        lockout.signing_failures += 1
+        if lockout.signing_failures >= settings.SIGNING_FAILURES:
+            lockout.signing_locked_until = now() + timedelta(seconds=settings.LOCKOUT_SECONDS)
+            lockout.signing_failures = 0
+        lockout.save(update_fields=["signing_failures", "signing_locked_until"])
+        failures, locked = lockout.signing_failures, lockout.signing_locked_until
+    left = settings.SIGNING_FAILURES - failures
+    fact = "The password is not right. Nothing was signed."
+    if locked and locked > now():
+        fact += f" Signing is now locked until {locked:%Y-%m-%d %H:%M} UTC."
+    else:
+        fact += f" {left} more {'try' if left == 1 else 'tries'} before signing is locked."
+    raise NotAllowed("Your signature was not accepted.", fact=fact, rule="21 CFR 11.200(a)(1)", who=["you, with your password"])
+
+
+def refuse_if_changed(subject, given: SignatureInput) -> str:
+    """The digest of the record now; a Conflict when it is not the one that was shown."""
+    today = content_digest(subject)
+    if not secrets.compare_digest(today, given.digest):
+        raise Conflict(
+            "Nothing was signed: the record changed since it was shown to you.",
+            fact=f"You were shown {given.digest[:19]}…, the record is now {today[:19]}….",
+            rule="21 CFR 11.70",
+            who=["you, after reading it again"],
+        )
+    return today
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A signature and whether it still matches the record it was given for."""
+
+    signature: Signature
+    valid: bool
+
+    @property
+    def word(self) -> str:
+        return "valid" if self.valid else "out of date"
+
+
+def standings(subject, signatures: Iterable[Signature] | None = None) -> list[Standing]:
+    """All signatures on `subject`, oldest first, each compared with the content of today."""
+    if signatures is None:
+        signatures = Signature.objects.filter(subject_kind=subject.subject_kind, subject_id=str(subject.pk)).order_by("id")
+    signatures = list(signatures)
+    if not signatures:
+        return []
+    today = content_digest(subject)
+    return [Standing(each, each.content_digest == today) for each in signatures]
+
+
+def has_valid(subject, meaning: str, *, act: str = "", decision: str = "approved") -> bool:
+    return any(
+        s.valid and s.signature.meaning == meaning and s.signature.decision == decision for s in standings(subject)
+    )
+
+
+def as_printed(signature: Signature) -> dict:
+    """The manifestation as data: name, time, meaning and all that page, PDF, CSV and JSON show (11.50)."""
+    return {
+        "printed_name": signature.printed_name,
+        "username": signature.username,
+        "duties": signature.duties,
+        "meaning": signature.meaning,
+        "meaning_text": signature.meaning_text,
+        "decision": signature.decision,
+        "reason": signature.reason,
+        "record": signature.subject_ref,
+        "record_version": signature.record_version,
+        "content_digest": signature.content_digest,
+        "statement_digest": signature.statement_digest,
+        "factors": signature.factors,
+        "signed_at": iso(signature.signed_at),
+    }
+
+
