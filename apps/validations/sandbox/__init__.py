@@ -1,0 +1,33 @@
+"""Running a model nobody has vouched for yet: in a restricted process, on one thread, with the same bits each time.
+
+>>> from apps.validations.sandbox import detect_format, inspect_model, score
+"""
+
+from apps.validations.sandbox.errors import (
+    ModelFailed,
+    ModelInputMismatch,
+    ModelOutOfMemory,
+    ModelRefused,
+    ModelTimedOut,
+    SandboxError,
+)
+from apps.validations.sandbox.results import Limits, ModelInfo, Port, ScoreResult
+from apps.validations.sandbox.run import inspect_model, score, score_twice
+from apps.validations.sandbox.sniff import detect_format
+
+__all__ = [
+    "Limits",
+    "ModelFailed",
+    "ModelInfo",
+    "ModelInputMismatch",
+    "ModelOutOfMemory",
+    "ModelRefused",
+    "ModelTimedOut",
+    "Port",
+    "SandboxError",
+    "ScoreResult",
+    "detect_format",
+    "inspect_model",
+    "score",
+    "score_twice",
+]

@@ -1,0 +1,118 @@
+"""From what a model answers to predictions and scores: two classes, whatever shape the exporter chose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.validations.sandbox import wire
+from apps.validations.sandbox.errors import ModelFailed
+from apps.validations.sandbox.results import ModelInfo, ScoreResult
+
+
+class Collector:
+    """Answers of all batches, checked as they come: nothing the process says is taken on trust."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._labels: list[NDArray[Any]] = []
+        self._scores: list[NDArray[np.float64]] = []
+        self._shape: tuple[Any, ...] | None = None
+        self._keys: list[str] | None = None
+
+    def add(self, header: dict[str, Any], buffers: list[memoryview], rows: int) -> None:
+        """One batch. Raises `ModelFailed` when it does not have one answer for each row."""
+        try:
+            shape = (header["label"], header["width"], tuple(header["keys"] or ()))
+            if self._shape not in (None, shape):
+                raise ValueError("the batches differ")
+            parts = iter(buffers)
+            if header["label"] is not None:
+                raw = next(parts)
+                text = header["label"] == "text"
+                labels = np.array(wire.unpack_text(raw), dtype=object) if text else np.frombuffer(raw, "<i8")
+                if len(labels) != rows:
+                    raise ValueError("labels missing")
+                self._labels.append(labels)
+            if header["width"]:
+                scores = np.frombuffer(next(parts), "<f8").reshape(-1, int(header["width"]))
+                if len(scores) != rows:
+                    raise ValueError("scores missing")
+                self._scores.append(scores)
+            if header["label"] is None and not header["width"]:
+                raise ValueError("no answer")
+        except (ValueError, KeyError, TypeError, StopIteration, wire.WireError) as error:
+            raise ModelFailed("The model did not give one label or one score for each row.") from error
+        self._shape, self._keys = shape, header["keys"]
+        self.n += rows
+
+    def result(
+        self,
+        info: ModelInfo,
+        columns: tuple[str, ...],
+        positive: str | None,
+        threshold: float,
+        seconds: float,
+    ) -> ScoreResult:
+        """Everything put together. Raises `ModelFailed` when there are more than two classes."""
+        labels = np.concatenate(self._labels) if self._labels else None
+        matrix = np.concatenate(self._scores) if self._scores else None
+        seen = [] if labels is None else sorted({str(v) for v in np.unique(labels)})
+        width = 0 if matrix is None else matrix.shape[1]
+        names = list(self._keys or info.classes)
+        if not names:
+            names = seen if len(seen) == 2 or width <= 1 else _names(labels, matrix, seen)
+        classes = sorted(set(names) | set(seen))
+        if labels is not None and len(classes) == 1 and classes[0] in ("0", "1"):
+            classes = ["0", "1"]
+        if len(classes) > 2 or width > 2:
+            raise ModelFailed(
+                f"The model tells {max(len(classes), width)} classes apart; the portal validates two."
+            )
+        if positive is None:
+            positive = classes[-1] if classes else "1"
+        elif labels is not None and positive not in classes:
+            raise ModelFailed(f"The model never says {positive!r}; its labels are {', '.join(classes)}.")
+        scores = None
+        warnings = []
+        if matrix is not None:
+            order = names if len(names) == 2 else ["0", "1"]
+            at = order.index(positive) if width == 2 and positive in order else width - 1
+            scores = np.ascontiguousarray(matrix[:, at])
+            if width == 1 and positive == order[0]:
+                # The score is that of the other class: mirrored, so that higher still means more positive.
+                scores = 1 - scores if np.nanmin(scores) >= 0 and np.nanmax(scores) <= 1 else -scores
+        if labels is not None:
+            predictions = (labels.astype(str) == positive).astype(np.int8)
+        else:
+            assert scores is not None
+            predictions = (scores >= threshold).astype(np.int8)
+            warnings.append(f"The model gives no label: a score of {threshold} or more counts as positive.")
+        bad = 0 if scores is None else int((~np.isfinite(scores)).sum())
+        if bad:
+            warnings.append(f"{bad:,} of {self.n:,} scores are not finite numbers.")
+        return ScoreResult(
+            predictions=predictions,
+            scores=scores,
+            n=self.n,
+            nan_scores=bad,
+            positive=positive,
+            classes=tuple(classes),
+            columns=columns,
+            seconds=round(seconds, 3),
+            info=info,
+            warnings=tuple(warnings),
+        )
+
+
+def _names(labels: NDArray[Any] | None, matrix: NDArray[np.float64] | None, seen: list[str]) -> list[str]:
+    """Class names of a two-column score when the file does not say and only one label occurred: 0 and 1, or, for
+    text, the label and its counterpart, placed by which column is the greater where it was said."""
+    if labels is None or all(s in ("0", "1") for s in seen):
+        return ["0", "1"]
+    assert matrix is not None
+    at = int(np.median(np.argmax(np.nan_to_num(matrix, nan=-np.inf), axis=1)))
+    other = f"not {seen[0]}"
+    return [seen[0], other] if at == 0 else [other, seen[0]]

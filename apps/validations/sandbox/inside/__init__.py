@@ -1,0 +1,1 @@
+"""What runs inside the sandboxed process. No Django, no portal code beyond this folder and `wire`."""

@@ -1,0 +1,73 @@
+"""The types a skops file may name. Fixed: a model that needs another one is exported to ONNX instead.
+
+Left out on purpose: everything that carries a function (FunctionTransformer, scorers, callables), everything that
+reads files or the network, and every type outside scikit-learn, NumPy and the plain containers.
+"""
+
+from __future__ import annotations
+
+_SKLEARN = """
+calibration: CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration
+compose._column_transformer: ColumnTransformer
+discriminant_analysis: LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis
+dummy: DummyClassifier DummyRegressor
+ensemble._bagging: BaggingClassifier
+ensemble._forest: ExtraTreesClassifier RandomForestClassifier
+ensemble._gb: GradientBoostingClassifier
+ensemble._hist_gradient_boosting.binning: _BinMapper
+ensemble._hist_gradient_boosting.gradient_boosting: HistGradientBoostingClassifier
+ensemble._hist_gradient_boosting.predictor: TreePredictor
+ensemble._stacking: StackingClassifier
+ensemble._voting: VotingClassifier
+ensemble._weight_boosting: AdaBoostClassifier
+impute._base: MissingIndicator SimpleImputer
+isotonic: IsotonicRegression
+linear_model._logistic: LogisticRegression LogisticRegressionCV
+linear_model._ridge: RidgeClassifier
+linear_model._stochastic_gradient: SGDClassifier
+metrics._dist_metrics: EuclideanDistance64
+model_selection._classification_threshold: FixedThresholdClassifier
+naive_bayes: BernoulliNB CategoricalNB ComplementNB GaussianNB MultinomialNB
+neighbors._classification: KNeighborsClassifier
+neighbors._kd_tree: KDTree
+neighbors._ball_tree: BallTree
+neural_network._multilayer_perceptron: MLPClassifier
+neural_network._stochastic_optimizers: AdamOptimizer SGDOptimizer
+pipeline: FeatureUnion Pipeline
+preprocessing._data: Binarizer MaxAbsScaler MinMaxScaler Normalizer PowerTransformer QuantileTransformer
+preprocessing._data: RobustScaler StandardScaler
+preprocessing._discretization: KBinsDiscretizer
+preprocessing._encoders: OneHotEncoder OrdinalEncoder
+preprocessing._label: LabelBinarizer LabelEncoder
+preprocessing._polynomial: PolynomialFeatures SplineTransformer
+svm._classes: LinearSVC NuSVC SVC
+tree._classes: DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor
+tree._tree: Tree
+utils._bunch: Bunch
+_loss._loss: CyHalfBinomialLoss CyHalfMultinomialLoss CyExponentialLoss
+_loss.link: HalfLogitLink IdentityLink Interval LogitLink LogLink MultinomialLogit
+_loss.loss: ExponentialLoss HalfBinomialLoss HalfMultinomialLoss HalfSquaredError
+"""
+_PLAIN = """
+builtins: bool bytes dict float int list set slice str tuple
+collections: OrderedDict defaultdict
+numpy: bool bool_ dtype float32 float64 int8 int16 int32 int64 intp ndarray object_ str_ uint8 uint16 uint32 uint64
+numpy.random._generator: Generator
+numpy.random.mtrand: RandomState
+scipy.sparse._csr: csr_matrix csr_array
+scipy.sparse._csc: csc_matrix csc_array
+"""
+# Loaders that build data. Those that look up or bind code (FunctionNode, MethodNode, PartialNode, OperatorFuncNode)
+# are absent.
+LOADERS = frozenset(
+    "BytesNode DTypeNode DefaultDictNode DictNode JsonNode ListNode LossNode MaskedArrayNode NdArrayNode ObjectNode"
+    " RandomGeneratorNode RandomStateNode SetNode SliceNode SparseMatrixNode TreeNode TupleNode TypeNode".split()
+)
+
+
+def _expand(text: str, prefix: str) -> frozenset[str]:
+    lines = (line.split(": ") for line in text.strip().splitlines())
+    return frozenset(f"{prefix}{module}.{name}" for module, names in lines for name in names.split())
+
+
+TYPES = _expand(_SKLEARN, "sklearn.") | _expand(_PLAIN, "")

@@ -1,0 +1,76 @@
+"""The walls a process builds around itself, in two steps: before the libraries are loaded, and before the model is."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+from apps.validations.sandbox.inside import seccomp
+
+_PDEATHSIG, _NO_NEW_PRIVS = 1, 38
+_NEWNET, _NEWUSER, _NEWIPC = 0x40000000, 0x10000000, 0x08000000
+_NOBODY = 65534
+
+
+def _libc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _die_with(libc: ctypes.CDLL, parent: int) -> None:
+    libc.prctl(_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:  # it died before the line above took hold
+        os._exit(1)
+
+
+def cut_network(parent: int) -> str:
+    """Step one, while there is still one thread: own network namespace. Returns "namespace" or "none"."""
+    libc = _libc()
+    if libc is None:
+        return "none"
+    _die_with(libc, parent)
+    if os.geteuid() == 0 and libc.unshare(_NEWNET | _NEWIPC) == 0:
+        return "namespace"
+    if os.geteuid() != 0 and libc.unshare(_NEWUSER | _NEWNET | _NEWIPC) == 0:
+        return "namespace"
+    return "none"
+
+
+def lock(limits: dict[str, int], parent: int, network: str) -> dict[str, Any]:
+    """Step two, libraries loaded and model not: limits, another user, no new privileges, no system calls to speak of.
+
+    Returns what was achieved, to be recorded with the result.
+    """
+    spent = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2])) + 1
+    cpu = spent + limits["cpu_s"]
+    memory = limits["memory_mb"] * 1024**2
+    wanted = {
+        resource.RLIMIT_CPU: (cpu, cpu + 1),
+        resource.RLIMIT_FSIZE: (0, 0),
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_NOFILE: (64, 64),
+    }
+    if sys.platform == "linux":
+        wanted[resource.RLIMIT_AS] = (memory, memory)
+    for kind, pair in wanted.items():
+        resource.setrlimit(kind, pair)
+    reached = {"user": "same", "network": network, "system_calls": "open", "memory": "limited"}
+    if sys.platform != "linux":
+        reached["memory"] = "open"
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+        reached["user"] = "nobody"
+    libc = _libc()
+    if libc is not None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+        _die_with(libc, parent)  # a change of user clears it
+        if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 and seccomp.restrict(libc):
+            reached["system_calls"] = "filtered"
+            if network == "none":
+                reached["network"] = "filtered"
+    return reached
