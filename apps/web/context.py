@@ -26,7 +26,10 @@ def demo_people() -> list[dict[str, str]]:
     if not settings.DEMO:
         return []
     people = get_user_model().objects.filter(is_demo=True, is_active=True, is_service=False)
-    return list(people.order_by("printed_name").values("username", "printed_name", "title"))
+    return [
+        {"username": one.username, "printed_name": one.printed_name, "title": one.title}
+        for one in people.order_by("printed_name")
+    ]
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:

@@ -31,5 +31,10 @@
     const count = boxes.filter((one) => one.checked).length;
     document.getElementById("live").textContent = `${count} of ${boxes.length} rows selected on this page.`;
   });
+  // What a swap brought is said aloud: a live region that was itself swapped in is often not read.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const said = event.detail.elt.querySelector("[data-announce]") || event.detail.elt.closest?.("[data-announce]");
+    if (said) document.getElementById("live").textContent = said.textContent;
+  });
   window.addEventListener("beforeprint", () => document.querySelectorAll("[data-address]").forEach((slot) => { slot.textContent = location.href; }));
 })();

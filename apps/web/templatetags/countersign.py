@@ -13,6 +13,7 @@ from django.forms import BaseForm, BoundField
 from django.template.context import Context
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
 
 from apps.web import marks, times
 
@@ -32,7 +33,7 @@ def _get(thing: Any, name: str, default: Any = "") -> Any:
 
 @register.simple_tag
 def icon(name: str, css: str = "") -> SafeString:
-    """An icon by name: a gate state (`met`, `stuck`, …) or a Lucide name. Decorative: put a word beside it."""
+    """An icon by name: a gate state (`met`, …) or a Lucide name. Decorative: put a word beside it."""
     return marks.icon(str(name), str(css))
 
 
@@ -77,7 +78,7 @@ def job_state(job: Any) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def when(context: Context, moment: datetime | None, seconds: bool = False) -> SafeString:
-    """A moment in UTC and in the reader's zone (`time_zone` in the context). Seconds in audit and signatures."""
+    """A moment in UTC and in the reader's zone (context `time_zone`). Seconds in audit and signatures."""
     if moment is None or moment == "":
         return NONE
     text = times.spoken(moment, context.get("time_zone"), seconds=bool(seconds))
@@ -139,7 +140,8 @@ def digest_full(digest: str | None) -> SafeString:
         return NONE
     method, text = _groups(digest, 16)
     return format_html(
-        '<code class="hash">{} {}</code> <button type="button" class="btn-icon js-only noprint" data-copy="{}">{}'
+        '<code class="hash">{} {}</code> '
+        '<button type="button" class="btn-icon js-only noprint" data-copy="{}">{}'
         '<span class="vh">Copy the digest</span></button>',
         method,
         text,
@@ -215,13 +217,11 @@ def act_button(verdict: Any, url: str, label: str = "", style: str = "") -> Safe
     kind = f" btn-{style}" if style in ("primary", "danger") else ""
     if _get(verdict, "allowed", False):
         return format_html('<a class="btn{}" href="{}">{}</a>', kind, url, text)
-    name = "why-" + "".join(
-        c if c.isalnum() else "-" for c in f"{_get(verdict, 'act')}-{url}".strip("-/")
-    ).strip("-")
+    name = "why-" + slugify(f"{_get(verdict, 'act')}-{url}".replace("/", "-").replace(".", "-"))
     reason = " ".join(line for _, line in refusal_lines(verdict))
     return format_html(
-        '<div class="act"><span class="btn" role="link" aria-disabled="true" tabindex="0" aria-describedby="{0}">'
-        '{1} {2}</span><p class="why" id="{0}">{3}</p></div>',
+        '<div class="act"><span class="btn" role="link" aria-disabled="true" tabindex="0" '
+        'aria-describedby="{0}">{1} {2}</span><p class="why" id="{0}">{3}</p></div>',
         name,
         marks.icon("ban"),
         text,
@@ -241,7 +241,7 @@ def _factors(value: Any) -> str:
 def signature(context: Context, sig: Any, valid: Any = True) -> dict[str, Any]:
     """The manifestation of one signature (21 CFR 11.50): name, time and meaning beside the record.
 
-    `valid`: True, "valid", "out_of_date" or "unsigned" (False). Anything but valid is said in words and shape.
+    `valid`: True, "valid", "out_of_date" or "unsigned" (False). Anything but valid is said in words.
     """
     code = {True: "valid", False: "unsigned"}.get(valid, str(valid))
     mark = marks.SIGNATURE_MARKS.get(code, marks.SIGNATURE_MARKS["unsigned"])

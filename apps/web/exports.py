@@ -1,0 +1,60 @@
+"""CSV that is safe to open in a spreadsheet, streamed, with a side file that says what it holds."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from apps.core.clock import iso
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+# A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def cell(value: Any) -> str:
+    """One value as CSV text: times in ISO 8601 UTC, nothing for None, formulas disarmed by a leading '."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone cannot be exported.")
+        return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    text = str(value)
+    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
+
+
+class _Line:
+    """A file-like object whose `write` gives the line back, so csv.writer can be streamed."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    """RFC 4180 lines in UTF-8, header first."""
+    writer = csv.writer(_Line())
+    yield writer.writerow([cell(name) for name in header]).encode()
+    for row in rows:
+        yield writer.writerow([cell(value) for value in row]).encode()
+
+
+def sha256_of(lines: Iterable[bytes]) -> str:
+    """SHA-256 of the streamed file in hex, without holding it."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line)
+    return digest.hexdigest()

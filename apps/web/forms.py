@@ -1,0 +1,101 @@
+"""Ground for every form of the portal: plain labels, errors from the server in words, no native date input."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+
+from apps.core.errors import Refused
+
+
+class Form(forms.Form):
+    """Errors stand beside the field and in the summary, in our words, so the browser's bubbles stay off.
+
+    A file field makes the form multipart by itself; `autofocus` is not used: it skips the page's heading.
+    """
+
+    use_required_attribute = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if field.required and field.error_messages.get("required") == "This field is required.":
+                field.error_messages["required"] = "Fill this in."
+
+    def add_refusal(self, refused: Refused) -> None:
+        """Puts an act's refusal where it belongs: its fields beside the fields, the rest on top."""
+        placed = False
+        for name, messages in refused.fields.items():
+            for message in messages:
+                self.add_error(name if name in self.fields else None, message)
+                placed = True
+        if not placed:
+            self.add_error(None, " ".join(part for part in (refused.what, refused.fact) if part))
+
+    @property
+    def said(self) -> list[str]:
+        """All messages, for fragments that show no fields."""
+        return [str(m) for name in (NON_FIELD_ERRORS, *self.fields) for m in self.errors.get(name, [])]
+
+
+class DayField(forms.DateField):
+    """A calendar date typed as YYYY-MM-DD. Browsers show native date inputs in the reader's order."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "widget",
+            forms.TextInput(
+                attrs={"placeholder": "YYYY-MM-DD", "size": 12, "inputmode": "numeric", "autocomplete": "off"}
+            ),
+        )
+        super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
+        self.error_messages["invalid"] = "Write the date as YYYY-MM-DD, for example 2026-11-19."
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, date) else value
+
+
+class MomentField(forms.Field):
+    """A moment in UTC typed as YYYY-MM-DD HH:MM; gives an aware datetime."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "widget",
+            forms.TextInput(attrs={"placeholder": "YYYY-MM-DD HH:MM", "size": 18, "autocomplete": "off"}),
+        )
+        super().__init__(**kwargs)
+        self.error_messages["invalid"] = (
+            "Write the time in UTC as YYYY-MM-DD HH:MM, for example 2026-11-19 14:02."
+        )
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip().replace("T", " ").removesuffix("Z").strip()
+        for shape in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"):
+            try:
+                return datetime.strptime(text, shape).replace(tzinfo=UTC)
+            except ValueError:
+                continue
+        raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if isinstance(value, datetime) else value
+
+
+class ReasonField(forms.CharField):
+    """Why the act is done: it becomes part of the record and cannot be changed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("label", "Reason")
+        kwargs.setdefault("help_text", "It becomes part of the record and cannot be changed later.")
+        kwargs.setdefault("max_length", 2000)
+        kwargs.setdefault("widget", forms.Textarea(attrs={"rows": 3}))
+        super().__init__(**kwargs)
+        self.error_messages["required"] = "Say why."
