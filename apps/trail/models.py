@@ -78,6 +78,17 @@ class Leaf(models.Model):
     body_digest = models.CharField(max_length=64)
 
 
+class Node(models.Model):
+    """A complete subtree of 2^level leaves, kept at every eighth level so that proofs read few rows."""
+
+    level = models.PositiveSmallIntegerField()
+    index = models.BigIntegerField()
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["level", "index"], name="trail_node_place")]
+
+
 class Checkpoint(models.Model):
     """A signed state of the log. `frontier` is the compact range (hex hashes, left to right, spaces between)."""
 
@@ -99,7 +110,7 @@ class Signature(models.Model):
     signer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     printed_name = models.CharField(max_length=160)
     username = models.CharField(max_length=80)
-    duties = models.CharField(max_length=300, blank=True, default="")
+    duties = models.TextField(blank=True, default="")
     meaning = models.CharField(max_length=60)
     meaning_text = models.CharField(max_length=300)
     decision = models.CharField(max_length=20)

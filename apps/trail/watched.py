@@ -18,7 +18,7 @@ from django.db import models
 from guardian.models.models import BaseObjectPermission
 
 from apps.trail.history import is_history
-from apps.trail.models import Checkpoint, Entry, Leaf, Log, Pending, Signature
+from apps.trail.models import Checkpoint, Entry, Leaf, Log, Node, Pending, Signature
 
 # json_object takes at most 127 arguments in the SQLite of Debian 12.
 SQLITE_COLUMNS_A_CALL = 60
@@ -114,7 +114,7 @@ def history_models() -> list[type[models.Model]]:
 
 def frozen_tables() -> list[str]:
     """Tables that only grow: the trail's own, the signatures, every history."""
-    own = [model._meta.db_table for model in (Log, Entry, Leaf, Checkpoint, Signature)]
+    own = [model._meta.db_table for model in (Log, Entry, Leaf, Node, Checkpoint, Signature)]
     return sorted([*own, *(model._meta.db_table for model in history_models())])
 
 
