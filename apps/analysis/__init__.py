@@ -1,0 +1,1 @@
+"""Pure computation over columns: counts, intervals, fairness, calibration, profiles, charts. No Django."""
