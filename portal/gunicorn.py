@@ -10,7 +10,7 @@ workers = 1
 threads = 8
 timeout = 120
 graceful_timeout = 2
-worker_tmp_dir = "/dev/shm"  # noqa: S108 (heartbeat file: a slow disk must not look like a dead worker)
+worker_tmp_dir = "/dev/shm"  # a slow disk must not look like a dead worker
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

@@ -16,7 +16,9 @@ if SECRET_KEY == DEMO_SECRET_KEY or len(SECRET_KEY) < 50:  # noqa: F405
 if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must list the names the portal is reached by, without *.")
 if not DATABASES["default"]["ENGINE"].endswith("postgresql"):  # noqa: F405
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://…); SQLite is for the demo.")
+    raise ImproperlyConfigured(
+        "DATABASE_URL must name a PostgreSQL database (postgres://…); SQLite is for the demo."
+    )
 if not CELERY_BROKER_URL:  # noqa: F405
     raise ImproperlyConfigured("REDIS_URL must name the Redis or Valkey that carries the jobs.")
 
