@@ -194,7 +194,10 @@ def _header(path: Path) -> tuple[list[str], str]:
         names = next(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise ReadError("The header line cannot be read: a quotation mark is not closed.") from error
-    return [name.strip() for name in names], delimiter
+    names = [name.strip() for name in names]
+    if len(names) > 1 and not names[0]:
+        names[0] = "unnamed_1"  # the row names that R and pandas write without a heading
+    return names, delimiter
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -27,13 +27,13 @@ def row_digests(source: Any, columns: Sequence[str] | None = None, *, threads: i
 def digests_of(table: Table, columns: Sequence[str] | None = None) -> Digests:
     """`row_digests` of an open table."""
     names = sorted(columns if columns is not None else [c.name for c in table.columns])
-    parts = []
-    for name in names:
-        text = table.column(name).text
-        parts.append(literal(f"{len(name)}:{name}="))
-        parts.append(f"coalesce((SELECT length(v) || ':' || v FROM (SELECT {text} AS v)), '-')")
-    joined = f"concat({', '.join(parts)})"
-    arrow = table.arrow(f"SELECT DISTINCT unhex(sha256({joined})) AS d FROM data ORDER BY d")
+    texts = ", ".join(f"{table.column(name).text} AS t{i}" for i, name in enumerate(names))
+    parts = [
+        f"{literal(f'{len(name)}:{name}=')}, coalesce(length(t{i}) || ':' || t{i}, '-')"
+        for i, name in enumerate(names)
+    ]
+    digest = f"unhex(sha256(concat({', '.join(parts)})))"
+    arrow = table.arrow(f"SELECT DISTINCT {digest} AS d FROM (SELECT {texts} FROM data) ORDER BY d")
     if arrow.num_rows == 0:
         return np.empty(0, dtype="S32")
     return np.array(arrow["d"].to_pylist(), dtype="S32")
