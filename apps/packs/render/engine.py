@@ -16,7 +16,7 @@ from .fonts import visible_text, write_fontconfig
 from .merge import Part, merge
 from .native import require_pdf
 from .page import CONTENTS_ID, STYLESHEET, anchors_in, contents_chapter, whole_page
-from .pool import lay_out_all
+from .pool import LayoutPool
 from .types import Attachment, Chapter, Limits, PackMeta, Progress, RenderFailed, RenderResult
 
 MAX_CONTENTS_ROUNDS = 5
@@ -48,7 +48,8 @@ def render_pack(
     ordered, notes = prepare(chapters, meta)
     with tempfile.TemporaryDirectory(prefix="countersign-pdf-") as name:
         work = Layout(Path(name), ordered, meta, limits, tell)
-        parts = work.run()
+        with LayoutPool(work.scratch, work.fontconfig, limits) as pool:
+            parts = work.run(pool)
         notes += [f"{part.heading}: {note}" for part in parts for note in part.report["notes"]]
         tell(work.done, work.total, "Joining the chapters")
         draft = Path(name) / "pack.pdf"
@@ -109,21 +110,21 @@ class Layout:
         self.known.write_text(json.dumps(names), encoding="utf-8")
         self.css = self._stylesheet()
 
-    def run(self) -> list[Part]:
+    def run(self, pool: LayoutPool) -> list[Part]:
         """Lay everything out; return the parts in print order."""
-        self._lay_out([chapter for chapter in self.chapters if not chapter.late], {})
+        self._lay_out(pool, [chapter for chapter in self.chapters if not chapter.late], {})
         late = [chapter for chapter in self.chapters if chapter.late]
         lengths: dict[str, int] = {}
         pages: dict[str, int] = {}
         for _round in range(MAX_CONTENTS_ROUNDS):
-            self._lay_out(late, pages)
+            self._lay_out(pool, late, pages)
             found = self._anchor_pages()
             if found == pages:
                 return self._parts()
             pages, lengths = found, {chapter.id: self.reports[chapter.id]["pages"] for chapter in late}
         raise RenderFailed(f"The contents did not settle: {lengths}.")
 
-    def _lay_out(self, chapters: list[Chapter], pages: dict[str, int]) -> None:
+    def _lay_out(self, pool: LayoutPool, chapters: list[Chapter], pages: dict[str, int]) -> None:
         if not chapters:
             return
         requests = [(self._request(chapter, pages), f"“{chapter.title}”") for chapter in chapters]
@@ -132,15 +133,7 @@ class Layout:
             self.done = min(self.done + 1, len(self.chapters))
             self.tell(self.done, self.total, f"Laid out {title}")
 
-        self.reports.update(
-            lay_out_all(
-                requests,
-                scratch=self.scratch,
-                fontconfig=self.fontconfig,
-                limits=self.limits,
-                finished=finished,
-            )
-        )
+        self.reports.update(pool.run(requests, finished))
 
     def _request(self, chapter: Chapter, pages: dict[str, int]) -> dict[str, Any]:
         index = self.chapters.index(chapter)

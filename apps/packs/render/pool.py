@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 from .native import BOOTSTRAP
@@ -99,63 +99,69 @@ class ChildProcess:
                     continue  # a request still buffered for a dead child has no reader
 
 
-def lay_out_all(
-    requests: list[tuple[dict[str, Any], str]],
-    *,
-    scratch: Path,
-    fontconfig: Path,
-    limits: Limits,
-    finished: Callable[[str], None] | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Lay out (request, title) pairs in at most `limits.children` processes; answers by chapter id.
+Request = tuple[dict[str, Any], str]
 
-    The first failure stops the others and is raised. `finished(title)` is called in the calling thread.
+
+class LayoutPool:
+    """At most `limits.children` layout processes, kept for the rounds of one pack. Use as a context manager.
+
+    Each child belongs to one thread that lives as long as the pool: the kernel ends a child when the thread
+    that made it ends, so none outlives a killed worker.
     """
-    queue: SimpleQueue[tuple[dict[str, Any], str]] = SimpleQueue()
-    for item in sorted(requests, key=lambda pair: -pair[0]["size"]):  # the longest first keeps both busy
-        queue.put(item)
-    answers: dict[str, dict[str, Any]] = {}
-    events: SimpleQueue[str | BaseException | None] = SimpleQueue()
-    cancelled = threading.Event()
 
-    def serve() -> None:
+    def __init__(self, scratch: Path, fontconfig: Path, limits: Limits) -> None:
+        self.scratch, self.fontconfig, self.limits = scratch, fontconfig, limits
+        self.queue: SimpleQueue[Request | None] = SimpleQueue()
+        self.events: SimpleQueue[tuple[str, str, dict[str, Any] | BaseException]] = SimpleQueue()
+        self.cancelled = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def __enter__(self) -> LayoutPool:
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self.cancelled.set()
+        for _thread in self.threads:
+            self.queue.put(None)
+        for thread in self.threads:
+            thread.join()
+
+    def run(
+        self, requests: list[Request], finished: Callable[[str], None] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Lay out (request, title) pairs; answers by chapter id. The first failure is raised.
+
+        `finished(title)` is called in the calling thread after each chapter.
+        """
+        for item in sorted(requests, key=lambda pair: -pair[0]["size"]):  # the longest first keeps all busy
+            self.queue.put(item)
+        while len(self.threads) < min(self.limits.children, len(requests)):
+            self.threads.append(threading.Thread(target=self._serve, name=f"pdf-{len(self.threads)}"))
+            self.threads[-1].start()
+        answers: dict[str, dict[str, Any]] = {}
+        while len(answers) < len(requests):
+            chapter, title, answer = self.events.get()
+            if isinstance(answer, BaseException):
+                self.cancelled.set()
+                raise answer
+            answers[chapter] = answer
+            if finished is not None:
+                finished(title)
+        return answers
+
+    def _serve(self) -> None:
         child: ChildProcess | None = None
         try:
-            while not cancelled.is_set():
-                try:
-                    request, title = queue.get_nowait()
-                except Empty:
-                    break
-                if child is not None and child.asked >= limits.chapters_per_child:
+            while (item := self.queue.get()) is not None and not self.cancelled.is_set():
+                request, title = item
+                if child is not None and child.asked >= self.limits.chapters_per_child:
                     child.close()
                     child = None
-                child = child or ChildProcess(scratch, fontconfig, limits)
-                answers[request["id"]] = child.ask(request, title, cancelled)
-                events.put(title)
-        except BaseException as problem:  # handed to the caller's thread, which raises it
-            events.put(problem)
+                try:
+                    child = child or ChildProcess(self.scratch, self.fontconfig, self.limits)
+                    self.events.put((request["id"], title, child.ask(request, title, self.cancelled)))
+                except Exception as problem:  # raised in the thread that waits for the answer
+                    self.events.put((request["id"], title, problem))
         finally:
             if child is not None:
                 child.close()
-            events.put(None)
-
-    threads = [
-        threading.Thread(target=serve, name=f"pdf-{n}") for n in range(min(limits.children, len(requests)))
-    ]
-    for thread in threads:
-        thread.start()
-    running, failure = len(threads), None
-    while running:
-        event = events.get()
-        if event is None:
-            running -= 1
-        elif isinstance(event, BaseException):
-            failure = failure or event
-            cancelled.set()
-        elif finished is not None and failure is None:
-            finished(event)
-    for thread in threads:
-        thread.join()
-    if failure is not None:
-        raise failure
-    return answers
