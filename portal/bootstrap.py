@@ -103,7 +103,9 @@ def _make_environment() -> None:
     try:
         gatekeeper = open(ROOT / ".venv.lock", "w", encoding="ascii")  # noqa: SIM115 (held until the process ends its work)
     except OSError as error:
-        raise BootstrapFailed(f"it cannot write to {ROOT} to make its environment there: {error.strerror}.") from error
+        raise BootstrapFailed(
+            f"it cannot write to {ROOT} to make its environment there: {error.strerror}."
+        ) from error
     with gatekeeper:
         try:
             fcntl.flock(gatekeeper, fcntl.LOCK_EX | fcntl.LOCK_NB)

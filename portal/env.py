@@ -19,7 +19,9 @@ def secret(name: str, default: str | None = None) -> str:
         try:
             return Path(file_name).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE names {file_name}, which cannot be read: {error}") from error
+            raise ImproperlyConfigured(
+                f"{name}_FILE names {file_name}, which cannot be read: {error}"
+            ) from error
     value = os.environ.get(name, default)
     if value is None:
         raise ImproperlyConfigured(f"{name} is not set. Set {name} or {name}_FILE.")
@@ -48,7 +50,9 @@ def database() -> dict:
         config["CONN_MAX_AGE"] = 60
         config["CONN_HEALTH_CHECKS"] = True
     else:
-        raise ImproperlyConfigured("DATABASE_URL must name SQLite (sqlite:///…) or PostgreSQL (postgres://…).")
+        raise ImproperlyConfigured(
+            "DATABASE_URL must name SQLite (sqlite:///…) or PostgreSQL (postgres://…)."
+        )
     return config
 
 
