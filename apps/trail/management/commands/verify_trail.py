@@ -1,0 +1,35 @@
+"""`manage.py verify_trail [--json] [--since SIZE]`: 0 nothing found, 1 findings, 2 bad input."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.trail import verifier
+
+
+class Command(BaseCommand):
+    help = "Checks the whole trail: entries, leaves, checkpoints, witness copy, histories, records, signatures."
+    requires_system_checks = []  # the verifier tells of missing triggers itself, with everything else it finds
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+        parser.add_argument("--since", type=int, default=0, metavar="SIZE", help="size of an earlier checkpoint")
+
+    def handle(self, *args, **options) -> None:
+        try:
+            result = verifier.verify(since=options["since"])
+        except verifier.UnknownCheckpoint as error:
+            raise CommandError(str(error), returncode=2) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(result.as_json(), ensure_ascii=False))
+        else:
+            for finding in result.findings:
+                self.stdout.write(finding.line())
+            counted = ", ".join(f"{number} {what}" for what, number in result.checked.items())
+            verdict = "Nothing found" if result.ok else f"{len(result.findings)} findings"
+            self.stdout.write(f"{verdict}. Checked: {counted}.")
+        if not result.ok:
+            sys.exit(1)

@@ -1,0 +1,43 @@
+"""For tests only: the append-only triggers stand in the way of emptying tables between tests.
+
+`pytest_plugins = ["apps.trail.testing"]`, or import `trail_allows_flush` in a conftest. Never imported by the portal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.test import TransactionTestCase
+
+from apps.trail import identity, triggers
+
+
+@contextmanager
+def without_triggers() -> Iterator[None]:
+    """Act as the owner of the database who has taken the triggers off; they are put back at the end."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    triggers.drop(connection)
+    try:
+        yield
+    finally:
+        triggers.install(connection)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trail_allows_flush() -> Iterator[None]:
+    """Transactional tests empty the tables at their end: without triggers, and with a new log afterwards."""
+    flush = TransactionTestCase._fixture_teardown
+
+    def teardown(self) -> None:
+        with without_triggers():
+            flush(self)
+        identity.forget()
+        identity.establish()
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+    yield
+    patch.undo()

@@ -1,0 +1,95 @@
+"""Verification of the whole trail: every detector, on one consistent view of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from apps.trail import triggers
+from apps.trail import keys as key_files
+from apps.trail.current import current_act_id
+from apps.trail.detectors import accounts, log, rows
+from apps.trail.findings import Finding, Result, Session
+from apps.trail.models import Checkpoint, Log
+
+SNAPSHOT = "trail_snapshot"
+Progress = Callable[[str, int], None]
+
+
+class UnknownCheckpoint(LookupError):
+    """`since` names a size at which no checkpoint was signed."""
+
+
+@contextmanager
+def snapshot() -> Iterator[BaseDatabaseWrapper]:
+    """A connection that sees one moment. Inside a transaction it is that transaction's own connection."""
+    if connection.in_atomic_block:
+        yield connections[DEFAULT_DB_ALIAS]
+        return
+    own = connections[DEFAULT_DB_ALIAS].copy(alias=SNAPSHOT)
+    connections[SNAPSHOT] = own
+    try:
+        own.ensure_connection()
+        if own.vendor == "postgresql":
+            own.set_autocommit(False)
+            with own.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        else:
+            with own.cursor() as cursor:
+                cursor.execute("BEGIN DEFERRED")
+        yield own
+    finally:
+        own.close()
+        del connections[SNAPSHOT]
+
+
+def verify(progress: Progress | None = None, *, since: int = 0) -> Result:
+    """Run every detector. `progress(what, count)` is told as it goes.
+
+    `since`: size of an earlier checkpoint; entries and rows sealed before it are then not read again.
+    """
+    with snapshot() as own:
+        result = _verify(own, progress, since)
+        shared = own.in_atomic_block and own.vendor == "postgresql"
+        if result.findings and shared:
+            # Each statement of this transaction saw its own moment: a fault is what stands at both looks.
+            again = set(_verify(own, None, since).findings)
+            result.findings = [finding for finding in result.findings if finding in again]
+        return result
+
+
+def _verify(own: BaseDatabaseWrapper, progress: Progress | None, since: int) -> Result:
+    result = Result()
+    keys = _keys(own, result)
+    if keys is None:
+        return result
+    if since and not Checkpoint.objects.using(own.alias).filter(size=since).exists():
+        raise UnknownCheckpoint(f"No checkpoint was signed at {since} entries.")
+    session = Session(own, keys, current_act_id(), since, progress, result)
+    for table, name, fault in triggers.faults(own):
+        session.report("triggers", table, None, "", f"trigger {name}: {fault}")
+    log.run(session)
+    rows.run(session)
+    accounts.run(session)
+    return result
+
+
+def _keys(own: BaseDatabaseWrapper, result: Result) -> key_files.Keys | None:
+    """The keys outside the database say which log this is; the row must agree."""
+    row = Log.objects.using(own.alias).order_by("pk").last()
+    if row is None:
+        result.findings.append(Finding("log", "trail_log", "", "", "the row that names the log is missing"))
+        return None
+    try:
+        keys = key_files.load(row.origin)
+    except key_files.KeyMissing as error:
+        result.findings.append(Finding("log", "trail_log", str(row.pk), "origin", str(error)))
+        return None
+    if row.verifier != keys.verifier:
+        result.findings.append(Finding("log", "trail_log", str(row.pk), "verifier", "differs from the key outside"))
+    return keys
+
+
