@@ -272,4 +272,5 @@ def _sentence(
         return f"Too little data to tell: fewer than {min_n} cases or no value in {names}; {bound}."
     if not outcomes:
         return f"Too little data to tell: there are no two groups to compare; {bound}."
-    return f"Within limit: all {len(outcomes)} comparisons keep it; {bound}."
+    kept = "the one comparison keeps it" if len(outcomes) == 1 else f"all {len(outcomes)} comparisons keep it"
+    return f"Within limit: {kept}; {bound}."
