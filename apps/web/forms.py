@@ -7,8 +7,20 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms.utils import pretty_name
 
 from apps.core.errors import Refused
+
+
+def _wanted(name: str, field: forms.Field) -> str:
+    """What to say when nothing was given. It names the field: the summary shows it far from its label."""
+    label = field.label or pretty_name(name)
+    if isinstance(field, forms.BooleanField):
+        return f"Tick “{label}”."
+    if isinstance(field, forms.FileField):
+        return f"Choose a file for “{label}”."
+    verb = "Choose" if isinstance(field, forms.ChoiceField | forms.ModelChoiceField) else "Fill in"
+    return f"{verb} “{label}”."
 
 
 class Form(forms.Form):
@@ -22,9 +34,9 @@ class Form(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            if field.required and field.error_messages.get("required") == "This field is required.":
-                field.error_messages["required"] = "Fill this in."
+        for name, field in self.fields.items():
+            if field.error_messages.get("required") == forms.Field.default_error_messages["required"]:
+                field.error_messages["required"] = _wanted(name, field)
 
     def add_refusal(self, refused: Refused) -> None:
         """Puts an act's refusal where it belongs: its fields beside the fields, the rest on top."""

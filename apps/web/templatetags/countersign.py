@@ -121,7 +121,7 @@ def digest_short(digest: str | None) -> SafeString:
         return NONE
     method, text = _groups(digest, 4)
     return format_html(
-        '<span class="nowrap"><code class="hash" title="{}">{} {} …</code>'
+        '<span><code class="hash" title="{}">{} {} …</code>'
         '<button type="button" class="btn-icon js-only noprint" data-copy="{}">{}'
         '<span class="vh">Copy digest {}</span></button></span>',
         digest,
@@ -135,10 +135,10 @@ def digest_short(digest: str | None) -> SafeString:
 
 @register.simple_tag
 def digest_full(digest: str | None) -> SafeString:
-    """The whole digest in groups of sixteen, with a copy button: for signing and for records."""
+    """The whole digest in groups of eight, with a copy button: for signing and for records."""
     if not digest:
         return NONE
-    method, text = _groups(digest, 16)
+    method, text = _groups(digest, 8)
     return format_html(
         '<code class="hash">{} {}</code> '
         '<button type="button" class="btn-icon js-only noprint" data-copy="{}">{}'
@@ -174,9 +174,9 @@ def estimate(value: Any, places: int = 3) -> SafeString:
     low, high = _get(value, "low", None), _get(value, "high", None)
     between = EMPTY
     if low is not None and high is not None:
-        between = format_html(
-            ' <span class="nowrap">(95 % CI {}–{})</span>', number(low, places), number(high, places)
-        )
+        # Breaks, where it must, before the figures: never inside them.
+        spoken = ' (95\u00a0%\u00a0CI <span class="nowrap">{}–{})</span>'
+        between = format_html(spoken, number(low, places), number(high, places))
     return format_html('<span class="num">{}{}{}</span>', number(point, places), between, size)
 
 
@@ -260,8 +260,11 @@ def signature(context: Context, sig: Any, valid: Any = True) -> dict[str, Any]:
 
 
 @register.inclusion_tag("parts/field.html")
-def field(bound: BoundField, hint: str = "") -> dict[str, Any]:
-    """Label, hint, error beside the field, control; the control is described by both."""
+def field(bound: BoundField, hint: str = "", bare: bool = False) -> dict[str, Any]:
+    """Label, hint, error beside the field, control; the control is described by both.
+
+    `bare` leaves "(optional)" out: for filters, where everything is.
+    """
     widget = bound.field.widget
     grouped = bool(getattr(widget, "use_fieldset", False))
     hint = hint or str(bound.help_text or "")
@@ -280,7 +283,7 @@ def field(bound: BoundField, hint: str = "") -> dict[str, Any]:
         "described": attrs.get("aria-describedby", ""),
         "grouped": grouped,
         "single_box": single_box,
-        "optional": not bound.field.required and not single_box,
+        "optional": not bound.field.required and not single_box and not bare,
     }
 
 
