@@ -38,7 +38,9 @@ class NothingRecorded(RuntimeError):
 class Act:
     """One act under way; the first argument of every act function."""
 
-    def __init__(self, actor: Actor, row: Policy, *, reason: str, signature: SignatureInput | None, open_act) -> None:
+    def __init__(
+        self, actor: Actor, row: Policy, *, reason: str, signature: SignatureInput | None, open_act
+    ) -> None:
         self.actor = actor
         self.policy = row
         self.reason = reason
@@ -66,7 +68,9 @@ class Act:
         """Duty, state and separation for this act on `subject`; raises Refused. The subject becomes the entry's."""
         self.subject = subject
         if self.policy.subject not in ("*", "", subject.subject_kind):
-            raise LookupError(f"{self.policy.act} acts on {self.policy.subject}, not on {subject.subject_kind}")
+            raise LookupError(
+                f"{self.policy.act} acts on {self.policy.subject}, not on {subject.subject_kind}"
+            )
         if not self.policy.service and not is_visible(self.actor, subject):
             raise NotVisible()
         verdict = Judge(subject).verdict(self.actor, self.policy)
@@ -161,7 +165,16 @@ class Act:
             raise NothingRecorded(f"{self.policy.act} ended without its signature")
         if self.signatures:
             self.facts["signatures"] = [str(s.uuid) for s in self.signatures]
-        _record("act", self.actor, self.policy, self.subject, self.reason, self.facts, self._current, self.duties())
+        _record(
+            "act",
+            self.actor,
+            self.policy,
+            self.subject,
+            self.reason,
+            self.facts,
+            self._current,
+            self.duties(),
+        )
 
 
 def _record(kind, actor: Actor, row: Policy, subject, reason, facts, open_act=None, duties=()) -> None:
@@ -193,12 +206,20 @@ def _demands(actor: Actor, row: Policy, reason: str, signature: SignatureInput |
     if (row.reason or rejecting) and not reason.strip():
         raise BadInput("A reason is needed.", rule="reason", fields={"reason": ["Say why, in a sentence."]})
     if len(reason) > MAX_REASON:
-        raise BadInput("The reason is too long.", rule="reason", fields={"reason": [f"At most {MAX_REASON} characters."]})
+        raise BadInput(
+            "The reason is too long.", rule="reason", fields={"reason": [f"At most {MAX_REASON} characters."]}
+        )
     if row.signs:
         if signature is None:
-            raise BadInput("A signature is needed.", rule="signature", fields={"password": ["Enter your password to sign."]})
+            raise BadInput(
+                "A signature is needed.",
+                rule="signature",
+                fields={"password": ["Enter your password to sign."]},
+            )
         if signature.decision not in signing.DECISIONS:
-            raise BadInput("A decision is needed.", rule="signature", fields={"decision": ["Choose approve or reject."]})
+            raise BadInput(
+                "A decision is needed.", rule="signature", fields={"decision": ["Choose approve or reject."]}
+            )
         signing.check_components(actor.user, signature)
 
 
@@ -253,7 +274,14 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def perform(actor, *args, reason: str = "", signature: SignatureInput | None = None, idempotency_key: str = "", **kwargs):
+        def perform(
+            actor,
+            *args,
+            reason: str = "",
+            signature: SignatureInput | None = None,
+            idempotency_key: str = "",
+            **kwargs,
+        ):
             actor = as_actor(actor)
             fingerprint = _fingerprint(name, args, kwargs, reason) if idempotency_key else ""
             under_way: list[Act] = []
@@ -263,7 +291,10 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     if again:
                         return earlier
                 _demands(actor, row, reason, signature)
-                with transaction.atomic(durable=True), current.opened(name, user_id=actor.pk, reason=reason) as open_act:
+                with (
+                    transaction.atomic(durable=True),
+                    current.opened(name, user_id=actor.pk, reason=reason) as open_act,
+                ):
                     doing = Act(actor, row, reason=reason.strip(), signature=signature, open_act=open_act)
                     under_way.append(doing)
                     result = function(doing, *args, **kwargs)

@@ -57,7 +57,9 @@ class Verdict:
 
     def refusal(self) -> Refused:
         kinds = {403: NotAllowed, 404: NotVisible, 409: Conflict}
-        return kinds.get(self.status, Refused)(self.what, fact=self.fact, rule=self.rule, who=self.who, status=self.status)
+        return kinds.get(self.status, Refused)(
+            self.what, fact=self.fact, rule=self.rule, who=self.who, status=self.status
+        )
 
 
 def rules_in_force() -> Rules:
@@ -139,7 +141,12 @@ class Judge:
         condition = Q(scope_kind=duties.ORGANISATION)
         for kind, pk in self.facts.parents:
             condition |= Q(scope_kind=kind, scope_id=pk)
-        return list(Assignment.objects.active().filter(condition).select_related("person").order_by("person__printed_name"))
+        return list(
+            Assignment.objects.active()
+            .filter(condition)
+            .select_related("person")
+            .order_by("person__printed_name")
+        )
 
     @cached_property
     def deeds(self) -> list[Deed]:
@@ -175,7 +182,11 @@ class Judge:
         if not row.verbs:
             return None
         return first_conflict(
-            self.rules, person=str(person.uuid), verbs=row.verbs, closures=self.facts.closures, deeds=self.deeds
+            self.rules,
+            person=str(person.uuid),
+            verbs=row.verbs,
+            closures=self.facts.closures,
+            deeds=self.deeds,
         )
 
     def holds(self, person: User, row: Policy) -> bool:
@@ -212,9 +223,15 @@ class Judge:
     def verdict(self, actor: Actor, row: Policy) -> Verdict:
         """Duty, state, separation, in this order. Visibility is asked by `may`, once per subject."""
         common = {"act": row.act, "label": row.label, "signs": row.signs, "needs_reason": row.reason}
-        cannot = f"You cannot {row.label[:1].lower()}{row.label[1:]} {self.subject.ref}." if row.label else f"You cannot do this to {self.subject.ref}."
+        cannot = (
+            f"You cannot {row.label[:1].lower()}{row.label[1:]} {self.subject.ref}."
+            if row.label
+            else f"You cannot do this to {self.subject.ref}."
+        )
         if (front := front_refusal(actor, row)) is not None:
-            return Verdict(False, what=cannot, fact=front.fact, rule=front.rule, who=front.who, status=403, **common)
+            return Verdict(
+                False, what=cannot, fact=front.fact, rule=front.rule, who=front.who, status=403, **common
+            )
         if row.service:
             return Verdict(True, **common)
         if not row.anyone and not self.holds(actor.user, row):
@@ -254,11 +271,26 @@ class Judge:
 def front_refusal(actor: Actor, row: Policy) -> Refused | None:
     """What can be said before any record is looked at: the account, the token, service and person."""
     if not actor.user.is_active:
-        return NotAllowed("You cannot do this.", fact="This account is deactivated.", rule="account", who=["an active account"])
+        return NotAllowed(
+            "You cannot do this.",
+            fact="This account is deactivated.",
+            rule="account",
+            who=["an active account"],
+        )
     if row.service and not actor.is_service:
-        return NotAllowed("You cannot do this.", fact="Only the portal's own service does this.", rule="service", who=["the portal's worker"])
+        return NotAllowed(
+            "You cannot do this.",
+            fact="Only the portal's own service does this.",
+            rule="service",
+            who=["the portal's worker"],
+        )
     if actor.is_service and not row.service:
-        return NotAllowed("A service cannot do this.", fact="A service may never fill a human duty.", rule="service-never-decides", who=["a person with the duty"])
+        return NotAllowed(
+            "A service cannot do this.",
+            fact="A service may never fill a human duty.",
+            rule="service-never-decides",
+            who=["a person with the duty"],
+        )
     if actor.token is not None and not row.token:
         return NotAllowed(
             "A token cannot do this.",

@@ -50,7 +50,9 @@ class Assignment(models.Model):
     reason = models.TextField()
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     requested_at = models.DateTimeField()
-    approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    approver = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     decided_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.TextField(blank=True)
     history = history()
@@ -63,9 +65,20 @@ class Assignment(models.Model):
             models.Index(fields=["scope_kind", "scope_id", "duty", "state"]),
         ]
         constraints = [
-            models.CheckConstraint(condition=Q(ends_at=None) | Q(ends_at__gt=models.F("starts_at")), name="assignment_ends_after_start"),
-            models.CheckConstraint(condition=Q(approver=None) | (~Q(approver=models.F("person")) & ~Q(approver=models.F("requester"))), name="assignment_approver_is_third"),
-            models.UniqueConstraint(fields=["person", "duty", "scope_kind", "scope_id"], condition=Q(state__in=["requested", "approved"]), name="assignment_open_once"),
+            models.CheckConstraint(
+                condition=Q(ends_at=None) | Q(ends_at__gt=models.F("starts_at")),
+                name="assignment_ends_after_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(approver=None)
+                | (~Q(approver=models.F("person")) & ~Q(approver=models.F("requester"))),
+                name="assignment_approver_is_third",
+            ),
+            models.UniqueConstraint(
+                fields=["person", "duty", "scope_kind", "scope_id"],
+                condition=Q(state__in=["requested", "approved"]),
+                name="assignment_open_once",
+            ),
         ]
 
     def __str__(self):
@@ -81,7 +94,11 @@ class Assignment(models.Model):
 
     def in_force(self, at=None) -> bool:
         at = at or now()
-        return self.state == self.State.APPROVED and self.starts_at <= at and (self.ends_at is None or self.ends_at > at)
+        return (
+            self.state == self.State.APPROVED
+            and self.starts_at <= at
+            and (self.ends_at is None or self.ends_at > at)
+        )
 
 
 class SeparationRules(models.Model):

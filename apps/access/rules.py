@@ -11,7 +11,9 @@ from apps.access.separation import Rules, static_conflict
 from apps.core.errors import BadInput, Conflict
 
 
-def refuse_bad_request(person, duty: str, scope_kind: str, starts_at: datetime, ends_at: datetime | None) -> None:
+def refuse_bad_request(
+    person, duty: str, scope_kind: str, starts_at: datetime, ends_at: datetime | None
+) -> None:
     """A duty that exists, held where it belongs, by a person, for a time that ends after it starts."""
     problems: dict[str, list[str]] = {}
     if duty not in list(Duty):
@@ -23,7 +25,11 @@ def refuse_bad_request(person, duty: str, scope_kind: str, starts_at: datetime, 
             duties.DATASET: duties.DATASET_DUTIES,
         }[scope_kind]
         if duty not in allowed:
-            place = {duties.ORGANISATION: "the organisation", duties.MODEL: "a model", duties.DATASET: "a dataset"}[scope_kind]
+            place = {
+                duties.ORGANISATION: "the organisation",
+                duties.MODEL: "a model",
+                duties.DATASET: "a dataset",
+            }[scope_kind]
             problems["duty"] = [f"The duty {duties.WORDS[Duty(duty)]} is not held on {place}."]
     if person.is_service:
         problems["person"] = ["A service account may never fill a human duty."]

@@ -77,7 +77,15 @@ class Broken:
 def parse(data: Mapping) -> Rules:
     """Rules from their versioned data; an unknown scope is an error, not a rule that never fires."""
     static = tuple(
-        StaticRule(r["id"], frozenset(r["first"]), frozenset(r["second"]), r["scope"], r["waivable"], r["text"], r["source"])
+        StaticRule(
+            r["id"],
+            frozenset(r["first"]),
+            frozenset(r["second"]),
+            r["scope"],
+            r["waivable"],
+            r["text"],
+            r["source"],
+        )
         for r in data["static"]
     )
     dynamic = tuple(DynamicRule(**rule) for rule in data["dynamic"])
@@ -113,7 +121,9 @@ def first_conflict(
     return None
 
 
-def conflicts_found(rules: Rules, closures: Mapping[str, frozenset[Pair]], deeds: Iterable[Deed]) -> list[tuple[DynamicRule, Deed, Deed]]:
+def conflicts_found(
+    rules: Rules, closures: Mapping[str, frozenset[Pair]], deeds: Iterable[Deed]
+) -> list[tuple[DynamicRule, Deed, Deed]]:
     """Every pair of deeds of one person that breaks a rule: the independent recomputation of gate and pack.
 
     Rules on one record are judged record by record.
@@ -140,11 +150,15 @@ def conflicts_found(rules: Rules, closures: Mapping[str, frozenset[Pair]], deeds
     return found
 
 
-def static_conflict(rules: Rules, duty: str, held: Iterable[tuple[str, bool]]) -> tuple[StaticRule, str] | None:
+def static_conflict(
+    rules: Rules, duty: str, held: Iterable[tuple[str, bool]]
+) -> tuple[StaticRule, str] | None:
     """The first static rule broken by holding `duty` besides `held`: (duty, in the same model family?)."""
     for other, same_family in held:
         for rule in rules.static:
-            pair = (duty in rule.first and other in rule.second) or (duty in rule.second and other in rule.first)
+            pair = (duty in rule.first and other in rule.second) or (
+                duty in rule.second and other in rule.first
+            )
             if pair and (rule.scope == "global" or same_family):
                 return rule, other
     return None

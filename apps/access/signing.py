@@ -78,7 +78,12 @@ def check_components(user: User, given: SignatureInput) -> None:
         fact += f" Signing is now locked until {locked:%Y-%m-%d %H:%M} UTC."
     else:
         fact += f" {left} more {'try' if left == 1 else 'tries'} before signing is locked."
-    raise NotAllowed("Your signature was not accepted.", fact=fact, rule="21 CFR 11.200(a)(1)", who=["you, with your password"])
+    raise NotAllowed(
+        "Your signature was not accepted.",
+        fact=fact,
+        rule="21 CFR 11.200(a)(1)",
+        who=["you, with your password"],
+    )
 
 
 def refuse_if_changed(subject, given: SignatureInput) -> str:
@@ -109,7 +114,9 @@ class Standing:
 def standings(subject, signatures: Iterable[Signature] | None = None) -> list[Standing]:
     """All signatures on `subject`, oldest first, each compared with the content of today."""
     if signatures is None:
-        signatures = Signature.objects.filter(subject_kind=subject.subject_kind, subject_id=str(subject.pk)).order_by("id")
+        signatures = Signature.objects.filter(
+            subject_kind=subject.subject_kind, subject_id=str(subject.pk)
+        ).order_by("id")
     signatures = list(signatures)
     if not signatures:
         return []
@@ -119,7 +126,8 @@ def standings(subject, signatures: Iterable[Signature] | None = None) -> list[St
 
 def has_valid(subject, meaning: str, *, act: str = "", decision: str = "approved") -> bool:
     return any(
-        s.valid and s.signature.meaning == meaning and s.signature.decision == decision for s in standings(subject)
+        s.valid and s.signature.meaning == meaning and s.signature.decision == decision
+        for s in standings(subject)
     )
 
 
@@ -140,5 +148,3 @@ def as_printed(signature: Signature) -> dict:
         "factors": signature.factors,
         "signed_at": iso(signature.signed_at),
     }
-
-

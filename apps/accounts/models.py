@@ -27,7 +27,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     subject_kind = "accounts.user"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    username = models.CharField(max_length=80)
+    username = models.CharField(max_length=80, unique=True)
     printed_name = models.CharField(max_length=120)
     title = models.CharField(max_length=120, blank=True)
     email = models.EmailField(blank=True)

@@ -1,6 +1,14 @@
+from importlib import import_module, util
+
 from django.apps import AppConfig
 
 
 class ApprovalsConfig(AppConfig):
     name = "apps.approvals"
     label = "approvals"
+
+    def ready(self):
+        # What this app answers by name: facts, checks, acts, jobs.
+        for shelf in ("facts", "content", "checks", "acts", "work"):
+            if util.find_spec(f"{self.name}.{shelf}"):
+                import_module(f"{self.name}.{shelf}")

@@ -119,9 +119,9 @@ class Running:
 
 def end(job: Job, *, state: str = Job.State.DONE, error: str = "") -> None:
     """End the job inside the act that writes its effect; Lost when another attempt holds or ended it."""
-    ended = Job.objects.filter(pk=job.pk, claim=job.claim, attempt=job.attempt, state=Job.State.RUNNING).update(
-        state=state, error=error, finished_at=now(), lease_until=None
-    )
+    ended = Job.objects.filter(
+        pk=job.pk, claim=job.claim, attempt=job.attempt, state=Job.State.RUNNING
+    ).update(state=state, error=error, finished_at=now(), lease_until=None)
     if not ended:
         raise Lost(f"Job {job.pk} was ended or taken over by another worker.", rule="job-lease")
 
@@ -174,7 +174,12 @@ def sweep() -> int:
 def run_queued() -> int:
     """Work every queued job in this process, oldest first (the seed and tests; no worker needed)."""
     count = 0
-    while (job_id := Job.objects.filter(state=Job.State.QUEUED).order_by("id").values_list("pk", flat=True).first()):
+    while (
+        job_id := Job.objects.filter(state=Job.State.QUEUED)
+        .order_by("id")
+        .values_list("pk", flat=True)
+        .first()
+    ):
         run(job_id)
         count += 1
     return count

@@ -38,7 +38,9 @@ class Job(models.Model):
         indexes = [
             models.Index(fields=["subject_kind", "subject_id", "-id"]),
             models.Index(
-                fields=["state", "lease_until"], condition=models.Q(state__in=["queued", "running"]), name="job_open"
+                fields=["state", "lease_until"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="job_open",
             ),
         ]
 

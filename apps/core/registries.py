@@ -57,7 +57,10 @@ class Contributions:
     def __call__(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             known = self._functions.setdefault(name, [])
-            if all(each.__qualname__ != function.__qualname__ or each.__module__ != function.__module__ for each in known):
+            if all(
+                each.__qualname__ != function.__qualname__ or each.__module__ != function.__module__
+                for each in known
+            ):
                 known.append(function)
             return function
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.signals import pre_delete, pre_save
 from simple_history.models import HistoricalChanges, HistoricalRecords
 from simple_history.signals import post_create_historical_record, pre_create_historical_record
 
@@ -133,6 +134,14 @@ def _note_row(sender: type[models.Model], history_instance: Any, **_: Any) -> No
     current().rows.append((sender._meta.db_table, history_instance.history_id, history_instance.mac))
 
 
+def _refuse_outside_acts(sender: type[models.Model], **_: Any) -> None:
+    """Before the record itself is written: in autocommit the history would come too late to stop it."""
+    if hasattr(sender, "history") and hasattr(sender._meta, "simple_history_manager_attribute"):
+        current()
+
+
 def connect() -> None:
+    pre_save.connect(_refuse_outside_acts, dispatch_uid="trail.refuse_outside_acts")
+    pre_delete.connect(_refuse_outside_acts, dispatch_uid="trail.refuse_deletes_outside_acts")
     pre_create_historical_record.connect(_account, dispatch_uid="trail.account")
     post_create_historical_record.connect(_note_row, dispatch_uid="trail.note_row")

@@ -25,15 +25,26 @@ TOKEN_DAYS = 365
 
 @act("access.create_account")
 def create_account(
-    act: Act, *, username: str, printed_name: str, email: str = "", title: str = "", time_zone: str = "UTC", is_demo: bool = False
+    act: Act,
+    *,
+    username: str,
+    printed_name: str,
+    email: str = "",
+    title: str = "",
+    time_zone: str = "UTC",
+    is_demo: bool = False,
 ) -> User:
     """Make a personal account without a password: its person sets one by the enrolment link."""
     act.allow(ORGANISATION_SUBJECT)
     problems: dict[str, list[str]] = {}
     if not USERNAME.fullmatch(username):
-        problems["username"] = ["2 to 80 small letters, digits, dot, dash or underscore, starting with a letter or digit."]
+        problems["username"] = [
+            "2 to 80 small letters, digits, dot, dash or underscore, starting with a letter or digit."
+        ]
     elif User.objects.filter(username__iexact=username).exists():
-        problems["username"] = ["This username is or was in use. A username is never given to another person (21 CFR 11.100(a))."]
+        problems["username"] = [
+            "This username is or was in use. A username is never given to another person (21 CFR 11.100(a))."
+        ]
     if not printed_name.strip():
         problems["printed_name"] = ["Enter the name as it is to be printed beside signatures."]
     if email:
@@ -67,7 +78,9 @@ def deactivate_account(act: Act, user_id: int) -> User:
         raise WrongState("This account is deactivated already.", rule="account-state")
     act.write(user, is_active=False, deactivated_at=now())
     ended = []
-    for assignment in Assignment.objects.select_for_update().filter(person=user, state__in=["requested", "approved"]):
+    for assignment in Assignment.objects.select_for_update().filter(
+        person=user, state__in=["requested", "approved"]
+    ):
         # Not ended in the future: deactivation alone stops every duty at once.
         act.write(assignment, state=Assignment.State.ENDED, end_reason=act.reason)
         project_grant(assignment, granted=False)

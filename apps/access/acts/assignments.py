@@ -24,7 +24,9 @@ def held_by(person: User, scope_kind: str, scope_id: int) -> list[tuple[str, boo
     family = {(scope_kind, scope_id)}
     for give in registries.parents[f"{scope_kind}:family"]:
         family |= set(give(scope_id))
-    open_ones = Assignment.objects.filter(person=person, state__in=["requested", "approved"]).exclude(ends_at__lte=now())
+    open_ones = Assignment.objects.filter(person=person, state__in=["requested", "approved"]).exclude(
+        ends_at__lte=now()
+    )
     return [(a.duty, (a.scope_kind, a.scope_id) in family) for a in open_ones]
 
 
@@ -54,7 +56,14 @@ def _request(act: Act, person_id, duty, scope_kind, scope_id, starts_at, ends_at
 
 @act("access.request_assignment")
 def request_assignment(
-    act: Act, *, person_id: int, duty: str, scope_kind: str, scope_id: int, starts_at: datetime | None = None, ends_at: datetime | None = None
+    act: Act,
+    *,
+    person_id: int,
+    duty: str,
+    scope_kind: str,
+    scope_id: int,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
 ) -> Assignment:
     """Ask that a person be given a duty on a model or dataset. Somebody else approves it."""
     act.allow(parent_of(scope_kind, scope_id))
@@ -89,7 +98,9 @@ def _approve(act: Act, assignment_id: int) -> Assignment:
     act.lock(User.objects.all(), pk=assignment.person_id)
     others = [
         (a.duty, a.pk)
-        for a in Assignment.objects.filter(person=assignment.person, state__in=["requested", "approved"]).exclude(pk=assignment.pk)
+        for a in Assignment.objects.filter(
+            person=assignment.person, state__in=["requested", "approved"]
+        ).exclude(pk=assignment.pk)
     ]
     if others:
         held = held_by(assignment.person, assignment.scope_kind, assignment.scope_id)
@@ -128,7 +139,11 @@ def end_assignment(act: Act, assignment_id: int) -> Assignment:
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
     if assignment.state not in (Assignment.State.REQUESTED, Assignment.State.APPROVED):
-        raise WrongState("This duty has ended already.", fact=f"It is {assignment.get_state_display().lower()}.", rule="assignment-state")
+        raise WrongState(
+            "This duty has ended already.",
+            fact=f"It is {assignment.get_state_display().lower()}.",
+            rule="assignment-state",
+        )
     ends_at = max(now(), assignment.starts_at) if assignment.starts_at <= now() else assignment.ends_at
     if ends_at is not None and ends_at <= assignment.starts_at:
         ends_at = assignment.ends_at

@@ -27,7 +27,9 @@ def installer() -> Actor:
     user = User.objects.filter(username=INSTALLER).first()
     if user is None:
         with transaction.atomic(durable=True), current.opened("access.install_organisation", user_id=None):
-            user = User(username=INSTALLER, printed_name="Countersign installer", is_service=True, created_at=now())
+            user = User(
+                username=INSTALLER, printed_name="Countersign installer", is_service=True, created_at=now()
+            )
             user.set_unusable_password()
             user.save()
     return Actor.of(user, via="command")
@@ -53,7 +55,9 @@ def install_organisation(act: Act, *, administrator: dict, compliance: dict) -> 
     worker.set_unusable_password()
     act.write(worker)
     rules = json.loads(RULES_FILE.read_text(encoding="utf-8"))
-    act.create(SeparationRules, version=rules["version"], rules=rules, digest=digest(rules), effective_from=now())
+    act.create(
+        SeparationRules, version=rules["version"], rules=rules, digest=digest(rules), effective_from=now()
+    )
     people = []
     for given, duty in ((administrator, Duty.ADMINISTRATOR), (compliance, Duty.COMPLIANCE)):
         person = User(

@@ -25,7 +25,7 @@ FORBIDDEN_TAGS = frozenset(
 MAX_SPAN = 200
 MAX_DEPTH = 250
 KEYS_PER_CHAPTER = 1_000_000  # room for a chapter's pages and links in the joined parent tree
-SVG = "{http://www.w3.org/2000/svg}"
+OUTSIDE = "It refers to something outside the pack; nothing was fetched. ({})"
 
 
 class Refuse(Exception):
@@ -166,7 +166,7 @@ def outline(tree: list[Any]) -> list[Any]:
 def lay_out(request: dict[str, Any], sheets: dict[str, Any], remarks: Remarks) -> dict[str, Any]:
     """Lay out one chapter into request["pdf"]; return pages, anchors and bookmarks in PDF points."""
     from weasyprint import CSS, HTML
-    from weasyprint.urls import URLFetcher
+    from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
     fetcher = URLFetcher(allowed_protocols=["data"], allow_redirects=False, fail_on_errors=True)
     html = HTML(string=Path(request["html"]).read_text(encoding="utf-8"), url_fetcher=fetcher)
@@ -177,16 +177,19 @@ def lay_out(request: dict[str, Any], sheets: dict[str, Any], remarks: Remarks) -
     if css not in sheets:
         sheets[css] = CSS(string=Path(css).read_text(encoding="utf-8"), url_fetcher=fetcher)
     remarks.lines.clear()
-    document = html.render(stylesheets=[sheets[css]], pdf_tags=True, pdf_version="1.7")
-    document.write_pdf(
-        request["pdf"],
-        finisher=finisher(f"c{request['index']:04d}", request["index"]),
-        pdf_tags=True,
-        pdf_version="1.7",
-    )
+    try:
+        document = html.render(stylesheets=[sheets[css]], pdf_tags=True, pdf_version="1.7")
+        document.write_pdf(
+            request["pdf"],
+            finisher=finisher(f"c{request['index']:04d}", request["index"]),
+            pdf_tags=True,
+            pdf_version="1.7",
+        )
+    except FatalURLFetchingError as problem:  # not an Exception, so that no handler below swallows it
+        raise Refuse(OUTSIDE.format(problem)) from None
     for line in remarks.lines:
         if line.startswith(("Failed to load", "Failed to open")) or "disallowed protocol" in line:
-            raise Refuse(f"It refers to something outside the pack; nothing was fetched. ({line})")
+            raise Refuse(OUTSIDE.format(line))
     notes.extend(line for line in remarks.lines)
     anchors: dict[str, list[float]] = {}
     for number, page in enumerate(document.pages):

@@ -82,8 +82,11 @@ class ChildProcess:
         return reply
 
     def _death(self) -> str:
-        self.process.kill()
-        code = self.process.wait()
+        try:
+            code = self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return "its process stopped answering."
         if code == -24:  # SIGXCPU
             return f"it used more than {self.limits.cpu_seconds} seconds of processor time."
         return f"its process ended with status {code}."

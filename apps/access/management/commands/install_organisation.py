@@ -27,7 +27,9 @@ class Command(BaseCommand):
     def handle(self, *args, **options):
         people = {}
         for who in ("administrator", "compliance"):
-            password = os.environ.get(f"COUNTERSIGN_{who.upper()}_PASSWORD") or getpass.getpass(f"Password of the {who}: ")
+            password = os.environ.get(f"COUNTERSIGN_{who.upper()}_PASSWORD") or getpass.getpass(
+                f"Password of the {who}: "
+            )
             if len(password) < 12:
                 raise CommandError(f"The password of the {who} is shorter than 12 characters.", returncode=2)
             people[who] = {

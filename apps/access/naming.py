@@ -1,0 +1,33 @@
+"""Naming the owner of a new model or dataset: a request that another person approves."""
+
+from __future__ import annotations
+
+from apps.access.acting import Act
+from apps.access.acts.assignments import held_by
+from apps.access.duties import Duty
+from apps.access.gate import rules_in_force
+from apps.access.models import Assignment
+from apps.access.rules import refuse_bad_request, refuse_static_conflict
+from apps.accounts.models import User
+from apps.core.clock import now
+from apps.core.errors import BadInput
+
+
+def name_owner(act: Act, parent, owner_id: int, duty: Duty) -> Assignment:
+    """Request the owner's duty on `parent` inside the registering act (the registrar requests, compliance approves)."""
+    owner = User.objects.filter(pk=owner_id, is_service=False, is_active=True).first()
+    if owner is None:
+        raise BadInput("An owner is needed.", rule="owner", fields={"owner_id": ["Choose a person with an active account."]})
+    refuse_bad_request(owner, duty, parent.subject_kind, now(), None)
+    refuse_static_conflict(rules_in_force(), owner, duty, held_by(owner, parent.subject_kind, parent.pk))
+    return act.create(
+        Assignment,
+        person=owner,
+        duty=duty,
+        scope_kind=parent.subject_kind,
+        scope_id=parent.pk,
+        starts_at=now(),
+        reason=f"Named as owner when {parent.ref} was registered",
+        requester=act.user,
+        requested_at=now(),
+    )

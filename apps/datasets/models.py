@@ -1,0 +1,120 @@
+"""Datasets and their fixed versions. Test versions live in the vault and are never handed out."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from apps.access import duties
+from apps.datasets import states
+from apps.trail.history import history
+
+DATASET_PERMISSIONS = [
+    (duties.GUARDIAN_CODENAME[d], f"May act as {duties.WORDS[d]}") for d in sorted(duties.DATASET_DUTIES)
+]
+
+
+class Dataset(models.Model):
+    """A named body of data. Duties (curator, steward, owner) are held on it; its versions inherit them."""
+
+    subject_kind = duties.DATASET
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=160)
+    description = models.TextField(blank=True)
+    sensitive = models.BooleanField(default=False)
+    registered_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    registered_at = models.DateTimeField()
+    history = history()
+
+    class Meta:
+        ordering = ["slug"]
+        default_permissions = ()
+        permissions = DATASET_PERMISSIONS
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def ref(self):
+        return self.slug
+
+    @property
+    def scope(self):
+        return duties.scope_text(self.subject_kind, self.pk)
+
+
+class DatasetUserPermission(UserObjectPermissionBase):
+    """Guardian grants on a dataset: the projection of assignments."""
+
+    content_object = models.ForeignKey(Dataset, on_delete=models.PROTECT)
+
+
+class DatasetGroupPermission(GroupObjectPermissionBase):
+    """Guardian asks for the table; groups are given no duties and it stays empty."""
+
+    content_object = models.ForeignKey(Dataset, on_delete=models.PROTECT)
+
+
+class DatasetVersion(models.Model):
+    """One immutable version of a dataset: bytes by digest, schema, provenance, partition role (PC22)."""
+
+    subject_kind = "datasets.version"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    partition = models.CharField(
+        max_length=8, choices=[(p.value, states.PARTITION_WORDS[p]) for p in states.Partition]
+    )
+    state = models.CharField(
+        max_length=10,
+        choices=[(s.value, states.STATE_WORDS[s]) for s in states.State],
+        default=states.State.UPLOADED,
+    )
+    file_name = models.CharField(max_length=200)
+    file_digest = models.CharField(max_length=71, db_index=True)  # the bytes as uploaded
+    file_size = models.BigIntegerField()  # bytes
+    file_format = models.CharField(max_length=10, blank=True)  # csv | parquet
+    table_digest = models.CharField(max_length=71, blank=True)  # canonical Parquet made from them
+    row_digests = models.CharField(max_length=71, blank=True)  # file of the sorted distinct row digests
+    profile_digest = models.CharField(max_length=71, blank=True)  # JSON of the column profile
+    row_count = models.BigIntegerField(null=True, blank=True)
+    columns = models.JSONField(default=list)  # [{"name", "type"}]
+    source = models.TextField()
+    collection = models.TextField()
+    transformation_commit = models.CharField(max_length=64, blank=True)
+    entity_column = models.CharField(max_length=120, blank=True)  # patient, batch, … one physical unit
+    failure = models.TextField(blank=True)
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    uploaded_at = models.DateTimeField()
+    history = history()
+
+    class Meta:
+        ordering = ["dataset", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "number"], name="dataset_version_number_once"),
+            models.UniqueConstraint(
+                fields=["dataset", "file_digest", "partition"], name="dataset_version_bytes_once"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.dataset.name} v{self.number}"
+
+    @property
+    def ref(self):
+        return f"{self.dataset.slug}/v{self.number}"
+
+    @property
+    def scope(self):
+        return duties.scope_text(duties.DATASET, self.dataset_id)
+
+    @property
+    def in_vault(self) -> bool:
+        return self.partition == states.Partition.TEST
+
+    @property
+    def area(self) -> str:
+        """Where its bytes lie: test versions in the vault."""
+        return "vault" if self.in_vault else "files"

@@ -1,0 +1,18 @@
+"""States of a deviation."""
+
+from __future__ import annotations
+
+import enum
+
+
+class State(enum.StrEnum):
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    CLOSED = "closed"
+
+
+WORDS = {State.OPEN: "Open", State.ACCEPTED: "Accepted", State.CLOSED: "Closed as resolved"}
+TRANSITIONS = {
+    (State.OPEN, "accept_deviation"): State.ACCEPTED,
+    (State.OPEN, "close_deviation"): State.CLOSED,
+}

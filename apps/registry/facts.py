@@ -1,0 +1,175 @@
+"""What separation, visibility and lineage ask of models and versions.
+
+A version's closure: `version` holds its own records and those of the versions it was derived from (a fine-tuned
+version inherits developers); `lineage` adds the dataset versions it was made from (a derived dataset's curators);
+`family` every version of the model. Higher apps add their records through `registries.closure`.
+"""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from apps.access import duties
+from apps.access.facts import Facts, pairs
+from apps.access.gate import Scopes
+from apps.access.separation import Deed
+from apps.core import registries
+from apps.registry.models import Version, VersionAuthor, VersionData
+
+KIND = Version.subject_kind
+MAX_ANCESTORS = 200
+
+
+def ancestors(version_ids) -> set[int]:
+    """The versions and all they were derived from, one query a generation."""
+    known: set[int] = set()
+    ring = set(version_ids)
+    while ring and len(known) < MAX_ANCESTORS:
+        known |= ring
+        ring = (
+            set(Version.objects.filter(pk__in=ring, parent__isnull=False).values_list("parent_id", flat=True))
+            - known
+        )
+    return known
+
+
+def declared_authors(version_ids) -> tuple[Deed, ...]:
+    rows = VersionAuthor.objects.filter(version_id__in=version_ids).select_related("person", "version__model")
+    return tuple(
+        Deed(
+            str(row.person.uuid),
+            "develop",
+            KIND,
+            str(row.version_id),
+            f"are a declared author of {row.version.ref}",
+        )
+        for row in rows
+    )
+
+
+def version_closures(version_ids, model_ids) -> tuple[dict[str, frozenset], tuple[Deed, ...]]:
+    """Closures and declared deeds of versions; used for a version and for every record that hangs on one."""
+    line = ancestors(version_ids)
+    family_models = set(model_ids) | set(
+        Version.objects.filter(pk__in=line).values_list("model_id", flat=True)
+    )
+    family = set(Version.objects.filter(model_id__in=family_models).values_list("pk", flat=True)) | line
+    data = VersionData.objects.filter(version_id__in=line).values_list("dataset_version_id", flat=True)
+    own = pairs(KIND, line)
+    closures = {
+        "version": own,
+        "lineage": own | pairs("datasets.version", data),
+        "family": pairs(KIND, family),
+    }
+    for scope, ids in (("version", line), ("lineage", line), ("family", family)):
+        for give in registries.closure[f"{KIND}s:{scope}"]:
+            closures[scope] = closures[scope] | give(ids)
+    closures["lineage"] |= closures["version"]
+    closures["family"] |= closures["lineage"]
+    return closures, declared_authors(family)
+
+
+def facts_on_version(version: Version) -> Facts:
+    """Facts of anything that hangs on one model version."""
+    closures, declared = version_closures([version.pk], [version.model_id])
+    return Facts(parents=((duties.MODEL, version.model_id),), closures=closures, declared=declared)
+
+
+@registries.facts(KIND)
+def version_facts(version: Version) -> Facts:
+    return facts_on_version(version)
+
+
+@registries.facts("registry.author")
+@registries.facts("registry.version_data")
+def part_facts(part) -> Facts:
+    return facts_on_version(part.version)
+
+
+@registries.facts("registry.model")
+def model_facts(model) -> Facts:
+    """A model has no version yet to judge; its family is judged, so that a test-data reader starts no new version."""
+    versions = set(Version.objects.filter(model=model).values_list("pk", flat=True))
+    closures, declared = version_closures(versions, [model.pk])
+    return Facts(
+        parents=((duties.MODEL, model.pk),), closures={"family": closures["family"]}, declared=declared
+    )
+
+
+@registries.facts("registry.intended_use")
+def intended_use_facts(use) -> Facts:
+    return Facts(parents=((duties.MODEL, use.model_id),))
+
+
+@registries.parents("datasets.dataset")
+def models_made_of_dataset(dataset):
+    ids = (
+        VersionData.objects.filter(dataset_version__dataset=dataset)
+        .values_list("version__model_id", flat=True)
+        .distinct()
+    )
+    return tuple((duties.MODEL, pk) for pk in ids)
+
+
+@registries.parents("datasets.version")
+def models_made_of(dataset_version):
+    ids = (
+        VersionData.objects.filter(dataset_version=dataset_version)
+        .values_list("version__model_id", flat=True)
+        .distinct()
+    )
+    return tuple((duties.MODEL, pk) for pk in ids)
+
+
+@registries.parents("registry.model:family")
+def datasets_of_model(model_id: int):
+    ids = (
+        VersionData.objects.filter(version__model_id=model_id)
+        .values_list("dataset_version__dataset_id", flat=True)
+        .distinct()
+    )
+    return {(duties.DATASET, pk) for pk in ids}
+
+
+@registries.parents("datasets.dataset:family")
+def models_of_dataset(dataset_id: int):
+    ids = (
+        VersionData.objects.filter(dataset_version__dataset_id=dataset_id)
+        .values_list("version__model_id", flat=True)
+        .distinct()
+    )
+    return {(duties.MODEL, pk) for pk in ids}
+
+
+@registries.visibility("registry.Model")
+def models_seen(scopes: Scopes) -> Q:
+    return Q(pk__in=scopes.of(duties.MODEL))
+
+
+@registries.visibility("registry.IntendedUse")
+@registries.visibility("registry.Version")
+def on_model_seen(scopes: Scopes) -> Q:
+    return Q(model_id__in=scopes.of(duties.MODEL))
+
+
+@registries.visibility("registry.VersionAuthor")
+@registries.visibility("registry.VersionData")
+def on_version_seen(scopes: Scopes) -> Q:
+    return Q(version__model_id__in=scopes.of(duties.MODEL))
+
+
+@registries.visibility("datasets.DatasetVersion")
+def data_of_models_seen(scopes: Scopes) -> Q:
+    """Who has a duty on a model sees (not: may fetch) the dataset versions it was made of."""
+    used = VersionData.objects.filter(version__model_id__in=scopes.of(duties.MODEL)).values(
+        "dataset_version_id"
+    )
+    return Q(pk__in=used)
+
+
+@registries.visibility("datasets.Dataset")
+def datasets_of_models_seen(scopes: Scopes) -> Q:
+    used = VersionData.objects.filter(version__model_id__in=scopes.of(duties.MODEL)).values(
+        "dataset_version__dataset_id"
+    )
+    return Q(pk__in=used)

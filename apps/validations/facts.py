@@ -1,0 +1,110 @@
+"""What separation, visibility and lineage ask of plans and runs."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from apps.access import duties
+from apps.access.facts import Facts, pairs
+from apps.access.gate import Scopes
+from apps.core import registries
+from apps.registry.facts import facts_on_version, version_closures
+from apps.validations.models import Plan, Run
+
+
+@registries.facts("validations.plan")
+def plan_facts(plan: Plan) -> Facts:
+    """The plan's own closure `record` holds its runs: who runs its tests may not approve it (DY10)."""
+    base = facts_on_version(plan.version)
+    runs = pairs(Run.subject_kind, Run.objects.filter(plan=plan).values_list("pk", flat=True))
+    return Facts(base.parents, {**base.closures, "record": runs}, base.declared)
+
+
+@registries.facts("validations.run")
+def run_facts(run: Run) -> Facts:
+    return facts_on_version(run.plan.version)
+
+
+@registries.closure("registry.versions:version")
+def plans_and_runs_of(version_ids):
+    plans = Plan.objects.filter(version_id__in=version_ids).values_list("pk", flat=True)
+    runs = Run.objects.filter(plan__version_id__in=version_ids).values_list("pk", flat=True)
+    return pairs(Plan.subject_kind, plans) | pairs(Run.subject_kind, runs)
+
+
+@registries.closure("registry.versions:family")
+def test_sets_of(version_ids):
+    """Test sets of the family and the runs whose per-case results may have been read (DY6)."""
+    sets = Plan.objects.filter(version_id__in=version_ids).values_list("test_data_id", flat=True)
+    runs = Run.objects.filter(plan__version_id__in=version_ids).values_list("pk", flat=True)
+    return pairs("datasets.version", sets) | pairs(Run.subject_kind, runs)
+
+
+@registries.closure("datasets.version:family")
+def families_tested_with(dataset_version):
+    """For who reads test data: every version of the models it tests, where having developed refuses."""
+    plans = Plan.objects.filter(test_data=dataset_version).values_list("version_id", "version__model_id")
+    found = list(plans)
+    if not found:
+        return frozenset()
+    closures, _declared = version_closures([v for v, _ in found], [m for _, m in found])
+    return closures["family"]
+
+
+@registries.parents("datasets.version")
+def models_tested_with(dataset_version):
+    ids = (
+        Plan.objects.filter(test_data=dataset_version).values_list("version__model_id", flat=True).distinct()
+    )
+    return tuple((duties.MODEL, pk) for pk in ids)
+
+
+@registries.parents("registry.model:family")
+def test_datasets_of_model(model_id: int):
+    ids = (
+        Plan.objects.filter(version__model_id=model_id)
+        .values_list("test_data__dataset_id", flat=True)
+        .distinct()
+    )
+    return {(duties.DATASET, pk) for pk in ids}
+
+
+@registries.parents("datasets.dataset:family")
+def models_tested_with_dataset(dataset_id: int):
+    ids = (
+        Plan.objects.filter(test_data__dataset_id=dataset_id)
+        .values_list("version__model_id", flat=True)
+        .distinct()
+    )
+    return {(duties.MODEL, pk) for pk in ids}
+
+
+@registries.visibility("validations.Plan")
+def plans_seen(scopes: Scopes) -> Q:
+    return Q(version__model_id__in=scopes.of(duties.MODEL))
+
+
+@registries.visibility("validations.Run")
+@registries.visibility("validations.Comparison")
+def on_plan_seen(scopes: Scopes) -> Q:
+    return Q(plan__version__model_id__in=scopes.of(duties.MODEL))
+
+
+@registries.visibility("validations.Result")
+def results_seen(scopes: Scopes) -> Q:
+    return Q(run__plan__version__model_id__in=scopes.of(duties.MODEL))
+
+
+@registries.visibility("datasets.DatasetVersion")
+def test_data_seen(scopes: Scopes) -> Q:
+    """Who has a duty on a model sees that its test set exists, its source and digest; never its rows."""
+    return Q(pk__in=Plan.objects.filter(version__model_id__in=scopes.of(duties.MODEL)).values("test_data_id"))
+
+
+@registries.visibility("datasets.Dataset")
+def test_datasets_seen(scopes: Scopes) -> Q:
+    return Q(
+        pk__in=Plan.objects.filter(version__model_id__in=scopes.of(duties.MODEL)).values(
+            "test_data__dataset_id"
+        )
+    )

@@ -1,0 +1,147 @@
+"""Validation plans with locked criteria, runs by the portal itself, results with n and interval (PC24, PC25)."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from apps.access import duties
+from apps.core.models import Job
+from apps.datasets.models import DatasetVersion
+from apps.registry.models import Version
+from apps.trail.history import history
+from apps.validations import states
+
+VERDICTS = [(v.value, states.VERDICT_WORDS[v]) for v in states.Verdict]
+
+
+class Plan(models.Model):
+    """What will be tested, on which data, against which limits. Locked by two signatures before any run (gate G5)."""
+
+    subject_kind = "validations.plan"
+
+    number = models.PositiveIntegerField(unique=True)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="plans")
+    test_data = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="plans")
+    label_column = models.CharField(max_length=120)
+    positive_value = models.CharField(max_length=120)
+    threshold = models.CharField(max_length=24)  # decimal text; scores at or above count as positive
+    group_columns = models.JSONField(default=list)
+    # [{"id", "metric", "subgroup": "all" | "column=value", "direction": "min|max", "limit": "0.8", "rule": "point|lower|upper", "min_n": 50}]
+    criteria = models.JSONField(default=list)
+    # [{"id", "metric", "kind": "difference|ratio", "column", "limit": "0.1", "rule": "point|near|far", "min_n": 30}]
+    bias_limits = models.JSONField(default=list)
+    rationale = models.TextField()  # why these data, limits and sizes
+    state = models.CharField(
+        max_length=10,
+        choices=[(s.value, states.PLAN_WORDS[s]) for s in states.PlanState],
+        default=states.PlanState.DRAFT,
+    )
+    written_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    written_at = models.DateTimeField()
+    locked_at = models.DateTimeField(null=True, blank=True)
+    history = history()
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version"],
+                condition=models.Q(state__in=["draft", "authored", "locked"]),
+                name="one_open_plan_per_version",
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.ref} for {self.version}"
+
+    @property
+    def ref(self):
+        return f"VP-{self.number}"
+
+    @property
+    def scope(self):
+        return duties.scope_text(duties.MODEL, self.version.model_id)
+
+
+class Comparison(models.Model):
+    """How many rows (and physical units) a training partition shares with the plan's test set (Annex 22 draft 6.1, 6.4)."""
+
+    subject_kind = "validations.comparison"
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="comparisons")
+    dataset_version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="+")
+    rows = models.BigIntegerField()
+    test_rows = models.BigIntegerField()
+    shared_rows = models.BigIntegerField()
+    shared_units = models.BigIntegerField(null=True)
+    compared_at = models.DateTimeField()
+    history = history()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["plan", "dataset_version"], name="comparison_once")]
+
+
+class Run(models.Model):
+    """One execution of a locked plan by the portal. Numbers have no gaps; failed runs stay."""
+
+    subject_kind = "validations.run"
+
+    number = models.PositiveIntegerField(unique=True)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="runs")
+    state = models.CharField(
+        max_length=8,
+        choices=[(s.value, states.RUN_WORDS[s]) for s in states.RunState],
+        default=states.RunState.QUEUED,
+    )
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="+")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    verdict = models.CharField(max_length=10, choices=VERDICTS, blank=True)
+    results_digest = models.CharField(max_length=71, blank=True)  # JSON: everything computed
+    cases_digest = models.CharField(max_length=71, blank=True)  # Parquet of per-case scores, in the vault
+    environment = models.JSONField(default=dict)  # runtime versions, threads, isolation
+    repeat_identical = models.BooleanField(null=True)
+    failure = models.TextField(blank=True)
+    history = history()
+
+    class Meta:
+        ordering = ["-number"]
+
+    def __str__(self):
+        return f"{self.ref} of {self.plan.ref}"
+
+    @property
+    def ref(self):
+        return f"R-{self.number}"
+
+    @property
+    def scope(self):
+        return duties.scope_text(duties.MODEL, self.plan.version.model_id)
+
+
+class Result(models.Model):
+    """One criterion judged in one run. Numbers are canonical decimal text."""
+
+    subject_kind = "validations.result"
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="results")
+    criterion = models.CharField(max_length=120)
+    metric = models.CharField(max_length=40)
+    subgroup = models.CharField(max_length=160)
+    n = models.BigIntegerField()
+    value = models.CharField(max_length=30, blank=True)
+    low = models.CharField(max_length=30, blank=True)
+    high = models.CharField(max_length=30, blank=True)
+    method = models.CharField(max_length=60, blank=True)
+    limit = models.CharField(max_length=24)
+    direction = models.CharField(max_length=3)
+    rule = models.CharField(max_length=8)
+    verdict = models.CharField(max_length=10, choices=VERDICTS)
+    sentence = models.TextField()
+    history = history()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["run", "criterion"], name="result_once")]

@@ -1,0 +1,46 @@
+"""States of a validation plan and of a run."""
+
+from __future__ import annotations
+
+import enum
+
+
+class PlanState(enum.StrEnum):
+    DRAFT = "draft"
+    AUTHORED = "authored"
+    LOCKED = "locked"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+class RunState(enum.StrEnum):
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+
+
+PLAN_WORDS = {
+    PlanState.DRAFT: "Draft",
+    PlanState.AUTHORED: "Signed by its author",
+    PlanState.LOCKED: "Locked",
+    PlanState.REJECTED: "Rejected",
+    PlanState.SUPERSEDED: "Superseded",
+}
+RUN_WORDS = {RunState.QUEUED: "Queued or running", RunState.DONE: "Done", RunState.FAILED: "Failed"}
+PLAN_TRANSITIONS = {
+    (PlanState.DRAFT, "sign_plan_author"): PlanState.AUTHORED,
+    (PlanState.AUTHORED, "sign_plan_approval"): PlanState.LOCKED,
+    (PlanState.AUTHORED, "reject"): PlanState.REJECTED,
+    (PlanState.DRAFT, "write_plan"): PlanState.SUPERSEDED,
+    (PlanState.AUTHORED, "write_plan"): PlanState.SUPERSEDED,
+    (PlanState.REJECTED, "write_plan"): PlanState.SUPERSEDED,
+}
+
+
+class Verdict(enum.StrEnum):
+    MET = "met"
+    NOT_MET = "not_met"
+    UNDECIDED = "undecided"
+
+
+VERDICT_WORDS = {Verdict.MET: "Met", Verdict.NOT_MET: "Not met", Verdict.UNDECIDED: "Too little data to tell"}

@@ -1,0 +1,24 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cast import build_world, load_world
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """The world is built once for each test database, by committed acts; every test works in its own transaction."""
+    with django_db_blocker.unblock():
+        build_world()
+
+
+@pytest.fixture
+def world(db):
+    """The cast with one model and one dataset they work on, and another of each that they may not see."""
+    from apps.registry.models import Model
+
+    if not Model.objects.filter(slug="lotx").exists():  # a test that flushes the tables took the first world along
+        return build_world()
+    return load_world()
