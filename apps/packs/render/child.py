@@ -22,6 +22,8 @@ from typing import Any
 FORBIDDEN_TAGS = frozenset(
     "script style link meta base iframe object embed form input button select textarea video audio".split()
 )
+SOURCES = frozenset("src srcset href data poster background action cite longdesc".split())
+PAINTS = frozenset("fill stroke filter mask clip-path marker-start marker-mid marker-end".split())
 MAX_SPAN = 200
 MAX_DEPTH = 250
 KEYS_PER_CHAPTER = 1_000_000  # room for a chapter's pages and links in the joined parent tree
@@ -80,6 +82,16 @@ def inspect(root: Any, known: set[str], pages: dict[str, int]) -> list[str]:
             raise Refuse(f"It holds a <{bare}> element, which a pack may not.")
         if "style" in element.attrib:
             raise Refuse(f"It holds a style attribute on <{bare}>, which a pack may not.")
+        for name, value in element.attrib.items():
+            reference = value.strip().lower()
+            if (
+                name.rsplit("}", 1)[-1] in SOURCES
+                and bare != "a"
+                and not reference.startswith(("data:", "#"))
+            ):
+                raise Refuse(OUTSIDE.format(f"{bare} {name} {value[:200]}"))
+            if "url(" in reference.replace("url(#", "") and name in PAINTS:
+                raise Refuse(OUTSIDE.format(f"{bare} {name} {value[:200]}"))
         for name in ("colspan", "rowspan", "span"):
             value = element.attrib.get(name, "1").strip()
             if not value.isdigit() or int(value[:9]) > MAX_SPAN:
