@@ -26,7 +26,8 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.db.models.expressions import BaseExpression, Combinable
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
@@ -105,6 +106,11 @@ class Table:
     filters: Sequence[Filter] = ()
     page_rows: int = PAGE_ROWS
     exports: bool = True
+
+    def __post_init__(self) -> None:
+        taken = {one.key for one in self.filters} & RESERVED
+        if taken:
+            raise ValueError(f"{self.name}: a filter may not be called {sorted(taken)}")
 
     def read(
         self,
@@ -303,15 +309,15 @@ class Listing:
 
     # ------------------------------------------------------------ answers
 
-    def respond(self, template: str, context: dict[str, Any] | None = None) -> HttpResponse:
+    def respond(self, template: str, context: dict[str, Any] | None = None) -> HttpResponseBase:
         """The page, the rows alone for htmx, the CSV or its side file, by the query string."""
         wanted = self.request.GET.get("format", "")
-        if self.table.exports and not self.bad and wanted in ("csv", "meta.json"):
-            return (
-                self.csv() if wanted == "csv" else JsonResponse(self.meta(), json_dumps_params={"indent": 2})
-            )
+        if self.table.exports and not self.bad and wanted == "csv":
+            return self.csv()
+        if self.table.exports and not self.bad and wanted == "meta.json":
+            return JsonResponse(self.meta(), json_dumps_params={"indent": 2})
         htmx = getattr(self.request, "htmx", None)
-        fragment = bool(htmx) and htmx.target == self.rows_id and not htmx.history_restore_request
+        fragment = bool(htmx and htmx.target == self.rows_id and not htmx.history_restore_request)
         status = 422 if self.bad else 200
         filled = {**(context or {}), "listing": self}
         response = render(self.request, "parts/_rows.html" if fragment else template, filled, status=status)

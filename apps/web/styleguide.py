@@ -8,7 +8,8 @@ from typing import Any
 
 from django import forms
 from django.contrib.contenttypes.models import ContentType
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from apps.core.outcomes import CheckState
@@ -145,6 +146,6 @@ def samples() -> dict[str, Any]:
 
 
 @require_safe
-def styleguide(request: HttpRequest) -> HttpResponse:
+def styleguide(request: HttpRequest) -> HttpResponseBase:
     """The page, or its list's rows and CSV."""
     return KINDS.read(request, ContentType.objects.all()).respond("web/styleguide.html", samples())
