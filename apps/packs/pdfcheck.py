@@ -31,6 +31,7 @@ FORBIDDEN_ACTIONS = frozenset(
      "/Trans", "/GoTo3DView", "/JavaScript", "/SubmitForm"]
 )  # fmt: skip
 SHOWS = frozenset("Tj TJ ' \" f F f* B B* b b* S s sh Do BI INLINE IMAGE".split())
+READ = " ".join(sorted(SHOWS - {"INLINE", "IMAGE"})) + " BDC BMC EMC"
 TOLD = 5  # findings quoted in a check's detail
 
 
@@ -76,7 +77,7 @@ def page_content(page: pikepdf.Page) -> tuple[set[int], int, list[str]]:
     """Content numbers used on a page, showing operators outside marked content, and nesting faults."""
     used: set[int] = set()
     uncovered, stack, faults = 0, [], []
-    for operands, operator in pikepdf.parse_content_stream(page):
+    for operands, operator in pikepdf.parse_content_stream(page, operators=READ):
         name = str(operator)
         if name in ("BDC", "BMC"):
             tag = str(operands[0])
@@ -250,7 +251,7 @@ def structure(opened: Opened) -> Findings:
         yield "the structure's top is not one Document"
     for parent in [tree, *opened.elements]:
         for kid in children(parent):
-            if isinstance(kid, pikepdf.Dictionary) and "/S" in kid and kid.get("/P") != parent:
+            if isinstance(kid, pikepdf.Dictionary) and "/S" in kid and kid.get("/P", kid).objgen != parent.objgen:
                 yield f"{kid.S} has another parent than the element that lists it"
 
 
