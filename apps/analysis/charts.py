@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from apps.analysis.errors import InputError
@@ -17,6 +18,7 @@ from apps.analysis.svg import COLOURS, FONT, bars, finish
 OK, FAIL, FEW, NONE = "ok", "fail", "few", "none"
 _ROW = 26
 _WIDTH = 380
+_PLOT = 300  # of a forest plot, whose rows carry their figures beside it
 _TEXT = {"font": FONT, "fontSize": 12}
 
 
@@ -128,10 +130,10 @@ def forest(
         )
         layers.append(point.encode(x=x, y=y))
     text = base.mark_text(align="left", color=COLOURS["ink"], **_TEXT)
-    layers.append(text.encode(x=alt.value(_WIDTH + 12), y=y, text="text:N"))
+    layers.append(text.encode(x=alt.value(_PLOT + 12), y=y, text="text:N"))
     if limit is not None:
         layers += _limit_line(alt, limit, limit_label, low, high)
-    chart = alt.layer(*layers).properties(width=_WIDTH, height=_ROW * len(rows))
+    chart = alt.layer(*layers).properties(width=_PLOT, height=_ROW * len(rows))
     return _draw(chart, title, "; ".join(f"{row.name}: {_mark_text(row)}" for row in rows) + ".")
 
 
@@ -259,9 +261,18 @@ def _js(names: dict[str, str]) -> str:
     return json.dumps(names, ensure_ascii=True, sort_keys=True)
 
 
-def _draw(chart: Any, title: str, description: str) -> Drawing:
+@cache
+def _engine() -> Any:
+    """vl-convert, measuring text with the very font the PDF uses."""
+    import fontpkg
     import vl_convert
 
+    for folder in sorted({file.path.parent for file in fontpkg.family("Noto Sans").files}):
+        vl_convert.register_font_directory(str(folder))
+    return vl_convert
+
+
+def _draw(chart: Any, title: str, description: str) -> Drawing:
     text = {
         "labelFont": FONT,
         "titleFont": FONT,
@@ -270,7 +281,7 @@ def _draw(chart: Any, title: str, description: str) -> Drawing:
         "titleFontWeight": "normal",
     }
     spec = (
-        chart.configure(background="transparent", font=FONT, aria=False)
+        chart.configure(background="transparent", font=FONT, aria=False, padding=12)
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=COLOURS["ink"],
@@ -282,4 +293,4 @@ def _draw(chart: Any, title: str, description: str) -> Drawing:
         )
         .to_dict()
     )
-    return Drawing(finish(vl_convert.vegalite_to_svg(spec), title, description), spec)
+    return Drawing(finish(_engine().vegalite_to_svg(spec), title, description), spec)

@@ -56,6 +56,7 @@ def finish(drawn: str, title: str, description: str) -> str:
     root.set("viewBox", root.get("viewBox") or f"0 0 {width} {height}")
     root.set("role", "img")
     root.set("font-family", FONT)
+    root.set("overflow", "visible")  # where a browser lacks the font, a wider one must not be cut off
     for position, (tag, text) in enumerate((("title", title), ("desc", description))):
         element = etree.Element(f"{{{NAMESPACE}}}{tag}")
         element.text = text
