@@ -1,3 +1,8 @@
 """All URLs: the browser door and the API door."""
 
-urlpatterns: list = []
+from django.urls import include, path
+
+urlpatterns = [
+    path("api/", include("apps.api.urls")),
+    path("", include("apps.web.urls")),
+]

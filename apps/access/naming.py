@@ -17,7 +17,11 @@ def name_owner(act: Act, parent, owner_id: int, duty: Duty) -> Assignment:
     """Request the owner's duty on `parent` inside the registering act (the registrar requests, compliance approves)."""
     owner = User.objects.filter(pk=owner_id, is_service=False, is_active=True).first()
     if owner is None:
-        raise BadInput("An owner is needed.", rule="owner", fields={"owner_id": ["Choose a person with an active account."]})
+        raise BadInput(
+            "An owner is needed.",
+            rule="owner",
+            fields={"owner_id": ["Choose a person with an active account."]},
+        )
     refuse_bad_request(owner, duty, parent.subject_kind, now(), None)
     refuse_static_conflict(rules_in_force(), owner, duty, held_by(owner, parent.subject_kind, parent.pk))
     return act.create(

@@ -10,6 +10,9 @@ from apps.access.gate import ORGANISATION_PAIR, Scopes
 from apps.access.separation import Deed
 from apps.core import registries
 
+# An empty Q would vanish from a disjunction and open nothing.
+EVERYTHING = Q(pk__isnull=False)
+
 
 @registries.facts("accounts.user")
 @registries.facts("accounts.token")
@@ -32,7 +35,7 @@ def assignment_facts(assignment) -> Facts:
 def users_seen(scopes: Scopes) -> Q:
     """Oneself; everybody for those who administer people or give duties (owners choose among colleagues)."""
     gives = {duties.Duty.ADMINISTRATOR, duties.Duty.COMPLIANCE} & scopes.organisation_duties
-    return Q() if gives else Q(pk=scopes.user.pk)
+    return EVERYTHING if gives else Q(pk=scopes.user.pk)
 
 
 @registries.visibility("accounts.ApiToken")
@@ -54,4 +57,4 @@ def assignments_seen(scopes: Scopes) -> Q:
 
 @registries.visibility("access.SeparationRules")
 def rules_seen(_scopes: Scopes) -> Q:
-    return Q()
+    return EVERYTHING

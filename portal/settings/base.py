@@ -54,6 +54,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "apps.web.middleware.Refusals",
+    "apps.web.middleware.SessionLimits",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -135,7 +137,15 @@ UPLOAD_LIMIT_FILE = env.integer("UPLOAD_LIMIT_FILE", 100 * 1024**2)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024**2
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 
+LOGIN_URL = "web:sign_in"
+PASSWORD_RESET_TIMEOUT = env.integer("ENROLMENT_SECONDS", 3 * 86400)
+
 REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api.auth.TokenAuthentication", "apps.api.auth.Session"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_PAGINATION_CLASS": "apps.api.pages.Pages",
+    "EXCEPTION_HANDLER": "apps.api.errors.handle",
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,

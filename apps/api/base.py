@@ -1,0 +1,107 @@
+"""What every viewset shares: rows from the gate only, acts only, one paging."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.response import Response
+
+from apps.access import gate
+from apps.api.auth import actor_of
+from apps.core.errors import BadInput, NotVisible
+
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Asked again with the same key, the act answers the same and happens once.",
+)
+MAX_KEY = 100
+
+
+class GateViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
+    """Read access through `gate.visible`; changes only by acts, each its own POST. `model` names the rows."""
+
+    model = None
+    select_related: tuple[str, ...] = ()
+    prefetch_related: tuple[str, ...] = ()
+    http_method_names = ["get", "post", "head", "options"]
+
+    @property
+    def actor(self):
+        return actor_of(self.request)
+
+    def get_queryset(self):
+        if getattr(self, "swagger_fake_view", False):
+            return self.model.objects.none()
+        rows = gate.visible(self.actor, self.model)
+        if self.select_related:
+            rows = rows.select_related(*self.select_related)
+        if self.prefetch_related:
+            rows = rows.prefetch_related(*self.prefetch_related)
+        return rows.order_by("-pk")
+
+    def get_object(self):
+        rows = self.filter_queryset(self.get_queryset())
+        try:
+            return rows.get(**{self.lookup_field: self.kwargs[self.lookup_url_kwarg or self.lookup_field]})
+        except (self.model.DoesNotExist, ValueError):
+            raise NotVisible() from None
+
+    def create(self, request, *args, **kwargs):
+        raise MethodNotAllowed("POST")
+
+    def given(self, serializer_class) -> dict:
+        """The checked input of an act. Fields nobody declared are an error, not silently dropped."""
+        data = self.request.data
+        unknown = set(data) - set(serializer_class().fields) if hasattr(data, "keys") else set()
+        if unknown:
+            raise BadInput(fields={name: ["This field is not known here."] for name in sorted(unknown)})
+        serializer = serializer_class(data=data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def key(self) -> dict[str, str]:
+        """idempotency_key= for an act, from the header."""
+        key = self.request.headers.get("Idempotency-Key", "")
+        if len(key) > MAX_KEY:
+            raise BadInput(
+                "The Idempotency-Key is too long.",
+                fields={"Idempotency-Key": [f"At most {MAX_KEY} characters."]},
+            )
+        return {"idempotency_key": key} if key else {}
+
+    def answer(self, record, *, status: int = 200) -> Response:
+        return Response(self.get_serializer(record).data, status=status)
+
+
+def allowed_acts(actor, subject) -> list[dict]:
+    """Every act on this record with its verdict: what a page shows as buttons."""
+    return [
+        {
+            "act": v.act,
+            "label": v.label,
+            "allowed": v.allowed,
+            "signs": v.signs,
+            "needs_reason": v.needs_reason,
+            "what": v.what,
+            "fact": v.fact,
+            "rule": v.rule,
+            "eligible": list(v.who),
+        }
+        for v in gate.offers(actor, subject)
+    ]
+
+
+class ReasonInput(serializers.Serializer):
+    reason = serializers.CharField(max_length=2000)
+
+
+class SignatureFields(serializers.Serializer):
+    """What signing asks: the digest that was shown, the decision, the password. A token cannot sign."""
+
+    digest = serializers.RegexField(r"^sha256:[0-9a-f]{64}$")
+    password = serializers.CharField(trim_whitespace=False, write_only=True)
+    decision = serializers.ChoiceField(choices=["approved", "rejected"], default="approved")
+    reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)

@@ -1,0 +1,71 @@
+"""One error shape: problem details (RFC 9457) with the four parts of a refusal."""
+
+from __future__ import annotations
+
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from apps.core.errors import NotVisible, Refused
+
+TYPE = "about:blank"
+TITLES = {
+    400: "Bad request",
+    401: "Not signed in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    406: "Not acceptable",
+    409: "Conflict",
+    412: "Changed meanwhile",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Bad input",
+    423: "Locked",
+    428: "Precondition required",
+    429: "Too many requests",
+}
+
+
+def problem(
+    status: int, detail: str, *, fact: str = "", rule: str = "", eligible=(), fields=None, headers=None
+) -> Response:
+    body = {"type": TYPE, "title": TITLES.get(status, "Error"), "status": status, "detail": detail}
+    body |= {"what": detail, "fact": fact, "rule": rule, "eligible": list(eligible)}
+    if fields:
+        body["fields"] = fields
+    return Response(body, status=status, headers=headers, content_type="application/problem+json")
+
+
+def handle(error: Exception, context) -> Response | None:
+    """DRF's exception handler."""
+    if isinstance(error, Http404):
+        error = NotVisible()
+    if isinstance(error, Refused):
+        return problem(
+            error.status,
+            error.what,
+            fact=error.fact,
+            rule=error.rule,
+            eligible=error.who,
+            fields=error.fields,
+        )
+    if isinstance(error, exceptions.ValidationError):
+        fields = error.detail if isinstance(error.detail, dict) else {"body": error.detail}
+        return problem(422, "There is a problem with what was sent.", rule="input", fields=_texts(fields))
+    if isinstance(error, exceptions.APIException):
+        headers = {}
+        if getattr(error, "auth_header", None):
+            headers["WWW-Authenticate"] = error.auth_header
+        if getattr(error, "wait", None):
+            headers["Retry-After"] = str(int(error.wait) + 1)
+        return problem(error.status_code, str(error.detail), rule=error.default_code, headers=headers)
+    return None
+
+
+def _texts(detail):
+    if isinstance(detail, dict):
+        return {str(key): _texts(value) for key, value in detail.items()}
+    if isinstance(detail, (list, tuple)):
+        return [_texts(item) for item in detail]
+    return str(detail)

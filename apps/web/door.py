@@ -1,0 +1,55 @@
+"""What every view shares: who asks, which record, how a refusal is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from apps.access.actors import Actor
+from apps.access.gate import visible
+from apps.core.errors import BadInput, NotVisible, Refused
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    return Actor.of(request.user, "web", address=request.META.get("REMOTE_ADDR", ""))
+
+
+def seen_or_404(request: HttpRequest, model, *select, **lookup):
+    """The one visible record, or NotVisible: a missing and a hidden one are not told apart."""
+    rows = visible(actor_of(request), model)
+    if select:
+        rows = rows.select_related(*select)
+    try:
+        return rows.get(**lookup)
+    except model.DoesNotExist:
+        raise NotVisible() from None
+
+
+def refused_response(request: HttpRequest, refused: Refused) -> HttpResponse:
+    """The four parts, as a page or as a fragment for htmx, with the refusal's own status."""
+    template = "parts/refusal.html" if request.htmx else "errors/refused.html"
+    return render(request, template, {"refusal": refused}, status=refused.status)
+
+
+def attempt(form, act: Callable, *args, **kwargs):
+    """Call an act from a form. Bad input goes beside the form's fields (returns None); other refusals rise."""
+    try:
+        return act(*args, **kwargs)
+    except BadInput as refused:
+        form.add_refusal(refused)
+        return None
+
+
+def page(view: Callable) -> Callable:
+    """A view for signed-in people. Everything else is deny by default."""
+
+    @wraps(view)
+    @login_required
+    def wrapped(request: HttpRequest, *args, **kwargs):
+        return view(request, *args, **kwargs)
+
+    return wrapped

@@ -1,0 +1,75 @@
+"""Session limits, refusals as pages, and headers of the browser door."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from apps.access.acts import sign_out
+from apps.core.clock import now
+from apps.core.errors import Refused
+from apps.web.door import actor_of, refused_response
+
+
+class SessionLimits:
+    """Ends a session that was idle or open for too long (Annex 11 draft 11.7), and one whose account is off."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            moment = int(now().timestamp())
+            began = request.session.setdefault("began", moment)
+            seen = request.session.get("seen", moment)
+            cause = ""
+            if moment - seen > settings.SESSION_IDLE_SECONDS:
+                cause = "idle"
+            elif moment - began > settings.SESSION_ABSOLUTE_SECONDS:
+                cause = "absolute limit"
+            if cause:
+                sign_out(actor_of(request), request.user.pk, cause=cause)
+                logout(request)
+                return self._ended(request)
+            if moment - seen >= 30 or "seen" not in request.session:
+                request.session["seen"] = moment
+        response = self.get_response(request)
+        if request.user.is_authenticated and "Cache-Control" not in response:
+            response["Cache-Control"] = "no-store"
+        return response
+
+    def _ended(self, request: HttpRequest) -> HttpResponse:
+        back = request.get_full_path() if request.method == "GET" and not request.htmx else ""
+        url = reverse("web:sign_in") + "?" + urlencode({"ended": "1", **({"next": back} if back else {})})
+        if request.path.startswith("/api/"):
+            return HttpResponse(status=401)
+        return to(request, url)
+
+
+def to(request: HttpRequest, url: str) -> HttpResponse:
+    """Send the reader to `url`; htmx follows a header, since it would swap a redirected page into a fragment."""
+    if request.htmx:
+        return HttpResponse(status=204, headers={"HX-Redirect": url})
+    return redirect(url)
+
+
+class Refusals:
+    """A Refused that rises out of a view becomes its page, with its own status."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.htmx and response.status_code == 302 and "/sign-in/" in response.get("Location", ""):
+            return HttpResponse(status=204, headers={"HX-Redirect": response["Location"]})
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, Refused) and not request.path.startswith("/api/"):
+            return refused_response(request, exception)
+        return None

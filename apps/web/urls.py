@@ -1,0 +1,16 @@
+"""URLs of the browser door. Each area keeps its own list beside its views."""
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from apps.web.views import sessions, work
+
+app_name = "web"
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="web:work"), name="home"),
+    path("work/", work.work, name="work"),
+    path("sign-in/", sessions.sign_in, name="sign_in"),
+    path("sign-out/", sessions.sign_out, name="sign_out"),
+    path("enrol/<str:uid>/<str:token>/", sessions.enrol, name="enrol"),
+    path("demo/switch/", sessions.switch_person, name="switch_person"),
+]

@@ -1,0 +1,141 @@
+"""Sign-in, sign-out, enrolment, and the demo's person switcher."""
+
+from __future__ import annotations
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import login, logout
+from django.contrib.auth.tokens import default_token_generator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme, urlsafe_base64_decode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from apps.access import acts
+from apps.access.actors import Actor
+from apps.access.sign_in import authenticate
+from apps.accounts.models import User
+from apps.core.errors import Refused
+from apps.web.door import attempt, page
+from apps.web.forms import Form
+
+
+class SignInForm(Form):
+    username = forms.CharField(
+        max_length=80, widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"})
+    )
+    password = forms.CharField(
+        strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+
+
+class EnrolForm(Form):
+    password = forms.CharField(
+        label="New password",
+        strip=False,
+        help_text="At least 12 characters; a long phrase is best. Only you may know it: it is part of your signature.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label="The same password again",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self):
+        given = super().clean()
+        if given.get("password") and given.get("again") and given["password"] != given["again"]:
+            self.add_error("again", "The two passwords differ. Enter the same one twice.")
+        return given
+
+
+def address(request: HttpRequest) -> str:
+    return request.META.get("REMOTE_ADDR", "")
+
+
+def next_url(request: HttpRequest) -> str:
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    safe = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if safe else reverse("web:work")
+
+
+def enter(request: HttpRequest, user: User) -> None:
+    """Begin a session: the trail first, then the cookie."""
+    acts.sign_in(Actor.of(user, "web", address=address(request)), user.pk)
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    form, status = SignInForm(request.POST or None), 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            user = authenticate(
+                form.cleaned_data["username"], form.cleaned_data["password"], address=address(request)
+            )
+        except Refused as refused:
+            form.add_refusal(refused)
+            status = refused.status
+        else:
+            enter(request, user)
+            return redirect(next_url(request))
+    context = {"form": form, "next": next_url(request), "ended": "ended" in request.GET}
+    return render(request, "web/sign_in.html", context, status=status)
+
+
+@require_POST
+@page
+def sign_out(request: HttpRequest) -> HttpResponse:
+    acts.sign_out(Actor.of(request.user, "web", address=address(request)), request.user.pk)
+    logout(request)
+    return redirect("web:sign_in")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def enrol(request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    """The person behind a new account chooses the password. The link works once and for a limited time."""
+    user = person_of(uid)
+    if user is None or not default_token_generator.check_token(user, token):
+        return render(request, "web/enrol_ended.html", status=404)
+    form = EnrolForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        actor = Actor.of(user, "web", address=address(request))
+        if attempt(form, acts.set_password, actor, user.pk, password=form.cleaned_data["password"]):
+            user.refresh_from_db()
+            enter(request, user)
+            return redirect("web:work")
+    return render(
+        request, "web/enrol.html", {"form": form, "person": user}, status=422 if form.errors else 200
+    )
+
+
+def person_of(uid: str) -> User | None:
+    try:
+        return User.objects.get(uuid=urlsafe_base64_decode(uid).decode(), is_active=True, is_service=False)
+    except (ValueError, User.DoesNotExist, UnicodeDecodeError, forms.ValidationError):
+        return None
+
+
+@require_POST
+def switch_person(request: HttpRequest) -> HttpResponse:
+    """Demo only: be another demo person without a password. Outside demo settings there is no such page."""
+    if not settings.DEMO:
+        raise Http404
+    user = User.objects.filter(
+        username=request.POST.get("username", ""), is_demo=True, is_active=True
+    ).first()
+    if user is None:
+        raise Http404
+    if request.user.is_authenticated:
+        acts.sign_out(
+            Actor.of(request.user, "web", address=address(request)), request.user.pk, cause="switched person"
+        )
+        logout(request)
+    enter(request, user)
+    return redirect("web:work")

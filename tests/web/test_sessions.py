@@ -1,0 +1,98 @@
+"""Sign-in, lockout, idle and absolute limits, enrolment."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.tokens import default_token_generator
+from django.test import Client
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from apps.access.acts import create_account, deactivate_account
+from apps.accounts.models import Lockout
+from apps.trail.models import Entry
+from tests.cast import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+def sign_in(client: Client, username: str, password: str = PASSWORD, **extra):
+    return client.post(reverse("web:sign_in"), {"username": username, "password": password, **extra})
+
+
+def test_sign_in_enters_the_trail_and_goes_to_work(world, client):
+    response = sign_in(client, "approver")
+    assert response.status_code == 302
+    entry = Entry.objects.filter(act="access.sign_in", kind="act").latest("id")
+    assert entry.actor_uuid == str(world.approver.uuid)
+
+
+def test_the_same_words_for_an_unknown_name_a_wrong_password_and_a_deactivated_account(world, client):
+    deactivate_account(world.administrator, world.stranger.pk, reason="Left")
+    answers = [
+        sign_in(client, *pair) for pair in (("nobody", "x"), ("approver", "x"), ("stranger", PASSWORD))
+    ]
+    assert {a.status_code for a in answers} == {401}
+    pages = {
+        a.content.decode().split("<main")[1].replace(u, "")
+        for a, u in zip(answers, ("nobody", "approver", "stranger"), strict=True)
+    }
+    tokens_aside = {p.split("csrfmiddlewaretoken")[0] for p in pages}
+    assert len(tokens_aside) == 1
+
+
+def test_five_failures_lock_and_the_lock_ends(world, client, settings):
+    for _ in range(settings.SIGN_IN_FAILURES):
+        assert sign_in(client, "approver", "wrong").status_code == 401
+    assert sign_in(client, "approver").status_code == 401
+    assert (
+        Entry.objects.filter(
+            kind="refusal", act="access.sign_in", actor_uuid=str(world.approver.uuid)
+        ).count()
+        == 6
+    )
+    Lockout.objects.filter(user=world.approver).update(sign_in_locked_until="2020-01-01T00:00:00Z")
+    assert sign_in(client, "approver").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "https:evil.example", "\\\\evil.example", "javascript:alert(1)"]
+)
+def test_no_open_redirect(world, client, target):
+    response = sign_in(client, "approver", next=target)
+    assert response["Location"] == reverse("web:work")
+
+
+def test_an_idle_session_ends_and_says_so(world, client, settings):
+    sign_in(client, "approver")
+    session = client.session
+    session["seen"] = (
+        session.get("seen", session["began"] if "began" in session else 0) - settings.SESSION_IDLE_SECONDS - 1
+    )
+    session.save()
+    response = client.get(reverse("web:work"))
+    assert response.status_code == 302
+    assert "ended=1" in response["Location"]
+    assert Entry.objects.filter(act="access.sign_out").latest("id").actor_uuid == str(world.approver.uuid)
+
+
+def test_the_enrolment_link_works_once(world, client):
+    person = create_account(world.administrator, username="new.person", printed_name="New Person")
+    url = reverse(
+        "web:enrol",
+        args=[
+            urlsafe_base64_encode(force_bytes(str(person.uuid))),
+            default_token_generator.make_token(person),
+        ],
+    )
+    assert client.get(url).status_code == 200
+    short = client.post(url, {"password": "short", "again": "short"})
+    assert short.status_code == 422
+    done = client.post(url, {"password": "a long phrase of mine", "again": "a long phrase of mine"})
+    assert done.status_code == 302
+    assert client.get(url).status_code == 404
+
+
+def test_the_demo_switch_does_not_exist_here(world, client):
+    assert client.post(reverse("web:switch_person"), {"username": "approver"}).status_code == 404
