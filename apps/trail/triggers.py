@@ -39,18 +39,13 @@ BEGIN
   RETURN NULL;
 END
 """,
-    # Arguments: subject kind, subject column, key column, act column or '', then hidden columns.
+    # Arguments: subject kind, subject column, key column, act column or ''.
     "trail_row": f"""
 DECLARE
   told jsonb;
   act text;
-  i int;
 BEGIN
   IF TG_OP = 'DELETE' THEN told := to_jsonb(OLD); ELSE told := to_jsonb(NEW); END IF;
-  FOR i IN 4 .. TG_NARGS - 1 LOOP told := told - TG_ARGV[i]; END LOOP;
-  IF TG_OP = 'UPDATE' AND TG_NARGS > 4 THEN
-    IF told = (to_jsonb(OLD) - TG_ARGV[4:]) THEN RETURN NULL; END IF;
-  END IF;
   IF TG_ARGV[3] <> '' THEN act := told ->> TG_ARGV[3];
   ELSE act := coalesce(current_setting('countersign.act_id', true), ''); END IF;
   INSERT INTO {ENTRY_TABLE} ({COLUMNS}) VALUES (
@@ -78,15 +73,10 @@ class Trigger:
 
 def _sqlite_row(one: Watched, operation: str) -> Trigger:
     side = "OLD" if operation == "delete" else "NEW"
-    shown = [column for column in one.columns if column not in one.hidden]
     act = f'{side}."{one.act_column}"' if one.act_column else "countersign_act_id()"
-    when = ""
-    if operation == "update" and one.hidden:
-        changed = " OR ".join(f'OLD."{column}" IS NOT NEW."{column}"' for column in shown)
-        when = f" WHEN {changed}"
     name = f"trail_row_{operation}_{one.table}"
     sql = (
-        f'CREATE TRIGGER "{name}" AFTER {operation.upper()} ON "{one.table}"{when} BEGIN '
+        f'CREATE TRIGGER "{name}" AFTER {operation.upper()} ON "{one.table}" BEGIN '
         f"INSERT INTO {ENTRY_TABLE} ({COLUMNS}) VALUES ("
         f"strftime('%Y-%m-%d %H:%M:%f', 'now') || '000', 'row', '', {act}, '', '', '', '', "
         f"'{one.subject_kind}', CAST({side}.\"{one.subject_column}\" AS TEXT), '', "
@@ -160,7 +150,7 @@ def _postgres() -> list[Trigger]:
                 )
             )
         when = "INSERT OR UPDATE OR DELETE" if one.changes else "INSERT"
-        arguments = [one.subject_kind, one.subject_column, one.key, one.act_column, *one.hidden]
+        arguments = [one.subject_kind, one.subject_column, one.key, one.act_column]
         quoted = ", ".join(f"'{argument}'" for argument in arguments)
         made.append(
             Trigger(

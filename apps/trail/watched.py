@@ -1,10 +1,8 @@
 """Which tables the trail watches, and how one row of each is told as JSON, by the database itself.
 
 Found from the model registry: every history table, the signature table, guardian's permission tables, memberships
-(many-to-many tables of people and groups), and any model that says so:
-
-    trail_watched = True                   # inserts, changes and deletions
-    trail_hidden = ("password",)           # columns left out of the trail's copy (secrets, counters)
+(many-to-many tables of people and groups). Of the last two, which keep no history, changes and removals are told
+as well as inserts.
 """
 
 from __future__ import annotations
@@ -35,7 +33,6 @@ class Watched:
     subject_kind: str
     subject_column: str
     act_column: str
-    hidden: tuple[str, ...] = ()
     changes: bool = False
     history: bool = False
     model: type[models.Model] | None = None
@@ -43,9 +40,8 @@ class Watched:
     def row_json(self, vendor: str, alias: str) -> str:
         """SQL for one row as JSON, `alias` being NEW, OLD or a table alias."""
         if vendor == "postgresql":
-            hidden = "".join(f" - '{column}'" for column in self.hidden)
-            return f"(to_jsonb({alias}){hidden})"
-        shown = sorted(set(self.columns) - set(self.hidden))
+            return f"to_jsonb({alias})"
+        shown = sorted(self.columns)
         calls = []
         for start in range(0, len(shown), SQLITE_COLUMNS_A_CALL):
             pairs = ", ".join(
@@ -102,9 +98,6 @@ def watched_tables() -> list[Watched]:
             found.append(_watch(model, subject_kind="trail.signature"))
         elif issubclass(model, BaseObjectPermission) or _is_membership(model):
             found.append(_watch(model, changes=True))
-        elif getattr(model, "trail_watched", False):
-            hidden = tuple(getattr(model, "trail_hidden", ()))
-            found.append(_watch(model, changes=True, hidden=hidden))
     return sorted(found, key=lambda one: one.table)
 
 

@@ -279,9 +279,13 @@ def _gaps(session: Session) -> None:
     )
     for entry_id, before in session.stream(gaps):
         low = (before or 0) + 1
-        session.report("gap", ENTRY, f"{low}–{entry_id - 1}" if low < entry_id - 1 else low, "", "entries are missing")
+        session.report("gap", ENTRY, _span(low, entry_id - 1), "", "entries are missing")
     drawn = session.one("SELECT seq FROM sqlite_sequence WHERE name = 'trail_entry'") or 0
     newest = session.one("SELECT max(id) FROM trail_entry") or 0
     known = session.one("SELECT max(entry_id) FROM trail_leaf") or 0
     if drawn > max(newest, known):
-        session.report("gap", ENTRY, f"{newest + 1}–{drawn}", "", "the newest entries are missing")
+        session.report("gap", ENTRY, _span(newest + 1, drawn), "", "the newest entries are missing")
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low}–{high}"

@@ -71,7 +71,7 @@ def _against_entries(session: Session, one: Watched, first: int) -> dict[int, fr
         if there is None:
             session.report("deleted", table, row_id, "", f"the row of entry {entry_id} is missing")
             continue
-        if row.keys() != set(one.columns) - set(one.hidden):
+        if row.keys() != set(one.columns):
             older[row_id] = frozenset(row)
         _differences(session, "history" if one.history else "row", table, row_id, row, json.loads(now)["row"])
     _unaccounted(session, one)
