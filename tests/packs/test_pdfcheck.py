@@ -28,7 +28,7 @@ def elements(pdf: pikepdf.Pdf, kind: str) -> list[Any]:
         for item in pdf.objects
         if isinstance(item, pikepdf.Dictionary)
         and item.get("/Type") == Name.StructElem
-        and item.S == Name(kind)
+        and Name(kind) == item.S
     ]
 
 

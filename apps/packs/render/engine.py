@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ class Layout:
             Part(chapter, self.scratch / f"{index}.pdf", index, self.reports[chapter.id])
             for index, chapter in enumerate(self.chapters)
         ]
-        for previous, part in zip(parts, parts[1:], strict=False):
+        for previous, part in pairwise(parts):
             part.first = previous.first + previous.report["pages"]
         return parts
 

@@ -56,7 +56,8 @@ class ChildProcess:
         )
 
     def ask(self, request: dict[str, Any], title: str, cancelled: threading.Event) -> dict[str, Any]:
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.asked += 1
         chapter = request["id"]
         line = json.dumps({**request, "cpu_seconds": self.limits.cpu_seconds}) + "\n"
