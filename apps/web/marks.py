@@ -66,6 +66,13 @@ JOB_MARKS = {
 
 # States of versions and of the other records; a record's own word (its label) wins over the one here.
 RECORD_MARKS = {
+    **JOB_MARKS,
+    "met": CHECK_MARKS["met"],
+    "not_met": CHECK_MARKS["not_met"],
+    "wanted": Mark("Wanted", "waiting", "outline"),
+    "signed": Mark("Signed", "pen-line", "quiet"),
+    "authored": Mark("Signed by its author", "pen-line", "outline"),
+    "uploaded": Mark("Uploaded", "not_started", "plain"),
     "registered": Mark("Registered", "not_started", "plain"),
     "draft": Mark("Draft", "pencil", "outline"),
     "scoped": Mark("Scoped", "not_started", "plain"),
@@ -87,7 +94,6 @@ RECORD_MARKS = {
     "closed": Mark("Closed", "met", "quiet"),
     "passed": Mark("Passed", "met", "quiet"),
     "within": Mark("Within limits", "met", "quiet"),
-    "failed": Mark("Failed", "not_met", "bad"),
     "breached": Mark("Limit breached", "not_met", "bad"),
     "undecided": Mark("Too little data to tell", "not_started", "dashed"),
     "rejected": Mark("Rejected", "not_met", "bad"),

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from apps.core.outcomes import CheckState
+from apps.web.door import page
 from apps.web.forms import DayField, Form, MomentField, ReasonField
 from apps.web.lists import Column, Table, text
 from apps.web.marks import JOB_MARKS, RECORD_MARKS
@@ -146,6 +147,7 @@ def samples() -> dict[str, Any]:
 
 
 @require_safe
+@page
 def styleguide(request: HttpRequest) -> HttpResponseBase:
     """The page, or its list's rows and CSV."""
     return KINDS.read(request, ContentType.objects.all()).respond("web/styleguide.html", samples())

@@ -3,6 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
+from apps.web.styleguide import styleguide
 from apps.web.views import sessions, work
 
 app_name = "web"
@@ -12,5 +13,6 @@ urlpatterns = [
     path("sign-in/", sessions.sign_in, name="sign_in"),
     path("sign-out/", sessions.sign_out, name="sign_out"),
     path("enrol/<str:uid>/<str:token>/", sessions.enrol, name="enrol"),
+    path("styleguide/", styleguide, name="styleguide"),
     path("demo/switch/", sessions.switch_person, name="switch_person"),
 ]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.template.loader import render_to_string
 from django.test import RequestFactory
@@ -110,8 +111,24 @@ def test_as_of_shows_its_banner_with_the_zone():
     assert "is-as-of" in html
 
 
+def test_the_styleguide_is_for_signed_in_people():
+    assert styleguide(request_for("/styleguide/")).status_code == 302
+
+
 @pytest.mark.django_db
 def test_the_styleguide_shows_every_gate_state():
-    html = styleguide(request_for("/styleguide/")).content.decode()
+    reader = get_user_model()(username="mchen", printed_name="Maria Chen")
+    html = styleguide(request_for("/styleguide/", reader)).content.decode()
     for word in WORDS.values():
         assert word in html
+
+
+@pytest.mark.parametrize(
+    ("status", "heading"),
+    [(403, "You cannot do this"), (404, "There is nothing here"), (409, "This cannot be done now")],
+)
+def test_one_page_serves_every_refusal_with_its_own_heading(status, heading):
+    html = render_to_string("errors/refused.html", {"refusal": Conflict("No.", status=status)})
+    assert f"<h1>{heading}</h1>" in html
+    assert f"<title>{heading} · Countersign</title>" in html
+    assert f'<p class="t2">{status}</p>' in html

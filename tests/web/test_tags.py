@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from importlib import import_module
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import lucide
 import pytest
 from django import forms
+from django.apps import apps
 from django.template import Context, Template
 
 from apps.core.errors import BadInput, Conflict
@@ -64,6 +68,27 @@ def test_every_mark_names_an_icon_that_exists():
     for table in (marks.CHECK_MARKS, marks.JOB_MARKS, marks.RECORD_MARKS, marks.SIGNATURE_MARKS):
         for mark in table.values():
             assert marks.icon(mark.icon).startswith("<svg")
+
+
+STATE_ENUMS = [
+    value
+    for app in apps.get_app_configs()
+    if app.name.startswith("apps.") and find_spec(f"{app.name}.states")
+    for name, value in vars(import_module(f"{app.name}.states")).items()
+    if isinstance(value, enum.EnumMeta) and name.endswith(("State", "Verdict"))
+]
+
+
+def test_every_state_a_record_can_have_is_drawn():
+    known = {**marks.RECORD_MARKS, **marks.CHECK_MARKS}
+    missing = [
+        f"{found.__module__}.{member.name}"
+        for found in STATE_ENUMS
+        for member in found
+        if member not in known
+    ]
+    assert STATE_ENUMS
+    assert not missing
 
 
 def test_an_unknown_icon_is_an_error_not_a_hole():
