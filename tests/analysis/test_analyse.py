@@ -1,0 +1,103 @@
+"""`manage.py analyse`: output, exit codes, and no database."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from apps.analysis import fairness
+from apps.analysis.jsonform import to_json
+from tests.analysis.tables import results, write
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def file(tmp_path):
+    return write(results(1500), tmp_path / "cases.csv")
+
+
+def analyse(*arguments):
+    out = io.StringIO()
+    call_command("analyse", *map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def test_fairness_prints_the_library_s_report(file):
+    out = analyse(
+        "fairness", file, "--label", "y", "--prediction", "p", "--score", "s", "--groups", "race,sex",
+        "--intersections", "--limit", "disparate_impact=0.8:far", "--json",
+    )  # fmt: skip
+    limits = [{"metric": "disparate_impact", "limit": 0.8, "rule": "far"}]
+    assert out == to_json(
+        fairness.report(file, "y", "p", "s", ["race", "sex"], intersections=True, limits=limits)
+    )
+
+
+def test_performance_and_profile_print_json(file):
+    found = json.loads(analyse("performance", file, "--label", "y", "--prediction", "p", "--json"))
+    assert found["schema"] == "countersign.performance/1"
+    assert json.loads(analyse("profile", file, "--json"))["rows"] == 1500
+
+
+def test_without_json_it_speaks_to_people(file):
+    out = analyse(
+        "fairness",
+        file,
+        "--label",
+        "y",
+        "--prediction",
+        "p",
+        "--groups",
+        "sex",
+        "--limit",
+        "disparate_impact=0.5",
+    )
+    assert "sex = F (n " in out
+    assert "Within limit: the one comparison keeps it; limit at least 0.5." in out
+    assert analyse("profile", file).startswith("1500 rows, 0 duplicates\nrace: text, ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--label", "nothing"], "There is no column “nothing”"),
+        (["--label", "race"], "not binary"),
+        (["--label", "y", "--positive", "yes"], "positive value yes"),
+        (["--label", "y", "--limit", "disparate_impact"], "A limit needs a metric and a number."),
+    ],
+)
+def test_bad_input_exits_2_with_a_sentence(file, arguments, sentence, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        analyse("fairness", file, "--prediction", "p", "--groups", "sex", *arguments)
+    assert exit_.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_as_a_process_it_needs_no_database_and_keeps_the_exit_codes(file, tmp_path):
+    def run(*arguments):
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "DATABASE_URL": f"sqlite:///{tmp_path}/never-made.sqlite3",
+            "COUNTERSIGN_DATA": str(tmp_path / "data"),
+            "COUNTERSIGN_BOOTSTRAP": "off",
+        }
+        command = [sys.executable, "manage.py", "analyse", *map(str, arguments)]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+    good = run("fairness", file, "--label", "y", "--prediction", "p", "--groups", "sex", "--json")
+    assert good.returncode == 0, good.stderr
+    assert json.loads(good.stdout)["n"] == 1500
+    assert not (tmp_path / "never-made.sqlite3").exists()
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes("y,p,g\n1,1,é\n".encode("latin-1"))
+    bad = run("fairness", latin, "--label", "y", "--prediction", "p", "--groups", "g", "--json")
+    assert bad.returncode == 2
+    assert bad.stdout == ""
+    assert bad.stderr.strip() == "The file is not UTF-8 text: line 2 holds a byte of another encoding."
