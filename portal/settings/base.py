@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from csp.constants import NONE, SELF
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from portal import env
 
@@ -177,8 +177,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 # Housekeeping has its own queue, so that two long computations cannot hold up the seal.
 CELERY_TASK_DEFAULT_QUEUE = "work"
-CELERY_TASK_QUEUES = [Queue("work"), Queue("house")]
-CELERY_TASK_ROUTES = {"core.sweep": {"queue": "house"}, "trail.seal": {"queue": "house"}}
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("work", "house")]
+CELERY_TASK_ROUTES = {name: {"queue": "house", "routing_key": "house"} for name in ("core.sweep", "trail.seal")}
 # A beat nobody took within its period is dropped: the next one does the same work.
 CELERY_BEAT_SCHEDULE = {
     "core.sweep": {"task": "core.sweep", "schedule": 5.0, "options": {"expires": 5}},
