@@ -230,13 +230,17 @@ def read_parquet(
             db, f"SELECT coalesce(sum(total_uncompressed_size), 0) FROM parquet_metadata({where})"
         )
         described = db.execute(f"DESCRIBE SELECT * FROM read_parquet({where})").fetchall()
+        # DuckDB renames columns that differ by case only ("A" beside "a" becomes "A_1"); the footer has the true names.
+        leaves = db.execute(
+            f"SELECT name FROM parquet_schema({where}) WHERE coalesce(num_children, 0) = 0"
+        ).fetchall()
         _check_rows(rows, limits)
         if unpacked > limits.max_unpacked:
             raise IngestError(
                 f"The file unpacks to {unpacked / 1024**2:,.0f} MB; at most "
                 f"{limits.max_unpacked / 1024**2:,.0f} MB are accepted."
             )
-        check_names([d[0] for d in described], limits)
+        check_names([d[0] for d in (leaves if len(leaves) == len(described) else described)], limits)
         types, selected, tests, warnings = [], [], ["count(*)"], []
         for name, sql, *_ in described:
             kind = _PARQUET_TYPES.get(sql)

@@ -60,8 +60,8 @@ INTENDED_USE = IntendedUse(
     decision="Whether a physician reviews the treatment within two weeks instead of at the next routine visit.",
     users="Study physicians and study nurses at the trial's sites, trained on the model's limits.",
     population=(
-        "Patients from 12 years with HIV-1 infection, 200 to 500 CD4 cells per mm3 at enrolment, treated with zidovudine, didanosine, "
-        "or zidovudine with didanosine or zalcitabine, who attended the visit in week 20."
+        "Patients from 12 years with HIV-1 infection, screened at 200 to 500 CD4 cells per mm3, treated with "
+        "zidovudine, didanosine, or zidovudine with didanosine or zalcitabine, who attended the visit in week 20."
     ),
     input_space=(
         "Age 12 to 70 years, weight 31 to 160 kg, Karnofsky score 70 to 100, days of earlier treatment 0 to 2,900, "
@@ -69,10 +69,10 @@ INTENDED_USE = IntendedUse(
     ),
     output="Review early (1) or routine (0), with a score from 0 to 1 that ranks patients. It is not a probability.",
     not_for=(
-        "Not for stopping or choosing a treatment, not for children under 12, not for patients on medicines outside the four "
-        "arms, not without the counts of week 20."
+        "Not for stopping or choosing a treatment, not for children under 12, not for patients on medicines "
+        "outside the four arms, not without the counts of week 20."
     ),
-    human_oversight="The physician sees the counts beside the flag, decides, and gives a reason when departing from it.",
+    human_oversight="The physician sees the counts beside the flag, decides, and gives a reason for departing from it.",
     limits=(
         "One trial of the years 1991 to 1995: practice and medicines have changed since.",
         "Only one patient in six is a woman; figures for women rest on few events.",

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from apps.validations.sandbox.errors import ModelRefused
+from apps.validations.sandbox.inside.allowed import forbidden
 
 MAX_UNPACKED = 1024**3
 MAX_RATIO = 200
 MAX_MEMBERS = 20_000
-MAX_SCHEMA = 64 * 1024**2
+MAX_SCHEMA = 16 * 1024**2
 
 _ACCEPTED = "Upload the model as ONNX (.onnx), or as scikit-learn saved by skops (.skops)."
 _PICKLE = (
@@ -161,7 +162,7 @@ def _zip_format(path: Path) -> str:
                     "This is a zip archive without a skops schema, so it is no model. " + _ACCEPTED
                 )
             if archive.getinfo("schema.json").file_size > MAX_SCHEMA:
-                raise ModelRefused("The skops schema is larger than 64 MB; the file is refused unopened.")
+                raise ModelRefused("The skops schema is larger than 16 MB; the file is refused unopened.")
             schema = json.loads(archive.read("schema.json"))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise ModelRefused(
@@ -173,6 +174,12 @@ def _zip_format(path: Path) -> str:
         ) from error
     if not isinstance(schema, dict) or "_skops_version" not in schema or "__loader__" not in schema:
         raise ModelRefused("This zip archive holds a schema.json, but not one written by skops. " + _ACCEPTED)
+    bad = forbidden(schema)
+    if bad:
+        raise ModelRefused(
+            f"This skops file names what the portal does not build: {', '.join(bad[:5])}. "
+            "It builds scikit-learn's own classifiers, and transformers without functions. Export the model to ONNX."
+        )
     return "skops"
 
 

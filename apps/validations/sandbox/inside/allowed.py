@@ -6,6 +6,8 @@ reads files or the network, and every type outside scikit-learn, NumPy and the p
 
 from __future__ import annotations
 
+from typing import Any
+
 _SKLEARN = """
 calibration: CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration
 compose._column_transformer: ColumnTransformer
@@ -71,3 +73,22 @@ def _expand(text: str, prefix: str) -> frozenset[str]:
 
 
 TYPES = _expand(_SKLEARN, "sklearn.") | _expand(_PLAIN, "")
+
+
+def forbidden(schema: Any) -> list[str]:
+    """Types a parsed skops schema names that are not on the list, or that come with a loader that is not. Sorted.
+
+    Builds nothing, and does not recurse.
+    """
+    found, stack = set(), [schema]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            if "__loader__" in node or "__class__" in node:
+                name = f"{node.get('__module__')}.{node.get('__class__')}"
+                if name not in TYPES or node.get("__loader__") not in LOADERS:
+                    found.add(name)
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+    return sorted(found)

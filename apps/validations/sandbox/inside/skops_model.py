@@ -15,7 +15,7 @@ import skops
 import skops.io
 from numpy.typing import NDArray
 
-from apps.validations.sandbox.inside.allowed import LOADERS, TYPES
+from apps.validations.sandbox.inside.allowed import TYPES, forbidden
 
 
 class NotAllowed(ValueError):
@@ -37,21 +37,6 @@ def prepare() -> None:
     Model(data).predict({name: table[name].to_numpy() for name in table.column_names}, table.column_names)
 
 
-def _walk(root: Any) -> set[tuple[str, str]]:
-    """Every (type, loader) a schema names, without building anything and without recursion."""
-    found, stack = set(), [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            if "__loader__" in node or "__class__" in node:
-                name = f"{node.get('__module__')}.{node.get('__class__')}"
-                found.add((name, str(node.get("__loader__"))))
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
-    return found
-
-
 class Model:
     """A loaded model with the same two methods as the ONNX one."""
 
@@ -60,8 +45,7 @@ class Model:
     def __init__(self, data: bytes):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             schema = json.loads(archive.read("schema.json"))
-        named = _walk(schema)
-        bad = sorted({name for name, loader in named if name not in TYPES or loader not in LOADERS})
+        bad = forbidden(schema)
         if bad:
             raise NotAllowed(", ".join(bad[:5]))
         untrusted = skops.io.get_untrusted_types(data=data)
