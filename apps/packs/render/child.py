@@ -45,9 +45,11 @@ class Remarks(logging.Handler):
         self.lines.append(record.getMessage()[:300])
 
 
-def limit(memory_bytes: int) -> None:
+def limit(memory_bytes: int, parent: int) -> None:
     """Die with the parent; cap memory, file size and core files."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:  # it ended before the line above
+        sys.exit(1)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024**3, 1024**3))
@@ -240,7 +242,7 @@ def answer(request: dict[str, Any], sheets: dict[str, Any], remarks: Remarks) ->
 
 def main() -> None:
     """Serve requests until standard input ends."""
-    limit(int(sys.argv[1]))
+    limit(int(sys.argv[1]), int(sys.argv[3]))
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     bootstrap = Path(sys.argv[2])

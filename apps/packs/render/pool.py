@@ -45,7 +45,15 @@ class ChildProcess:
         self.limits = limits
         self.asked = 0
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(CHILD), str(limits.memory_bytes), str(BOOTSTRAP)],
+            [
+                sys.executable,
+                "-I",
+                "-B",
+                str(CHILD),
+                str(limits.memory_bytes),
+                str(BOOTSTRAP),
+                str(os.getpid()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
