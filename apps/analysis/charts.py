@@ -19,7 +19,7 @@ OK, FAIL, FEW, NONE = "ok", "fail", "few", "none"
 _ROW = 26
 _WIDTH = 380
 _PLOT = 300  # of a forest plot, whose rows carry their figures beside it
-_TEXT = {"font": FONT, "fontSize": 12}
+_TEXT: dict[str, Any] = {"font": FONT, "fontSize": 12}
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ def _js(names: dict[str, str]) -> str:
 @cache
 def _engine() -> Any:
     """vl-convert, measuring text with the very font the PDF uses."""
-    import fontpkg
+    import fontpkg  # type: ignore[import-untyped]
     import vl_convert
 
     for folder in sorted({file.path.parent for file in fontpkg.family("Noto Sans").files}):
@@ -273,7 +273,7 @@ def _engine() -> Any:
 
 
 def _draw(chart: Any, title: str, description: str) -> Drawing:
-    text = {
+    text: dict[str, Any] = {
         "labelFont": FONT,
         "titleFont": FONT,
         "labelFontSize": 12,

@@ -1,0 +1,131 @@
+"""Time of a whole bias report against Fairlearn in the same run. Prints; asserts nothing about time.
+
+    python tests/benchmarks/bench_fairness.py [ROWS] [FAIRLEARN_ROWS]
+
+Rows are synthetic (seeded): three attributes with 5, 3 and 4 values, labels, predictions, scores. Ours: overall, three
+attributes and three pairs, 20 metrics with intervals, disparities over all pairs, digest, from a Parquet file. Fairlearn: its
+MetricFrame with 13 metrics, point values, one grouping at a time over the same six groupings, on fewer rows; its time is also
+stated extrapolated in proportion to the rows (an estimate: marked so). Fairlearn's cost of intervals is its own n_boot, timed
+with 5 replicates on one grouping and extrapolated to 100.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from apps.analysis import fairness
+
+GROUPS = ["race", "sex", "age"]
+
+
+def make(n: int) -> pa.Table:
+    rng = np.random.default_rng(20261121)
+    scores = np.round(rng.beta(2, 4, n), 6)
+    return pa.table(
+        {
+            "race": rng.choice(["A", "B", "C", "D", "E"], n, p=[0.55, 0.2, 0.15, 0.07, 0.03]),
+            "sex": rng.choice(["F", "M", "X"], n, p=[0.52, 0.47, 0.01]),
+            "age": rng.choice(["<30", "30-50", "50-70", ">70"], n),
+            "y": (rng.random(n) < scores).astype(np.int8),
+            "p": (scores > 0.4).astype(np.int8),
+            "s": scores,
+        }
+    )
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """(wall seconds, CPU seconds, result)."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = work()
+    return time.perf_counter() - wall, time.process_time() - cpu, result
+
+
+def fairlearn_report(frame: Any, columns: list[str], **more: Any) -> Any:
+    import fairlearn.metrics as fl
+    from sklearn import metrics as sk
+
+    metrics = {
+        "selection_rate": fl.selection_rate,
+        "tpr": fl.true_positive_rate,
+        "fpr": fl.false_positive_rate,
+        "tnr": fl.true_negative_rate,
+        "fnr": fl.false_negative_rate,
+        "count": fl.count,
+        "mean_prediction": fl.mean_prediction,
+        "accuracy": sk.accuracy_score,
+        "balanced_accuracy": sk.balanced_accuracy_score,
+        "ppv": sk.precision_score,
+        "f1": sk.f1_score,
+        "mcc": sk.matthews_corrcoef,
+        "zero_one": sk.zero_one_loss,
+    }
+    made = fl.MetricFrame(
+        metrics=metrics, y_true=frame.y, y_pred=frame.p, sensitive_features=frame[columns], **more
+    )
+    return made.overall, made.by_group, made.difference(), made.ratio()
+
+
+def main() -> None:
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    fewer = min(rows, int(sys.argv[2]) if len(sys.argv) > 2 else 50_000)
+    names = ("duckdb", "narwhals", "numpy", "fairlearn", "scikit-learn", "pandas")
+    print("versions: " + ", ".join(f"{name} {version(name)}" for name in names))
+    table = make(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        pyarrow.parquet.write_table(table, path)
+        frame = table.slice(0, fewer).to_pandas()
+        del table
+        rates = timed(lambda: fairness.report(path, "y", "p", None, GROUPS, intersections=True))
+        whole = timed(lambda: fairness.report(path, "y", "p", "s", GROUPS, intersections=True))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    groups = 1 + sum(len(g["groups"]) for g in whole[2]["groupings"])
+    print(
+        f"ours, {rows:,} rows, {groups} groups, rates with intervals and pairs: {rates[0]:.2f} s wall, {rates[1]:.2f} CPU"
+    )
+    print(
+        f"ours, the same with scores (AUC, Brier, log loss, calibration): {whole[0]:.2f} s wall, {whole[1]:.2f} CPU"
+    )
+    print(
+        f"ours: peak memory of the process so far {peak:.0f} MB; {whole[2]['cells']} cells, {whole[2]['cells_digest']}"
+    )
+    sets = [[g] for g in GROUPS] + [list(pair) for pair in combinations(GROUPS, 2)]
+    theirs = timed(lambda: [fairlearn_report(frame, columns) for columns in sets])
+    print(
+        f"Fairlearn, {fewer:,} rows, six groupings, 13 metrics, point values: {theirs[0]:.2f} s wall, {theirs[1]:.2f} CPU"
+    )
+    boots = timed(
+        lambda: fairlearn_report(frame, ["race"], n_boot=5, ci_quantiles=[0.025, 0.975], random_state=0)
+    )
+    print(f"Fairlearn, {fewer:,} rows, one grouping, 5 replicates: {boots[1]:.2f} CPU")
+    scale = rows / fewer
+    note = (
+        "measured at the same rows"
+        if scale == 1
+        else f"Fairlearn extrapolated x{scale:g} in rows: an estimate"
+    )
+    print(
+        f"point values: {theirs[1] * scale / rates[1]:,.0f} times our CPU, which includes intervals and pairs ({note})"
+    )
+    intervals = boots[1] * 20 * 6 * scale
+    print(
+        f"with intervals: {intervals / rates[1]:,.0f} times (5 replicates x20, one grouping x6, rows x{scale:g}: an estimate)"
+    )
+
+
+if __name__ == "__main__":
+    main()
