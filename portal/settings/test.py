@@ -31,8 +31,5 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, not memory: a worker in its own process and a server in its own thread see the same rows.
     DATABASES["default"]["TEST"] = {"NAME": str(_folder / "test.sqlite3")}  # noqa: F405
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"  # noqa: F405
-if CELERY_BROKER_URL:  # noqa: F405
-    # A shared Redis: each test process hears only its own jobs.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": f"{_folder}:"}  # noqa: F405
-STATIC_ROOT = _folder / "static"
-STATIC_ROOT.mkdir(exist_ok=True)
+# On a shared Redis each test process, with the workers it starts, hears only its own jobs.
+CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": f"{_folder}:"}  # noqa: F405
