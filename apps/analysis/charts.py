@@ -101,7 +101,7 @@ def forest(
         }
         for i, row in enumerate(rows)
     ]
-    names = {entry["row"]: entry["name"] for entry in data}
+    names = {f"{i:03d}": row.name for i, row in enumerate(rows)}
     base = alt.Chart(alt.Data(values=data))
     label = f"{_js(names)}[datum.value]"
     y = alt.Y(

@@ -36,9 +36,10 @@ def report(
     """
     if task not in ("binary", "regression"):
         raise InputError(f"A task is binary or regression, not “{task}”.")
+    extra: dict[str, Any] = {}
     with open_table(source, threads=threads) as table:
         if task == "regression":
-            overall, extra = _regression(table, label, prediction, level), {}
+            overall = _regression(table, label, prediction, level)
         else:
             overall, extra = _binary(table, label, prediction, score, positive, threshold, level)
         return {
