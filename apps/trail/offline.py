@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+"""Offline verifier of an exported trail: `python3 offline_verifier.py FOLDER`. Standard library only.
+
+FOLDER holds (made by apps/trail/export.py):
+  entries.log      two lines an entry: `<body digest> <head JSON>` and `<salt> <body JSON>`, in leaf order
+  cover.txt        `<first leaf> <number of leaves> <hash>`: hashes of the subtrees that are not in the extract
+  index.txt        leaf index of each entry, one a line; absent when the extract is the whole log
+  checkpoint.note  the signed state of the log (C2SP signed note, Ed25519)
+  earlier.note, consistency.txt   an older checkpoint and the proof that it is a prefix (optional)
+  log.pub          the log's public key; compare it with one you have from elsewhere
+Every entry must lie in the tree whose root the checkpoint signs. Exit code 0 verified, 1 not, 2 bad input.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import sys
+
+sha256 = hashlib.sha256
+
+
+class Bad(Exception):
+    """What does not verify, in words."""
+
+
+# Ed25519 verification (RFC 8032, section 5.1.7), affine arithmetic kept simple: one signature takes milliseconds.
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
+
+
+def _add(a, b):
+    x, y, z, t = a
+    u, v, w, s = b
+    e = (y - x) * (v - u) % P
+    f = (y + x) * (v + u) % P
+    g = 2 * t * s * D % P
+    h = 2 * z * w % P
+    i, j, k, m = f - e, h - g, h + g, f + e
+    return i * j % P, k * m % P, j * k % P, i * m % P
+
+
+def _times(number, point):
+    result = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            result = _add(result, point)
+        point = _add(point, point)
+        number >>= 1
+    return result
+
+
+def _decode(raw):
+    y = int.from_bytes(raw, "little")
+    sign, y = y >> 255, y & (2**255 - 1)
+    if y >= P:
+        raise Bad("a point of the signature is not canonical")
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT_OF_MINUS_ONE % P
+    if (x * x - square) % P or (x == 0 and sign):
+        raise Bad("a point of the signature is not on the curve")
+    if x & 1 != sign:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+def _base_point():
+    y = 4 * pow(5, P - 2, P) % P
+    return _decode(y.to_bytes(32, "little"))
+
+
+def ed25519_holds(public, message, signature):
+    """True when `signature` (64 bytes) over `message` is by the key `public` (32 bytes)."""
+    try:
+        key, point = _decode(public), _decode(signature[:32])
+    except Bad:
+        return False
+    scalar = int.from_bytes(signature[32:], "little")
+    if len(signature) != 64 or scalar >= L:
+        return False
+    hashed = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
+    left, right = _times(scalar, _base_point()), _add(point, _times(hashed, key))
+    same_x = (left[0] * right[2] - right[0] * left[2]) % P == 0
+    return same_x and (left[1] * right[2] - right[1] * left[2]) % P == 0
+
+
+# Signed notes.
+
+
+def strict_base64(text):
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise Bad("not base64: " + repr(text)) from error
+    if base64.b64encode(raw).decode() != text:
+        raise Bad("not canonical base64: " + repr(text))
+    return raw
+
+
+def read_key(text):
+    """(name, key id, public key) of a verifier key."""
+    name, _, rest = text.rstrip("\n").partition("+")
+    key_hash, _, encoded = rest.partition("+")
+    raw = strict_base64(encoded)
+    if len(raw) != 33 or raw[0] != 1:
+        raise Bad("log.pub is not an Ed25519 verifier key")
+    if sha256(name.encode() + b"\n" + raw).hexdigest()[:8] != key_hash:
+        raise Bad("log.pub: the key's hash does not match the key")
+    return name, bytes.fromhex(key_hash), raw[1:]
+
+
+def open_checkpoint(note, key):
+    """(size, root) of a checkpoint whose signature holds."""
+    name, key_id, public = key
+    text, separator, signatures = note.rpartition("\n\n")
+    text += "\n"
+    lines = signatures.split("\n")
+    if not separator or len(lines) != 2 or lines[1] or not lines[0].startswith("— " + name + " "):
+        raise Bad("the checkpoint does not carry one signature of the log " + name)
+    raw = strict_base64(lines[0][len(name) + 3 :])
+    if raw[:4] != key_id or not ed25519_holds(public, text.encode(), raw[4:]):
+        raise Bad("the checkpoint's signature does not hold")
+    parts = text.split("\n")
+    if len(parts) != 4 or parts[0] != name or not parts[1].isdigit() or str(int(parts[1])) != parts[1]:
+        raise Bad("the checkpoint's text is not in its form")
+    root = strict_base64(parts[2])
+    if len(root) != 32:
+        raise Bad("the checkpoint's root is not 32 bytes")
+    return int(parts[1]), root
+
+
+# The tree.
+
+
+class Tree:
+    """Hashes pushed left to right, leaf by leaf or a complete subtree at once."""
+
+    def __init__(self):
+        self.size = 0
+        self.hashes = []
+
+    def push(self, value, count=1):
+        if self.size % count or count & (count - 1):
+            raise Bad("cover.txt: a subtree does not lie where a subtree lies")
+        ones = self.size // count
+        self.hashes.append(value)
+        while ones & 1:
+            right = self.hashes.pop()
+            self.hashes[-1] = sha256(b"\x01" + self.hashes[-1] + right).digest()
+            ones >>= 1
+        self.size += count
+
+    def root(self):
+        if not self.hashes:
+            return sha256(b"").digest()
+        root = self.hashes[-1]
+        for left in reversed(self.hashes[:-1]):
+            root = sha256(b"\x01" + left + root).digest()
+        return root
+
+
+def consistency_holds(old, new, proof, old_root, new_root):
+    """RFC 9162, section 2.1.4.2."""
+    if not 1 <= old <= new:
+        return False
+    if old == new:
+        return not proof and old_root == new_root
+    hashes = ([old_root] if old & (old - 1) == 0 else []) + list(proof)
+    if not hashes:
+        return False
+    place, last = old - 1, new - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    first = second = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            first = sha256(b"\x01" + sibling + first).digest()
+            second = sha256(b"\x01" + sibling + second).digest()
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            second = sha256(b"\x01" + second + sibling).digest()
+        place, last = place >> 1, last >> 1
+    return last == 0 and first == old_root and second == new_root
+
+
+def strict_lines(folder, name, read_line, write_line):
+    """The lines of a file, each in its one spelling, or Bad; an absent file is no lines."""
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+        return []
+    with open(path, "rb") as file:
+        raw = file.read()
+    try:
+        lines = [read_line(line) for line in raw.decode("ascii").split("\n")[:-1]]
+    except (ValueError, IndexError) as error:
+        raise Bad(name + " is not in its form") from error
+    if "".join(write_line(line) + "\n" for line in lines).encode() != raw:
+        raise Bad(name + " is not in its form")
+    return lines
+
+
+def read_cover(folder):
+    """first leaf -> (number of leaves, hash)."""
+
+    def read_line(line):
+        first, count, value = line.split(" ")
+        return int(first), int(count), bytes.fromhex(value)
+
+    lines = strict_lines(folder, "cover.txt", read_line, lambda line: "%d %d %s" % (line[0], line[1], line[2].hex()))
+    if len({first for first, _, _ in lines}) != len(lines):
+        raise Bad("cover.txt tells of a leaf twice")
+    return {first: (count, value) for first, count, value in lines}
+
+
+def read_places(folder):
+    """Leaf indexes of the entries, or None for the whole log."""
+    if not os.path.exists(os.path.join(folder, "index.txt")):
+        return None
+    return iter(strict_lines(folder, "index.txt", int, str))
+
+
+def fold_entries(folder, tree):
+    """Push every entry and the cover between them; returns the number of entries."""
+    cover, places = read_cover(folder), read_places(folder)
+    count = 0
+    with open(os.path.join(folder, "entries.log"), "rb") as file:
+        push, hashed = tree.push, sha256
+        while True:
+            head = file.readline()
+            if not head:
+                break
+            body = file.readline()
+            count += 1
+            if body[-1:] != b"\n":
+                raise Bad("entries.log is cut")
+            if head[:64] != hashed(body[:-1]).hexdigest().encode():
+                raise Bad("entry %d: the body is not the one the head names: %s" % (count, told(head)))
+            if places is not None:
+                place = next(places, None)
+                while tree.size != place and tree.size in cover:
+                    pushed, value = cover.pop(tree.size)
+                    push(value, pushed)
+                if tree.size != place:
+                    raise Bad("entry %d: index.txt and cover.txt leave a hole at leaf %d" % (count, tree.size))
+            push(hashed(b"\x00" + head[:-1]).digest())
+    while tree.size in cover:
+        pushed, value = cover.pop(tree.size)
+        tree.push(value, pushed)
+    if cover or (places is not None and next(places, None) is not None):
+        raise Bad("index.txt or cover.txt tells of leaves that are not used")
+    return count
+
+
+def told(head):
+    try:
+        facts = json.loads(head[65:])
+        return "%s %s of %s" % (facts["kind"], facts["act"] or facts["table_name"], facts["at"])
+    except (ValueError, KeyError, TypeError):
+        return "unreadable head"
+
+
+def read(folder, name):
+    with open(os.path.join(folder, name), encoding="utf-8", newline="") as file:
+        return file.read()
+
+
+def verify(folder):
+    """Verify the extract in `folder`; returns a sentence, raises Bad."""
+    key = read_key(read(folder, "log.pub"))
+    size, root = open_checkpoint(read(folder, "checkpoint.note"), key)
+    tree = Tree()
+    count = fold_entries(folder, tree)
+    if tree.size != size:
+        raise Bad("the extract tells of %d leaves, the checkpoint signs %d" % (tree.size, size))
+    if tree.root() != root:
+        raise Bad("the entries do not give the signed root: one was edited, removed, added or moved")
+    sentence = "Verified: %d entries lie unchanged and in order in the log %s of %d entries." % (count, key[0], size)
+    if os.path.exists(os.path.join(folder, "earlier.note")):
+        old_size, old_root = open_checkpoint(read(folder, "earlier.note"), key)
+        proof = strict_lines(folder, "consistency.txt", bytes.fromhex, bytes.hex)
+        if not consistency_holds(old_size, size, proof, old_root, root):
+            raise Bad("the earlier checkpoint of %d entries is not a prefix of this log" % old_size)
+        sentence += " It only grew since it had %d entries." % old_size
+    return sentence
+
+
+def main(arguments):
+    if len(arguments) != 1 or not os.path.isdir(arguments[0]):
+        print("usage: python3 offline_verifier.py FOLDER", file=sys.stderr)
+        return 2
+    try:
+        print(verify(arguments[0]))
+    except Bad as error:
+        print("NOT VERIFIED: %s." % error)
+        return 1
+    except (OSError, ValueError) as error:
+        print("The extract cannot be read: %s" % error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,179 @@
+"""The sealer loses nothing, signs no fork, and gives receipts that verify."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection, transaction
+
+from apps.trail import merkle, notes, sealer, verifier, witness
+from apps.trail.identity import keys
+from apps.trail.models import Checkpoint, Entry, Leaf, Node, Pending
+from apps.trail.preimages import leaf_hash
+from apps.trail.testing import without_triggers
+from apps.trail.writer import record
+
+
+def events(count):
+    with transaction.atomic():
+        for number in range(count):
+            record(kind="event", act="test.event", body={"number": number})
+
+
+def test_every_receipt_verifies_and_no_other_entry_passes(story):
+    verifier_key = keys().public()
+    for entry in Entry.objects.all():
+        given = sealer.receipt(entry)
+        state = notes.open_checkpoint(given["checkpoint"], verifier_key)
+        proof = [bytes.fromhex(step) for step in given["proof"]]
+        merkle.verify_inclusion(leaf_hash(given["head"]), given["index"], state.size, proof, state.root)
+        with pytest.raises(merkle.BadProof):
+            changed = given["head"].replace('"kind":"', '"kind":"x', 1)
+            merkle.verify_inclusion(leaf_hash(changed), given["index"], state.size, proof, state.root)
+
+
+def test_an_unsealed_entry_has_no_receipt(story):
+    events(1)
+    with pytest.raises(sealer.NotSealed):
+        sealer.receipt(Entry.objects.last())
+
+
+def test_proofs_over_stored_subtrees_equal_those_over_all_leaves(story, monkeypatch):
+    monkeypatch.setattr(sealer, "BATCH", 300)
+    events(900)
+    sealer.seal()
+    witness.catch_up(keys().origin)
+    assert Node.objects.filter(level=8).count() == 3
+    leaves = [bytes.fromhex(text) for text in Leaf.objects.order_by("index").values_list("hash", flat=True)]
+    size = len(leaves)
+
+    def node(level, index):
+        hashes = leaves[index << level : (index + 1) << level]
+        while len(hashes) > 1:
+            hashes = [merkle.node_hash(hashes[i], hashes[i + 1]) for i in range(0, len(hashes), 2)]
+        return hashes[0]
+
+    stored = sealer.StoredTree().node
+    for index in (0, 255, 256, 700, size - 1):
+        assert merkle.inclusion_proof(index, size, stored) == merkle.inclusion_proof(index, size, node)
+    for old in (1, 256, 300, size):
+        assert merkle.consistency_proof(old, size, stored) == merkle.consistency_proof(old, size, node)
+    assert verifier.verify().findings == []
+
+
+def test_an_edited_subtree_is_found(story):
+    events(300)
+    sealer.seal()
+    witness.catch_up(keys().origin)
+    with without_triggers(), connection.cursor() as cursor:
+        cursor.execute("UPDATE trail_node SET hash = %s", ["ab" * 32])
+    assert [(one.table, one.row) for one in verifier.verify().findings] == [("trail_node", "8/0")]
+
+
+def test_a_crash_while_sealing_loses_nothing(story, monkeypatch):
+    events(7)
+    waiting = Pending.objects.count()
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(notes, "sign", crash)
+        with pytest.raises(KeyboardInterrupt):
+            sealer.seal()
+    assert Pending.objects.count() == waiting == 7
+    assert sealer.seal() == 7
+    assert Leaf.objects.count() == Entry.objects.count() == Checkpoint.objects.last().size
+
+
+def test_sealing_nothing_signs_nothing(story):
+    before = Checkpoint.objects.count()
+    assert sealer.seal() == 0
+    assert Checkpoint.objects.count() == before
+
+
+def test_checkpoints_reach_the_witness_after_a_crash_between(committed, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(witness, "catch_up", lambda origin: 0)
+        events(2)
+        sealer.seal()
+    assert witness.last(keys().origin)["size"] < Checkpoint.objects.order_by("-size").first().size
+    events(2)
+    sealer.seal()
+    seen = [line["size"] for line in witness.lines(keys().origin)]
+    assert seen == list(Checkpoint.objects.order_by("size").values_list("size", flat=True))
+    assert verifier.verify().findings == []
+
+
+def test_a_database_behind_its_witness_is_not_sealed_on(story):
+    with without_triggers(), connection.cursor() as cursor:
+        last = Checkpoint.objects.order_by("-size").first().size
+        cursor.execute("DELETE FROM trail_checkpoint WHERE size = %s", [last])
+    events(1)
+    with pytest.raises(sealer.ForkRefused, match="witness"):
+        sealer.seal()
+
+
+def test_late_commits_are_sealed_too(committed):
+    """An id drawn early and committed late is the case that "id > last" loses (PostgreSQL only: SQLite has one writer)."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite writes one transaction at a time")
+    drawn, go_on = threading.Event(), threading.Event()
+
+    def slow():
+        with transaction.atomic():
+            record(kind="event", act="test.slow")
+            drawn.set()
+            go_on.wait(10)
+        connection.close()
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    assert drawn.wait(10)
+    events(3)
+    sealer.seal()
+    assert not Entry.objects.filter(act="test.slow").exists()
+    go_on.set()
+    thread.join()
+    sealer.seal()
+    late = Entry.objects.get(act="test.slow")
+    assert Leaf.objects.get(entry_id=late.pk).index == Leaf.objects.count() - 1
+    assert late.pk < Entry.objects.filter(act="test.event").first().pk
+    assert verifier.verify().findings == []
+
+
+def test_writers_and_sealers_at_once_leave_no_gap(committed):
+    """Four writers and two sealers on real connections."""
+    stop, errors = threading.Event(), []
+
+    def run(work):
+        try:
+            work()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    def write():
+        for _ in range(12):
+            events(3)
+
+    def seal():
+        while not stop.is_set():
+            sealer.seal(wait=False)
+
+    sealers = [threading.Thread(target=run, args=[seal]) for _ in range(2)]
+    writers = [threading.Thread(target=run, args=[write]) for _ in range(4)]
+    for thread in [*sealers, *writers]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in sealers:
+        thread.join()
+    sealer.seal()
+    assert errors == []
+    assert Entry.objects.filter(act="test.event").count() == 144
+    assert list(Leaf.objects.order_by("index").values_list("index", flat=True)) == list(range(Entry.objects.count()))
+    assert verifier.verify().findings == []
