@@ -25,7 +25,10 @@ class Collector:
     def add(self, header: dict[str, Any], buffers: list[memoryview], rows: int) -> None:
         """One batch. Raises `ModelFailed` when it does not have one answer for each row."""
         try:
-            shape = (header["label"], header["width"], tuple(header["keys"] or ()))
+            keys = None if header["keys"] is None else [str(k)[:200] for k in header["keys"]]
+            if keys is not None and len(keys) != header["width"]:
+                raise ValueError("names and scores differ")
+            shape = (str(header["label"]), int(header["width"]), tuple(keys or ()))
             if self._shape not in (None, shape):
                 raise ValueError("the batches differ")
             parts = iter(buffers)
@@ -45,7 +48,7 @@ class Collector:
                 raise ValueError("no answer")
         except (ValueError, KeyError, TypeError, StopIteration, wire.WireError) as error:
             raise ModelFailed("The model did not give one label or one score for each row.") from error
-        self._shape, self._keys = shape, header["keys"]
+        self._shape, self._keys = shape, keys
         self.n += rows
 
     def result(

@@ -19,6 +19,8 @@ BATCH = 8192
 
 def match(info: ModelInfo, schema: pa.Schema, features: list[str] | None, named: bool) -> list[str]:
     """The data columns to send, in the order the model wants them. Raises `ModelInputMismatch`."""
+    if not info.inputs:
+        raise ModelInputMismatch("The model takes no input at all, so there is nothing to score with it.")
     have = set(schema.names)
     if named:
         wanted = [port.name for port in info.inputs]
@@ -28,7 +30,8 @@ def match(info: ModelInfo, schema: pa.Schema, features: list[str] | None, named:
                 f"The declared features and the model's inputs differ in: {_list(odd)}.", odd
             )
     else:
-        width = info.inputs[0].shape[1]
+        shape = info.inputs[0].shape
+        width = shape[1] if len(shape) == 2 else None
         if features is None:
             raise ModelInputMismatch(
                 f"The model takes one table of {width or 'any number of'} numbers without names. "

@@ -193,7 +193,23 @@ def _loaded(path: Path, fmt: str, limits: Limits) -> Iterator[tuple[_Process, Mo
 
 
 def _ports(said: list[dict[str, Any]]) -> tuple[Port, ...]:
-    return tuple(Port(str(p["name"]), str(p["type"]), tuple(p["shape"])) for p in said)
+    ports = []
+    for port in said:
+        shape = tuple(port["shape"])
+        if not all(d is None or (isinstance(d, int) and d >= 0) for d in shape):
+            raise ValueError("a dimension is no number")
+        ports.append(Port(str(port["name"]), str(port["type"]), shape))
+    return tuple(ports)
+
+
+def _batch(said: dict[str, Any], usual: int) -> int:
+    """Rows a batch: the usual number, or what the model was exported for."""
+    fixed = said.get("fixed_batch")
+    if fixed is None:
+        return usual
+    if not isinstance(fixed, int) or not 1 <= fixed <= 1_000_000:
+        raise ModelFailed("The model was exported for a number of rows that cannot be served.")
+    return fixed
 
 
 def inspect_model(path: str | Path, fmt: str | None = None, *, limits: Limits = DEFAULT) -> ModelInfo:
@@ -242,7 +258,7 @@ def score(
         wanted = cols.match(
             info, meta.schema_arrow, features, named=bool(said.get("named", info.columns is not None))
         )
-        size = said.get("fixed_batch") or cols.BATCH
+        size = _batch(said, cols.BATCH)
         info = replace(info, runtime={**info.runtime, "batch": size})
         collector = Collector()
         for rows, parts in cols.batches(data_path, wanted, info, size):
