@@ -14,6 +14,7 @@ from apps.access.facts import Facts, facts_of
 from apps.access.models import Assignment, SeparationRules
 from apps.access.policy import Policy, acts_counting_as, acts_on, policy
 from apps.access.separation import Broken, Deed, Rules, first_conflict, parse
+from apps.access.sharing import once
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
@@ -63,6 +64,10 @@ class Verdict:
 
 
 def rules_in_force() -> Rules:
+    return once("rules", _rules_in_force)
+
+
+def _rules_in_force() -> Rules:
     row = SeparationRules.objects.filter(effective_from__lte=now()).order_by("-version").first()
     if row is None:
         raise NotAllowed(
@@ -138,6 +143,9 @@ class Judge:
     @cached_property
     def holders(self) -> list[Assignment]:
         """Assignments in force on the subject's parents or on the organisation."""
+        return once(("holders", frozenset(self.facts.parents)), self._holders)
+
+    def _holders(self) -> list[Assignment]:
         condition = Q(scope_kind=duties.ORGANISATION)
         for kind, pk in self.facts.parents:
             condition |= Q(scope_kind=kind, scope_id=pk)
@@ -151,6 +159,14 @@ class Judge:
     @cached_property
     def deeds(self) -> list[Deed]:
         """Recorded deeds on every record in any closure, in one query, and the declared ones."""
+        wanted: dict[str, set[str]] = {}
+        for closure in self.facts.closures.values():
+            for kind, pk in closure:
+                wanted.setdefault(kind, set()).add(pk)
+        key = frozenset((kind, frozenset(ids)) for kind, ids in wanted.items())
+        return [*self.facts.declared, *once(("deeds", key), lambda: self._recorded(wanted))]
+
+    def _recorded(self, wanted: dict[str, set[str]]) -> list[Deed]:
         verbs_by_act: dict[str, list[str]] = {}
         for rule in self.rules.dynamic:
             for verb in (rule.first, rule.second):
@@ -158,12 +174,8 @@ class Judge:
                     known = verbs_by_act.setdefault(act, [])
                     if verb not in known:
                         known.append(verb)
-        wanted: dict[str, set[str]] = {}
-        for closure in self.facts.closures.values():
-            for kind, pk in closure:
-                wanted.setdefault(kind, set()).add(pk)
         if not wanted:
-            return list(self.facts.declared)
+            return []
         condition = Q()
         for kind, ids in wanted.items():
             condition |= Q(subject_kind=kind, subject_id__in=ids)
@@ -172,7 +184,7 @@ class Judge:
             .order_by("id")
             .values_list("actor_uuid", "act", "subject_kind", "subject_id", "body", "at")
         )
-        found = list(self.facts.declared)
+        found = []
         for person, act, kind, pk, body, at in rows:
             told = f"{policy(act).sentence} ({json.loads(body)['subject']['ref']}) on {at:%Y-%m-%d}"
             found.extend(Deed(str(person), verb, kind, pk, told) for verb in verbs_by_act[act])
@@ -196,9 +208,9 @@ class Judge:
         people: dict[int, User] = {}
         for assignment in self.holders:
             person = assignment.person
-            if assignment.duty in row.duties and person.pk not in people and not person.is_service:
-                if self.separation(person, row) is None:
-                    people[person.pk] = person
+            fits = assignment.duty in row.duties and person.pk not in people and not person.is_service
+            if fits and self.separation(person, row) is None:
+                people[person.pk] = person
         return list(people.values())
 
     def who(self, row: Policy, besides: User) -> tuple[str, ...]:

@@ -348,6 +348,14 @@ _ROWS = [
         [D.OWNER, D.APPROVER, D.VALIDATOR, D.DEVELOPER],
     ),
     _p(
+        "approvals.request_verification",
+        "Verify the trail now",
+        "asked for a verification of the trail",
+        "approvals.gate",
+        [D.OWNER, D.APPROVER, D.VALIDATOR, D.COMPLIANCE, D.INSPECTOR],
+    ),
+    _p("approvals.record_verification", "", "verified the trail", "approvals.gate", service=True),
+    _p(
         "approvals.record_minute",
         "Record board minute",
         "recorded a board minute",

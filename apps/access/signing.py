@@ -56,7 +56,10 @@ def check_components(user: User, given: SignatureInput) -> None:
         if lockout.signing_locked_until and lockout.signing_locked_until > now():
             raise SigningLocked(
                 "Signing is locked for this account.",
-                fact=f"The password was wrong {settings.SIGNING_FAILURES} times; locked until {lockout.signing_locked_until:%Y-%m-%d %H:%M} UTC.",
+                fact=(
+                    f"The password was wrong {settings.SIGNING_FAILURES} times; "
+                    f"locked until {lockout.signing_locked_until:%Y-%m-%d %H:%M} UTC."
+                ),
                 rule="21 CFR 11.300(d)",
                 who=["you, when the lock has ended"],
             )

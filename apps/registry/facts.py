@@ -13,6 +13,7 @@ from apps.access import duties
 from apps.access.facts import Facts, pairs
 from apps.access.gate import Scopes
 from apps.access.separation import Deed
+from apps.access.sharing import once
 from apps.core import registries
 from apps.registry.models import Version, VersionAuthor, VersionData
 
@@ -71,6 +72,10 @@ def version_closures(version_ids, model_ids) -> tuple[dict[str, frozenset], tupl
 
 def facts_on_version(version: Version) -> Facts:
     """Facts of anything that hangs on one model version."""
+    return once(("version facts", version.pk), lambda: _facts_on_version(version))
+
+
+def _facts_on_version(version: Version) -> Facts:
     closures, declared = version_closures([version.pk], [version.model_id])
     return Facts(parents=((duties.MODEL, version.model_id),), closures=closures, declared=declared)
 

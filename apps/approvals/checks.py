@@ -1,0 +1,97 @@
+"""Checks that belong to the gate itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from apps.access.facts import facts_of
+from apps.access.gate import Judge
+from apps.access.separation import conflicts_found
+from apps.accounts.models import User
+from apps.approvals.models import Gate, Minute
+from apps.core import registries
+from apps.core.clock import now
+from apps.core.outcomes import CheckState, Outcome
+from apps.registry.models import Version
+from apps.trail.models import Entry, Kind
+
+VERIFICATION_IS_FRESH_FOR = timedelta(hours=24)
+
+
+def conflicts_of(version: Version) -> list[dict]:
+    """Every pair of deeds of one person that breaks a rule, recomputed from the trail: names, rule, both deeds."""
+    judge = Judge(version)
+    found = conflicts_found(judge.rules, facts_of(version).closures, judge.deeds)
+    names = dict(
+        User.objects.filter(uuid__in={one.person for _, one, _ in found}).values_list("uuid", "printed_name")
+    )
+    named = {str(uuid): name for uuid, name in names.items()}
+    return [
+        {
+            "rule": rule.id,
+            "text": rule.text,
+            "person": named[one.person],
+            "first": one.told,
+            "second": two.told,
+        }
+        for rule, one, two in found
+    ]
+
+
+@registries.check("separation_kept")
+def separation_kept(version: Version) -> Outcome:
+    """No person did two acts on this version that a rule keeps apart."""
+    found = conflicts_of(version)
+    if not found:
+        return Outcome(CheckState.MET, evidence="No conflict among the recorded acts and reads")
+    first = found[0]
+    return Outcome(
+        CheckState.NOT_MET,
+        evidence=f"{len(found)} conflict{'' if len(found) == 1 else 's'}",
+        why=f"{first['person']} {first['first']} and {first['second']}: {first['text']}.",
+        rule=first["rule"],
+    )
+
+
+def last_verification() -> tuple[dict, object] | None:
+    """(facts, time) of the newest verification of the trail, or None."""
+    entry = Entry.objects.filter(act="approvals.record_verification", kind=Kind.ACT).order_by("-id").first()
+    return (json.loads(entry.body)["facts"], entry.at) if entry else None
+
+
+@registries.check("trail_verified")
+def trail_verified(version: Version) -> Outcome:
+    """The whole trail verified within the last day, without a finding."""
+    gate = Gate.objects.filter(version=version).order_by("-pk").first()
+    needs = (("approvals.request_verification", gate.subject_kind, gate.pk),) if gate else ()
+    last = last_verification()
+    if last is None:
+        return Outcome(
+            CheckState.NOT_STARTED, why="The trail is verified when the release gate is opened.", needs=needs
+        )
+    facts, at = last
+    evidence = f"{facts['entries']} entries verified {at:%Y-%m-%d %H:%M} UTC"
+    if facts["findings"]:
+        why = f"{facts['findings']} finding{'' if facts['findings'] == 1 else 's'}: {facts['first']}"
+        return Outcome(CheckState.NOT_MET, evidence=evidence, why=why, rule="21 CFR 11.10(e)", needs=needs)
+    if at < now() - VERIFICATION_IS_FRESH_FOR:
+        return Outcome(
+            CheckState.OUT_OF_DATE, evidence=evidence, why="It is more than 24 hours old.", needs=needs
+        )
+    return Outcome(CheckState.MET, evidence=evidence)
+
+
+@registries.check("board_minute")
+def board_minute(version: Version) -> Outcome:
+    """The review board's minute: number, date and file by digest (high tier)."""
+    gate = Gate.objects.filter(version=version).order_by("-pk").first()
+    minute = Minute.objects.filter(gate=gate).first() if gate else None
+    if minute is None:
+        needs = (("approvals.record_minute", gate.subject_kind, gate.pk),) if gate else ()
+        return Outcome(CheckState.NOT_STARTED, why="No board minute is recorded.", needs=needs)
+    return Outcome(
+        CheckState.MET,
+        evidence=f"Minute {minute.number} of {minute.held_on:%Y-%m-%d}",
+        digests=(minute.file_digest,),
+    )

@@ -1,0 +1,199 @@
+"""The evaluation of a release gate: one row a check and a signature, for nobody in particular and for a viewer.
+
+What depends on who looks (needs you, stuck, who may) is computed for the viewer and never stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from django.apps import apps
+
+from apps.access.actors import as_actor
+from apps.access.gate import Judge, Verdict
+from apps.access.policy import policy
+from apps.access.sharing import shared
+from apps.access.signing import content_digest
+from apps.approvals.models import Gate, Slot
+from apps.approvals.states import SlotState
+from apps.approvals.templates import template_for
+from apps.core import registries
+from apps.core.outcomes import CheckState, Outcome
+from apps.registry.models import Version
+from apps.registry.states import WORDS, State
+
+ORDER = list(CheckState)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the gate. `verdicts` and `who` are filled for a viewer."""
+
+    code: str
+    title: str
+    section: str
+    clause: str
+    outcome: Outcome
+    slot: Slot | None = None
+    verdicts: tuple[tuple[Verdict, str, int], ...] = ()  # (verdict, subject kind, subject id)
+    who: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> CheckState:
+        return self.outcome.state
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    version: Version
+    gate: Gate | None
+    template: dict
+    rows: tuple[Row, ...]
+
+    @cached_property
+    def open_rows(self) -> list[Row]:
+        return sorted((r for r in self.rows if not r.state.closed), key=lambda r: ORDER.index(r.state))
+
+    @cached_property
+    def closed_rows(self) -> list[Row]:
+        return [r for r in self.rows if r.state.closed]
+
+    @property
+    def open_checks(self) -> list[Row]:
+        """Open rows that are evidence, not signatures: no approval may be signed while there is one."""
+        return [r for r in self.open_rows if r.slot is None and r.code not in SLOT_CODES]
+
+    @property
+    def needs_you(self) -> list[Row]:
+        return [r for r in self.open_rows if r.state is CheckState.NEEDS_YOU]
+
+    @property
+    def headline(self) -> str:
+        """One overall state: the version's own when decided, else the first open kind."""
+        if self.version.state in (State.RELEASED, State.REJECTED, State.SUSPENDED):
+            return WORDS[State(self.version.state)]
+        not_met = sum(r.state in (CheckState.NOT_MET, CheckState.STUCK) for r in self.rows)
+        if not_met:
+            return f"Blocked: {not_met} not met"
+        if self.open_rows:
+            return f"Waiting on {len(self.open_rows)}"
+        return "Ready to release"
+
+    def as_data(self) -> dict:
+        """The viewer-independent evaluation as stored in a snapshot and returned by the API."""
+        return {
+            "version": self.version.ref,
+            "artefact": self.version.artefact_digest,
+            "template": f"{self.template['name']} v{self.template['version']}",
+            "headline": self.headline,
+            "rows": [
+                {
+                    "code": r.code,
+                    "title": r.title,
+                    "clause": r.clause,
+                    "state": str(r.state),
+                    "evidence": r.outcome.evidence,
+                    "why": r.outcome.why,
+                    "rule": r.outcome.rule,
+                    "refs": list(r.outcome.refs),
+                    "digests": list(r.outcome.digests),
+                }
+                for r in self.rows
+            ],
+        }
+
+
+SLOT_CODES = frozenset({"approval", "responsibility", "review", "security"})
+
+
+def live_gate(version: Version) -> Gate | None:
+    """The newest gate of the version, whatever became of it."""
+    return Gate.objects.filter(version=version).order_by("-pk").prefetch_related("slots__signature").first()
+
+
+def evaluate(version: Version) -> Evaluation:
+    """Run every check of the version's gate template. Nothing is stored and nothing depends on a viewer."""
+    with shared():
+        gate = live_gate(version)
+        template = gate.template_content if gate else template_for(version.intended_use.tier)
+        rows = [
+            Row(c["code"], c["title"], c["section"], c["clause"], registries.check[c["code"]](version))
+            for c in template["checks"]
+        ]
+        open_checks = sum(not r.state.closed for r in rows)
+        slots = {slot.code: slot for slot in gate.slots.all()} if gate else {}
+        for s in template["slots"]:
+            slot = slots.get(s["code"])
+            if slot is not None:
+                slot.gate = gate
+                gate.version = version
+            rows.append(
+                Row(
+                    s["code"],
+                    s["title"],
+                    "signatures",
+                    "21 CFR 11.50",
+                    _slot_outcome(slot, s["act"], open_checks),
+                    slot,
+                )
+            )
+    return Evaluation(version, gate, template, tuple(rows))
+
+
+def _slot_outcome(slot: Slot | None, act: str, open_checks: int) -> Outcome:
+    if slot is None:
+        return Outcome(CheckState.NOT_STARTED, why="The release gate is not open yet.")
+    needs = ((act, slot.subject_kind, slot.pk),)
+    if slot.signature is not None:
+        signed = slot.signature
+        evidence = f"{signed.printed_name}, {signed.signed_at:%Y-%m-%d %H:%M} UTC"
+        if slot.state == SlotState.REJECTED:
+            return Outcome(CheckState.NOT_MET, evidence=evidence, why=f"Rejected: {signed.reason}", rule="G7")
+        if signed.content_digest != content_digest(slot):
+            why = "The record changed after it was signed."
+            return Outcome(
+                CheckState.OUT_OF_DATE, evidence=evidence, why=why, rule="21 CFR 11.70", needs=needs
+            )
+        return Outcome(CheckState.MET, evidence=evidence, digests=(signed.content_digest,))
+    if open_checks:
+        word = "check is" if open_checks == 1 else "checks are"
+        return Outcome(
+            CheckState.NOT_STARTED,
+            why=f"Wanted when the {open_checks} open {word} closed; it may be rejected now.",
+        )
+    return Outcome(CheckState.WAITING, why="The evidence is complete; this signature is wanted.", needs=needs)
+
+
+def for_viewer(evaluation: Evaluation, viewer) -> Evaluation:
+    """The same rows as this person sees them: what needs them, what is stuck, and who else may."""
+    actor = as_actor(viewer)
+    with shared():
+        rows = tuple(_seen(row, actor) for row in evaluation.rows)
+    return replace(evaluation, rows=rows)
+
+
+def _seen(row: Row, actor) -> Row:
+    if row.state.closed or not row.outcome.needs:
+        return row
+    verdicts, who = [], []
+    for act, kind, pk in row.outcome.needs:
+        subject = _subject(kind, pk)
+        judge = Judge(subject)
+        verdict = judge.verdict(actor, policy(act))
+        verdicts.append((verdict, kind, pk))
+        who.extend(p.printed_name for p in judge.eligible(policy(act)))
+    who = tuple(dict.fromkeys(who))
+    state = row.state
+    if any(v.allowed for v, _, _ in verdicts):
+        state = CheckState.NEEDS_YOU if state is not CheckState.NOT_MET else state
+    elif not who and state in (CheckState.WAITING, CheckState.OUT_OF_DATE, CheckState.NOT_STARTED):
+        state = CheckState.STUCK
+    return replace(row, outcome=replace(row.outcome, state=state), verdicts=tuple(verdicts), who=who)
+
+
+def _subject(kind: str, pk: int):
+    for model in apps.get_models():
+        if getattr(model, "subject_kind", None) == kind:
+            return model.objects.get(pk=pk)
+    raise LookupError(f"no model has the subject kind {kind!r}")

@@ -1,0 +1,137 @@
+"""Reads of the gate for pages, API and packs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.access.actors import as_actor
+from apps.access.gate import visible
+from apps.access.models import Assignment
+from apps.access.sharing import shared
+from apps.access.signing import content_digest
+from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer, live_gate
+from apps.approvals.states import GateState
+from apps.core.errors import NotVisible
+from apps.core.outcomes import CheckState
+from apps.quality.queries import blocking
+from apps.registry.models import Version
+from apps.registry.states import State
+
+UNDECIDED = (State.REGISTERED, State.FROZEN, State.PLAN_APPROVED, State.VALIDATED)
+WORK_LIMIT = 40
+
+
+@dataclass(frozen=True)
+class Answer:
+    """May this digest deploy? `reasons` says why not; computed at each call from the records."""
+
+    allowed: bool
+    digest: str
+    version: Version | None
+    reasons: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> int:
+        return 200 if self.allowed else 409
+
+
+def may_deploy(actor, digest: str, model: str = "") -> Answer:
+    """The one visible version with this artefact digest, and whether it may run. Unknown or hidden: NotVisible."""
+    rows = (
+        visible(as_actor(actor), Version)
+        .select_related("model", "intended_use")
+        .filter(artefact_digest=digest)
+    )
+    if model:
+        rows = rows.filter(model__slug=model)
+    found = list(rows.order_by("pk")[:20])
+    if not found:
+        raise NotVisible("No version with this digest is known, or you may not see it.")
+    if len(found) > 1:
+        refs = tuple(v.ref for v in found)
+        return Answer(
+            False,
+            digest,
+            None,
+            (f"The digest belongs to several versions: {', '.join(refs)}. Name the model.",),
+            refs,
+        )
+    version = found[0]
+    reasons = tuple(not_deployable(version))
+    return Answer(not reasons, digest, version, reasons, (version.ref,))
+
+
+def not_deployable(version: Version) -> list[str]:
+    """Why this version may not run; empty when it may."""
+    reasons = []
+    if version.state != State.RELEASED:
+        reasons.append(f"{version.ref} is {State(version.state).replace('_', ' ')}, not released.")
+    with shared():
+        gate = live_gate(version)
+        if version.state in (State.RELEASED, State.SUSPENDED) and (
+            gate is None or gate.state != GateState.PASSED
+        ):
+            reasons.append("Its release gate is not passed.")
+        for slot in gate.slots.all() if gate else ():
+            slot.gate, gate.version = gate, version
+            if slot.signature is None:
+                if version.state == State.RELEASED:
+                    reasons.append(f"The signature {slot.code} is missing.")
+            elif slot.signature.content_digest != content_digest(slot):
+                reasons.append(f"The signature {slot.code} no longer matches the record.")
+    reasons.extend(f"{d.ref} blocks: {d.title}." for d in blocking(version))
+    return reasons
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing that waits: on whom, and why this person."""
+
+    version: Version
+    row: Row
+    title: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Work:
+    mine: tuple[Task, ...]
+    blocked: tuple[Task, ...]
+    waiting: tuple[Task, ...]
+    shown: int
+    more: int
+
+
+def work_for(actor) -> Work:
+    """What waits for this person across the undecided versions they hold a duty on, newest first."""
+    actor = as_actor(actor)
+    held = {a.duty for a in Assignment.objects.active().filter(person=actor.user)}
+    rows = (
+        visible(actor, Version)
+        .filter(state__in=UNDECIDED)
+        .select_related("model", "intended_use")
+        .order_by("-registered_at")
+    )
+    versions = list(rows[: WORK_LIMIT + 1])
+    mine, blocked, waiting = [], [], []
+    for version in versions[:WORK_LIMIT]:
+        seen: Evaluation = for_viewer(evaluate(version), actor)
+        for row in seen.open_rows:
+            if any(v.allowed for v, _, _ in row.verdicts):
+                mine.append(
+                    Task(version, row, row.title, "You hold the duty, and made no part that excludes you.")
+                )
+                continue
+            conflict = next((v for v, _, _ in row.verdicts if v.rule.startswith(("DY", "ST"))), None)
+            if conflict is not None:
+                blocked.append(Task(version, row, row.title, f"{conflict.fact} {conflict.rule}."))
+            elif row.state in (CheckState.WAITING, CheckState.STUCK, CheckState.OUT_OF_DATE) and held:
+                waiting.append(Task(version, row, row.title, row.outcome.why))
+    return Work(
+        tuple(mine),
+        tuple(blocked),
+        tuple(waiting),
+        min(len(versions), WORK_LIMIT),
+        max(0, len(versions) - WORK_LIMIT),
+    )

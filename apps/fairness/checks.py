@@ -1,0 +1,75 @@
+"""What the bias report answers for a gate."""
+
+from __future__ import annotations
+
+from apps.core import registries
+from apps.core.outcomes import CheckState, Outcome
+from apps.fairness.models import Report
+from apps.fairness.states import State, Verdict
+from apps.quality.queries import all_accepted
+from apps.registry.models import Version
+from apps.validations.models import Run
+from apps.validations.states import PlanState, RunState
+
+
+def last_report(version: Version) -> Report | None:
+    """The newest bias report on the newest done run of the version's locked plan."""
+    run = (
+        Run.objects.filter(plan__version=version, plan__state=PlanState.LOCKED, state=RunState.DONE)
+        .order_by("-number")
+        .first()
+    )
+    if run is None:
+        return None
+    return (
+        Report.objects.select_related("run__plan__version__model", "job")
+        .filter(run=run)
+        .order_by("-number")
+        .first()
+    )
+
+
+@registries.check("bias_within_limits")
+def bias_within_limits(version: Version) -> Outcome:
+    """Every locked limit kept; a breach or too little data needs a deviation accepted by somebody else."""
+    run = (
+        Run.objects.filter(plan__version=version, plan__state=PlanState.LOCKED, state=RunState.DONE)
+        .order_by("-number")
+        .first()
+    )
+    if run is None:
+        return Outcome(
+            CheckState.NOT_STARTED, why="The bias report is computed on the scores of a finished run."
+        )
+    report = last_report(version)
+    if report is None:
+        needs = (("fairness.request_report", run.subject_kind, run.pk),)
+        return Outcome(CheckState.NOT_STARTED, why=f"No bias report on run {run.ref} yet.", needs=needs)
+    if report.state == State.QUEUED:
+        job = report.job
+        done = f" · {job.done} of {job.total}" if job and job.total else ""
+        return Outcome(CheckState.RUNNING, evidence=f"Bias report {report.ref}{done}", refs=(report.ref,))
+    if report.state == State.FAILED:
+        return Outcome(
+            CheckState.NOT_MET,
+            evidence=f"Bias report {report.ref} failed",
+            why=report.failure,
+            rule="PC26",
+            refs=(report.ref,),
+            needs=(("fairness.request_report", run.subject_kind, run.pk),),
+        )
+    limits = report.summary
+    open_ones = [item for item in limits if item["verdict"] != Verdict.WITHIN]
+    evidence = f"Bias report {report.ref} on run {run.ref}: {len(limits) - len(open_ones)} of {len(limits)} limits kept"
+    common = {"evidence": evidence, "refs": (report.ref,), "digests": (report.results_digest,)}
+    if not open_ones:
+        return Outcome(CheckState.MET, **common)
+    worst = next((item for item in open_ones if item["verdict"] == Verdict.BREACHED), open_ones[0])
+    if all_accepted(version, report, [item["id"] for item in open_ones]):
+        return Outcome(CheckState.BY_DEVIATION, why=worst["sentence"], **common)
+    return Outcome(
+        CheckState.NOT_MET,
+        why=f"{worst['sentence']} The developers may register a new version, or an approver may accept the deviation.",
+        rule="PC26",
+        **common,
+    )

@@ -1,0 +1,70 @@
+"""What the registry answers for a gate."""
+
+from __future__ import annotations
+
+from apps.access.signing import content_digest, standings
+from apps.core import blobs, registries
+from apps.core.outcomes import CheckState, Outcome
+from apps.datasets.states import State as DataState
+from apps.registry.models import Version, VersionData
+
+SIGNATURES = (
+    ("responsibility", "process expert", "registry.sign_intended_use_expert"),
+    ("approval", "owner", "registry.sign_intended_use_owner"),
+)
+
+
+@registries.check("intended_use_signed")
+def intended_use_signed(version: Version) -> Outcome:
+    """Both signatures over the intended use that this version names, still matching it."""
+    use = version.intended_use
+    found = standings(use)
+    signed, stale, missing = [], [], []
+    for meaning, words, act in SIGNATURES:
+        mine = [s for s in found if s.signature.meaning == meaning and s.signature.decision == "approved"]
+        if any(s.valid for s in mine):
+            signed.append(f"{words} {next(s for s in mine if s.valid).signature.printed_name}")
+        else:
+            (stale if mine else missing).append((words, act))
+    evidence = f"{use.ref} · tier {use.tier}" + (f" · signed by {', '.join(signed)}" if signed else "")
+    common = {"evidence": evidence, "refs": (use.ref,), "digests": (content_digest(use),)}
+    needs = tuple((act, use.subject_kind, use.pk) for _words, act in (*stale, *missing))
+    if stale:
+        why = f"{use.ref} changed after the {' and the '.join(w for w, _ in stale)} signed it."
+        return Outcome(CheckState.OUT_OF_DATE, why=why, needs=needs, **common)
+    if missing:
+        why = f"{use.ref} is not signed by the {' and the '.join(w for w, _ in missing)}."
+        return Outcome(CheckState.WAITING, why=why, needs=needs, **common)
+    return Outcome(CheckState.MET, **common)
+
+
+@registries.check("data_fixed")
+def data_fixed(version: Version) -> Outcome:
+    """Every training and tuning version fixed, its bytes in place, its provenance stated."""
+    used = [
+        d.dataset_version
+        for d in VersionData.objects.filter(version=version).select_related("dataset_version__dataset")
+    ]
+    if not used:
+        return Outcome(
+            CheckState.NOT_MET,
+            why=f"{version.ref} names no dataset version it was trained on. Register a version that does.",
+            rule="PC22",
+        )
+    refs, digests = tuple(d.ref for d in used), tuple(d.file_digest for d in used)
+    common = {"evidence": ", ".join(refs), "refs": refs, "digests": digests}
+    for data in used:
+        if data.state == DataState.UPLOADED:
+            return Outcome(CheckState.RUNNING, why=f"{data.ref} is being profiled.", **common)
+        if data.state == DataState.FAILED:
+            return Outcome(
+                CheckState.NOT_MET, why=f"{data.ref} could not be read: {data.failure}", rule="PC22", **common
+            )
+        if not blobs.exists(data.file_digest, area=data.area):
+            return Outcome(
+                CheckState.NOT_MET,
+                why=f"The bytes of {data.ref} are missing from the store.",
+                rule="PC22",
+                **common,
+            )
+    return Outcome(CheckState.MET, **common)

@@ -1,0 +1,151 @@
+"""What validation answers for a gate."""
+
+from __future__ import annotations
+
+from apps.access.signing import content_digest
+from apps.core import registries
+from apps.core.outcomes import CheckState, Outcome
+from apps.quality.queries import all_accepted
+from apps.registry.models import Version, VersionData
+from apps.validations.models import Comparison, Plan, Run
+from apps.validations.states import PlanState, RunState, Verdict
+
+LIVE = (PlanState.DRAFT, PlanState.AUTHORED, PlanState.LOCKED)
+
+
+def live_plan(version: Version) -> Plan | None:
+    return (
+        Plan.objects.select_related("test_data__dataset", "version__model")
+        .filter(version=version, state__in=LIVE)
+        .first()
+    )
+
+
+def last_run(version: Version) -> Run | None:
+    """The newest run of the version's live plan, whatever became of it."""
+    return (
+        Run.objects.select_related("plan__version__model", "job")
+        .filter(plan__version=version, plan__state__in=LIVE)
+        .order_by("-number")
+        .first()
+    )
+
+
+@registries.check("plan_locked")
+def plan_locked(version: Version) -> Outcome:
+    """Criteria locked by two signatures before any run (Annex 22 draft 4.2)."""
+    plan = live_plan(version)
+    if plan is None:
+        needs = (("validations.write_plan", version.subject_kind, version.pk),)
+        return Outcome(CheckState.NOT_STARTED, why="No validation plan is written yet.", needs=needs)
+    common = {"refs": (plan.ref,), "digests": (content_digest(plan),)}
+    if plan.state == PlanState.DRAFT:
+        needs = (("validations.sign_plan_author", plan.subject_kind, plan.pk),)
+        return Outcome(
+            CheckState.WAITING,
+            evidence=plan.ref,
+            why=f"{plan.ref} waits for its author's signature.",
+            needs=needs,
+            **common,
+        )
+    if plan.state == PlanState.AUTHORED:
+        needs = (("validations.sign_plan_approval", plan.subject_kind, plan.pk),)
+        return Outcome(
+            CheckState.WAITING,
+            evidence=plan.ref,
+            why=f"{plan.ref} waits for a QA approver's signature.",
+            needs=needs,
+            **common,
+        )
+    first = Run.objects.filter(plan=plan).order_by("number").values_list("requested_at", flat=True).first()
+    when = f"{plan.ref} locked {plan.locked_at:%Y-%m-%d %H:%M} UTC"
+    if first is not None and first < plan.locked_at:
+        return Outcome(
+            CheckState.NOT_MET,
+            evidence=when,
+            why="A run was started before the plan was locked.",
+            rule="PC24",
+            **common,
+        )
+    return Outcome(CheckState.MET, evidence=when, **common)
+
+
+@registries.check("test_independence")
+def test_independence(version: Version) -> Outcome:
+    """No row and no physical unit of the test set in any training partition (Annex 22 draft 6.1, 6.4)."""
+    plan = live_plan(version)
+    if plan is None:
+        return Outcome(
+            CheckState.NOT_STARTED, why="The validation plan names the test set; it is not written yet."
+        )
+    used = set(VersionData.objects.filter(version=version).values_list("dataset_version_id", flat=True))
+    compared = list(Comparison.objects.filter(plan=plan).select_related("dataset_version__dataset"))
+    refs = (plan.test_data.ref, *(c.dataset_version.ref for c in compared))
+    if used - {c.dataset_version_id for c in compared}:
+        return Outcome(
+            CheckState.RUNNING,
+            evidence=plan.test_data.ref,
+            why="Training and test rows are being compared.",
+            refs=refs,
+        )
+    shared_rows = sum(c.shared_rows for c in compared)
+    shared_units = sum(c.shared_units or 0 for c in compared)
+    evidence = f"{plan.test_data.ref} against {', '.join(c.dataset_version.ref for c in compared)}: {shared_rows} shared rows"
+    if any(c.shared_units is not None for c in compared):
+        evidence += f", {shared_units} shared units"
+    if shared_rows or shared_units:
+        return Outcome(
+            CheckState.NOT_MET,
+            evidence=evidence,
+            why="Test data were used in training: the result of the test is void. A new test set is needed.",
+            rule="EU GMP Annex 22 draft 6.1",
+            refs=refs,
+        )
+    return Outcome(CheckState.MET, evidence=evidence, refs=refs, digests=(plan.test_data.file_digest,))
+
+
+@registries.check("validation_passed")
+def validation_passed(version: Version) -> Outcome:
+    """The newest run within every locked criterion, or each failure accepted by deviation."""
+    run = last_run(version)
+    if run is None:
+        plan = live_plan(version)
+        needs = (
+            (("validations.start_run", plan.subject_kind, plan.pk),)
+            if plan and plan.state == PlanState.LOCKED
+            else ()
+        )
+        why = "No validation run yet." if needs else "A run needs a locked plan first."
+        return Outcome(CheckState.NOT_STARTED, why=why, needs=needs)
+    if run.state == RunState.QUEUED:
+        job = run.job
+        done = f" · {job.done} of {job.total}" if job and job.total else ""
+        return Outcome(CheckState.RUNNING, evidence=f"Run {run.ref}{done}", refs=(run.ref,))
+    if run.state == RunState.FAILED:
+        return Outcome(
+            CheckState.NOT_MET,
+            evidence=f"Run {run.ref} failed",
+            why=run.failure,
+            rule="PC25",
+            refs=(run.ref,),
+            needs=(("validations.start_run", run.plan.subject_kind, run.plan_id),),
+        )
+    results = list(run.results.all())
+    open_ones = [r for r in results if r.verdict != Verdict.MET]
+    met = len(results) - len(open_ones)
+    common = {"refs": (run.ref,), "digests": (run.results_digest,)}
+    if not open_ones:
+        return Outcome(
+            CheckState.MET, evidence=f"Run {run.ref}: {met} of {len(results)} criteria met", **common
+        )
+    worst = next((r for r in open_ones if r.verdict == Verdict.NOT_MET), open_ones[0])
+    evidence = f"Run {run.ref}: {met} of {len(results)} criteria met"
+    if all_accepted(version, run, [r.criterion for r in open_ones]):
+        return Outcome(CheckState.BY_DEVIATION, evidence=evidence, why=worst.sentence, **common)
+    return Outcome(
+        CheckState.NOT_MET,
+        evidence=evidence,
+        why=f"{worst.sentence} The developers may register a new version, or an approver may accept the deviation.",
+        rule="PC24",
+        **common,
+    )
