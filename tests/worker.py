@@ -99,6 +99,7 @@ def broker_url() -> Iterator[str]:
     """REDIS_URL if set, else an embedded broker of this test process."""
     if url := os.environ.get("REDIS_URL"):
         yield url
+        _forget(url)
         return
     from kombu import pools
 
@@ -128,6 +129,16 @@ def broker_url() -> Iterator[str]:
         server.terminate()
         server.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget(url: str) -> None:
+    """Remove what this test process left on a shared Redis."""
+    import redis
+    from django.conf import settings
+
+    with redis.Redis.from_url(url) as client:
+        for key in client.scan_iter(match=settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] + "*"):
+            client.delete(key)
 
 
 @pytest.fixture

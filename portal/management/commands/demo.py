@@ -192,9 +192,12 @@ class _Demo:
         from portal.demo.people import PEOPLE
 
         self.say(f"\nCountersign runs at {address}   (ready after {seconds:.1f} s; data in {self.data})\n")
-        width = max(len(person.name) for person in PEOPLE)
+        widths: dict[str, int] = {}
+        for column in ("printed_name", "username", "title"):
+            widths[column] = max(len(getattr(person, column)) for person in PEOPLE)
         for person in PEOPLE:
-            self.say(f"  {person.name:<{width}}  {person.email}  {person.duties}")
+            cells = (f"{getattr(person, column):<{width}}" for column, width in widths.items())
+            self.say(f"  {'  '.join(cells)}  {person.does}")
         self.say("\nChoose a name on the sign-in page. ctrl-C stops everything; the data stays.")
 
 
