@@ -82,7 +82,9 @@ def write(
     if earlier is not None:
         proof = consistency_proof(earlier.size, last.size, StoredTree().node)
         (folder / "earlier.note").write_text(earlier.note, encoding="utf-8")
-        (folder / "consistency.txt").write_text("".join(f"{step.hex()}\n" for step in proof), encoding="ascii")
+        (folder / "consistency.txt").write_text(
+            "".join(f"{step.hex()}\n" for step in proof), encoding="ascii"
+        )
     return Extract(folder, len(wanted), last.size, last.note)
 
 

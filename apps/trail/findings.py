@@ -66,7 +66,9 @@ class Session:
         return self.connection.alias
 
     def report(self, detector: str, table: str, row: Any, field_name: str, detail: str) -> None:
-        self.result.findings.append(Finding(detector, table, "" if row is None else str(row), field_name, detail))
+        self.result.findings.append(
+            Finding(detector, table, "" if row is None else str(row), field_name, detail)
+        )
 
     def count(self, what: str, number: int = 1) -> None:
         self.result.checked[what] = self.result.checked.get(what, 0) + number

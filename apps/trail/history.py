@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -99,7 +99,7 @@ def stable(field: models.Field, value: Any) -> Any:
     return str(value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def covered(model: type[models.Model]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
     """(attribute, column, form) of every field of a history model that its MAC covers."""
 

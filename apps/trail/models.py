@@ -43,9 +43,13 @@ class Entry(models.Model):
     on_behalf_name = models.CharField(max_length=160, blank=True, default="")
     subject_kind = models.CharField(max_length=100, blank=True, default="")
     subject_id = models.CharField(max_length=64, blank=True, default="")
-    scope = models.CharField(max_length=120, blank=True, default="", help_text='Parent, as "registry.model:3".')
+    scope = models.CharField(
+        max_length=120, blank=True, default="", help_text='Parent, as "registry.model:3".'
+    )
     table_name = models.CharField(max_length=63, blank=True, default="", help_text="Row entries: the table.")
-    row_id = models.BigIntegerField(null=True, blank=True, help_text="Row entries: the row's key in that table.")
+    row_id = models.BigIntegerField(
+        null=True, blank=True, help_text="Row entries: the row's key in that table."
+    )
     body = models.TextField()
     salt = models.CharField(max_length=32)
     digest = models.CharField(max_length=64, blank=True, default="")

@@ -213,7 +213,7 @@ def read_cover(folder):
         first, count, value = line.split(" ")
         return int(first), int(count), bytes.fromhex(value)
 
-    lines = strict_lines(folder, "cover.txt", read_line, lambda line: "%d %d %s" % (line[0], line[1], line[2].hex()))
+    lines = strict_lines(folder, "cover.txt", read_line, lambda line: f"{line[0]} {line[1]} {line[2].hex()}")
     if len({first for first, _, _ in lines}) != len(lines):
         raise Bad("cover.txt tells of a leaf twice")
     return {first: (count, value) for first, count, value in lines}
@@ -241,14 +241,14 @@ def fold_entries(folder, tree):
             if body[-1:] != b"\n":
                 raise Bad("entries.log is cut")
             if head[:64] != hashed(body[:-1]).hexdigest().encode():
-                raise Bad("entry %d: the body is not the one the head names: %s" % (count, told(head)))
+                raise Bad(f"entry {count}: the body is not the one the head names: {told(head)}")
             if places is not None:
                 place = next(places, None)
                 while tree.size != place and tree.size in cover:
                     pushed, value = cover.pop(tree.size)
                     push(value, pushed)
                 if tree.size != place:
-                    raise Bad("entry %d: index.txt and cover.txt leave a hole at leaf %d" % (count, tree.size))
+                    raise Bad(f"entry {count}: index.txt and cover.txt leave a hole at leaf {tree.size}")
             push(hashed(b"\x00" + head[:-1]).digest())
     while tree.size in cover:
         pushed, value = cover.pop(tree.size)
@@ -261,7 +261,7 @@ def fold_entries(folder, tree):
 def told(head):
     try:
         facts = json.loads(head[65:])
-        return "%s %s of %s" % (facts["kind"], facts["act"] or facts["table_name"], facts["at"])
+        return f"{facts['kind']} {facts['act'] or facts['table_name']} of {facts['at']}"
     except (ValueError, KeyError, TypeError):
         return "unreadable head"
 
@@ -278,16 +278,16 @@ def verify(folder):
     tree = Tree()
     count = fold_entries(folder, tree)
     if tree.size != size:
-        raise Bad("the extract tells of %d leaves, the checkpoint signs %d" % (tree.size, size))
+        raise Bad(f"the extract tells of {tree.size} leaves, the checkpoint signs {size}")
     if tree.root() != root:
         raise Bad("the entries do not give the signed root: one was edited, removed, added or moved")
-    sentence = "Verified: %d entries lie unchanged and in order in the log %s of %d entries." % (count, key[0], size)
+    sentence = f"Verified: {count} entries lie unchanged and in order in the log {key[0]} of {size} entries."
     if os.path.exists(os.path.join(folder, "earlier.note")):
         old_size, old_root = open_checkpoint(read(folder, "earlier.note"), key)
         proof = strict_lines(folder, "consistency.txt", bytes.fromhex, bytes.hex)
         if not consistency_holds(old_size, size, proof, old_root, root):
-            raise Bad("the earlier checkpoint of %d entries is not a prefix of this log" % old_size)
-        sentence += " It only grew since it had %d entries." % old_size
+            raise Bad(f"the earlier checkpoint of {old_size} entries is not a prefix of this log")
+        sentence += f" It only grew since it had {old_size} entries."
     return sentence
 
 
@@ -298,10 +298,10 @@ def main(arguments):
     try:
         print(verify(arguments[0]))
     except Bad as error:
-        print("NOT VERIFIED: %s." % error)
+        print(f"NOT VERIFIED: {error}.")
         return 1
     except (OSError, ValueError) as error:
-        print("The extract cannot be read: %s" % error, file=sys.stderr)
+        print(f"The extract cannot be read: {error}", file=sys.stderr)
         return 2
     return 0
 

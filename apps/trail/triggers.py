@@ -86,7 +86,9 @@ def _sqlite_row(one: Watched, operation: str) -> Trigger:
     return Trigger(one.table, name, sql)
 
 
-def _sqlite_refusing(table: str, operation: str, name: str = "", when: str = "", message: str = REFUSAL) -> Trigger:
+def _sqlite_refusing(
+    table: str, operation: str, name: str = "", when: str = "", message: str = REFUSAL
+) -> Trigger:
     name = name or f"trail_no_{operation}_{table}"
     clause = f" WHEN {when}" if when else ""
     sql = (
@@ -101,7 +103,7 @@ def _sqlite() -> list[Trigger]:
         Trigger(
             ENTRY_TABLE,
             "trail_pend",
-            f"CREATE TRIGGER \"trail_pend\" AFTER INSERT ON {ENTRY_TABLE} "
+            f'CREATE TRIGGER "trail_pend" AFTER INSERT ON {ENTRY_TABLE} '
             f"BEGIN INSERT INTO {PENDING_TABLE} (entry_id) VALUES (NEW.id); END",
         )
     ]
@@ -182,7 +184,9 @@ def installed(connection) -> dict[tuple[str, str], str]:
                 [],
             )
         else:
-            cursor.execute("SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'trail_*'")
+            cursor.execute(
+                "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'trail_*'"
+            )
         return {(table, name): sql for table, name, sql in cursor.fetchall()}
 
 
@@ -203,7 +207,9 @@ def _present(cursor, vendor: str) -> list[tuple[str, str]]:
             "AND starts_with(t.tgname, 'trail_') AND n.nspname = current_schema()"
         )
     else:
-        cursor.execute("SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'trail_*'")
+        cursor.execute(
+            "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'trail_*'"
+        )
     return list(cursor.fetchall())
 
 
@@ -226,14 +232,13 @@ def install(connection) -> None:
 def faults(connection) -> list[tuple[str, str, str]]:
     """(table, trigger, what is wrong) for each trigger that is missing, off or not as this code makes it."""
     there = installed(connection)
+    tell = _squeeze if connection.vendor == "postgresql" else str
     found = []
     for trigger in expected(connection):
         sql = there.get((trigger.table, trigger.name))
         if sql is None:
             found.append((trigger.table, trigger.name, "missing or disabled"))
-        elif connection.vendor == "sqlite" and sql != trigger.sql:
-            found.append((trigger.table, trigger.name, "not the trigger this version makes"))
-        elif connection.vendor == "postgresql" and _squeeze(sql) != _squeeze(trigger.sql):
+        elif tell(sql) != tell(trigger.sql):
             found.append((trigger.table, trigger.name, "not the trigger this version makes"))
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

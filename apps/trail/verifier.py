@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from apps.trail import triggers
 from apps.trail import keys as key_files
+from apps.trail import triggers
 from apps.trail.current import current_act_id
 from apps.trail.detectors import accounts, log, rows
 from apps.trail.findings import Finding, Result, Session
@@ -89,7 +89,7 @@ def _keys(own: BaseDatabaseWrapper, result: Result) -> key_files.Keys | None:
         result.findings.append(Finding("log", "trail_log", str(row.pk), "origin", str(error)))
         return None
     if row.verifier != keys.verifier:
-        result.findings.append(Finding("log", "trail_log", str(row.pk), "verifier", "differs from the key outside"))
+        result.findings.append(
+            Finding("log", "trail_log", str(row.pk), "verifier", "differs from the key outside")
+        )
     return keys
-
-

@@ -45,7 +45,8 @@ class Watched:
         calls = []
         for start in range(0, len(shown), SQLITE_COLUMNS_A_CALL):
             pairs = ", ".join(
-                f"'{column}', " + (f'hex({alias}."{column}")' if column in self.blobs else f'{alias}."{column}"')
+                f"'{column}', "
+                + (f'hex({alias}."{column}")' if column in self.blobs else f'{alias}."{column}"')
                 for column in shown[start : start + SQLITE_COLUMNS_A_CALL]
             )
             calls.append(f"json_object({pairs})")

@@ -299,7 +299,10 @@ def give_the_log_another_name():
 
 @attack("log", "trail_log", "verifier")
 def give_the_log_another_key():
-    sql("UPDATE trail_log SET verifier = %s", notes.verifier_text(keys().origin, Ed25519PrivateKey.generate().public_key()))
+    sql(
+        "UPDATE trail_log SET verifier = %s",
+        notes.verifier_text(keys().origin, Ed25519PrivateKey.generate().public_key()),
+    )
     return one("SELECT max(id) FROM trail_log")
 
 
@@ -353,14 +356,19 @@ def edit_record_history_and_entry_before_sealing():
 def edit_record_history_entry_and_leaf():
     entry = row_entry(place=1)
     sql(f"UPDATE {USER_HISTORY} SET email = 'x@example.org' WHERE history_id = %s", entry.row_id)
-    sql("UPDATE trail_entry SET body = replace(body, 'ben@example.org', 'x@example.org') WHERE id = %s", entry.pk)
+    sql(
+        "UPDATE trail_entry SET body = replace(body, 'ben@example.org', 'x@example.org') WHERE id = %s",
+        entry.pk,
+    )
     reseal(entry.pk)
     return entry.row_id
 
 
 @attack("act", USER_HISTORY, "mac")
 def copy_the_mac_of_another_row():
-    sql(f"UPDATE {USER_HISTORY} SET mac = (SELECT mac FROM {USER_HISTORY} WHERE history_id = 1) WHERE history_id = 2")
+    sql(
+        f"UPDATE {USER_HISTORY} SET mac = (SELECT mac FROM {USER_HISTORY} WHERE history_id = 1) WHERE history_id = 2"
+    )
     return 2
 
 

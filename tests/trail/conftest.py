@@ -38,7 +38,9 @@ class Desk:
         return result
 
     def person(self, username, name, by=None):
-        made = User(username=username, printed_name=name, created_at=database_now(), email=f"{username}@example.org")
+        made = User(
+            username=username, printed_name=name, created_at=database_now(), email=f"{username}@example.org"
+        )
         return self.act("accounts.create", lambda: self._saved(made), by=by)
 
     def rename(self, person, name, by):
@@ -48,7 +50,12 @@ class Desk:
     def token(self, owner):
         now = database_now()
         made = ApiToken(
-            owner=owner, name="ci", prefix="abcd", hashed="0" * 64, created_at=now, expires_at=now + timedelta(days=9)
+            owner=owner,
+            name="ci",
+            prefix="abcd",
+            hashed="0" * 64,
+            created_at=now,
+            expires_at=now + timedelta(days=9),
         )
         return self.act("accounts.token", lambda: self._saved(made), by=owner)
 

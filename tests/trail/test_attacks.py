@@ -59,7 +59,9 @@ def test_edited_history_is_told_with_old_and_new_value(story):
     with as_owner(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE {USER_HISTORY} SET printed_name = 'Somebody Else' WHERE history_id = 2")
     lines = [finding.line() for finding in verifier.verify().findings]
-    assert any("'Ben Cole'" in line and "'Somebody Else'" in line and "printed_name" in line for line in lines)
+    assert any(
+        "'Ben Cole'" in line and "'Somebody Else'" in line and "printed_name" in line for line in lines
+    )
 
 
 def test_missing_and_gutted_triggers_are_found(story):
@@ -72,7 +74,8 @@ def test_missing_and_gutted_triggers_are_found(story):
             cursor.execute("CREATE TRIGGER trail_pend AFTER INSERT ON trail_entry BEGIN SELECT 1; END")
         else:
             cursor.execute(
-                "CREATE OR REPLACE FUNCTION trail_pend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+                "CREATE OR REPLACE FUNCTION trail_pend() RETURNS trigger LANGUAGE plpgsql "
+                "AS $$ BEGIN RETURN NULL; END $$"
             )
     gutted = verifier.verify().findings
     triggers.install(connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
 
@@ -28,8 +28,13 @@ def test_an_act_leaves_a_row_entry_and_an_act_entry(story):
     history = User.history.model.objects.get(act_id=entry.act_id)
     body = json.loads(entry.body)
     assert body["rows"] == [["accounts_historicaluser", history.history_id, history.mac]]
-    assert body["actor"]["name"] == "Anna Berg" and body["actor"]["duties"] == ["approver on registry.model:1"]
-    assert (entry.actor_name, entry.subject_kind, entry.scope) == ("Anna Berg", "accounts.user", "organisation:0")
+    assert body["actor"]["name"] == "Anna Berg"
+    assert body["actor"]["duties"] == ["approver on registry.model:1"]
+    assert (entry.actor_name, entry.subject_kind, entry.scope) == (
+        "Anna Berg",
+        "accounts.user",
+        "organisation:0",
+    )
     assert entry.digest == body_digest(entry.salt, entry.body)
     assert [(row.table_name, row.row_id, row.subject_kind, row.subject_id) for row in rows] == [
         ("accounts_historicaluser", history.history_id, "accounts.user", str(story.ben.pk))
@@ -43,7 +48,8 @@ def test_the_time_is_the_databases(story):
     with transaction.atomic():
         entry = record(kind="event", act="accounts.sign_in", actor=Who.of(story.ben))
     entry.refresh_from_db()
-    assert before <= entry.at <= database_now() and before.tzinfo is not None
+    assert before <= entry.at <= database_now()
+    assert before.tzinfo is not None
 
 
 def test_a_record_with_history_is_not_written_outside_an_act(story):
@@ -99,7 +105,9 @@ def frozen_rows():
     ]
 
 
-@pytest.mark.parametrize("model, column, value", frozen_rows(), ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    ("model", "column", "value"), frozen_rows(), ids=lambda value: getattr(value, "__name__", "")
+)
 def test_trail_and_history_are_append_only(story, model, column, value):
     rows = model._default_manager.all()
     assert rows.exists()
@@ -108,7 +116,11 @@ def test_trail_and_history_are_append_only(story, model, column, value):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         rows._raw_delete(using="default")
     if connection.vendor == "postgresql":
-        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        with (
+            pytest.raises(DatabaseError, match="append-only"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
             cursor.execute(f'TRUNCATE "{model._meta.db_table}" CASCADE')
 
 
@@ -139,22 +151,27 @@ def test_the_system_check_tells_of_a_missing_trigger(story):
     triggers.drop(connection, only=["accounts_historicaluser"])
     messages = triggers_stand(databases=["default"])
     triggers.install(connection)
-    assert messages and all(message.is_serious() and "accounts_historicaluser" in message.msg for message in messages)
+    assert messages
+    assert all(message.is_serious() and "accounts_historicaluser" in message.msg for message in messages)
 
 
 @pytest.mark.parametrize(
-    "field, written, read",
+    ("field", "written", "read"),
     [
         (models.DecimalField(max_digits=9, decimal_places=3), Decimal("1.5"), Decimal("1.500")),
         (models.DecimalField(max_digits=9, decimal_places=3), "1.5", 1.5),
-        (models.DateTimeField(), datetime(2026, 1, 1, 9, tzinfo=timezone(timedelta(hours=9))), datetime(2026, 1, 1, tzinfo=UTC)),
+        (
+            models.DateTimeField(),
+            datetime(2026, 1, 1, 9, tzinfo=timezone(timedelta(hours=9))),
+            datetime(2026, 1, 1, tzinfo=UTC),
+        ),
         (models.JSONField(), {"b": 1.0, "a": (1, 2)}, {"a": [1, 2], "b": 1}),
         (models.JSONField(), {1: 1e20}, {"1": 100000000000000000000}),
         (models.BooleanField(), True, 1),
         (models.UUIDField(), UUID(int=5), str(UUID(int=5))),
         (models.FloatField(), 0.1, "0.1"),
         (models.IntegerField(null=True), None, None),
-        (models.DateField(), "2026-01-01", datetime(2026, 1, 1).date()),
+        (models.DateField(), "2026-01-01", date(2026, 1, 1)),
     ],
 )
 def test_values_have_one_form_before_writing_and_after_reading(field, written, read):

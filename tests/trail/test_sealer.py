@@ -28,8 +28,8 @@ def test_every_receipt_verifies_and_no_other_entry_passes(story):
         state = notes.open_checkpoint(given["checkpoint"], verifier_key)
         proof = [bytes.fromhex(step) for step in given["proof"]]
         merkle.verify_inclusion(leaf_hash(given["head"]), given["index"], state.size, proof, state.root)
+        changed = given["head"].replace('"kind":"', '"kind":"x', 1)
         with pytest.raises(merkle.BadProof):
-            changed = given["head"].replace('"kind":"', '"kind":"x', 1)
             merkle.verify_inclusion(leaf_hash(changed), given["index"], state.size, proof, state.root)
 
 
@@ -116,7 +116,7 @@ def test_a_database_behind_its_witness_is_not_sealed_on(story):
 
 
 def test_late_commits_are_sealed_too(committed):
-    """An id drawn early and committed late is the case that "id > last" loses (PostgreSQL only: SQLite has one writer)."""
+    """An id drawn early and committed late: what a sealer reading "id > last" loses. SQLite has one writer."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite writes one transaction at a time")
     drawn, go_on = threading.Event(), threading.Event()
@@ -175,5 +175,7 @@ def test_writers_and_sealers_at_once_leave_no_gap(committed):
     sealer.seal()
     assert errors == []
     assert Entry.objects.filter(act="test.event").count() == 144
-    assert list(Leaf.objects.order_by("index").values_list("index", flat=True)) == list(range(Entry.objects.count()))
+    assert list(Leaf.objects.order_by("index").values_list("index", flat=True)) == list(
+        range(Entry.objects.count())
+    )
     assert verifier.verify().findings == []

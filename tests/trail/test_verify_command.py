@@ -27,10 +27,13 @@ def run(*arguments):
 
 def test_an_honest_trail_exits_0(committed):
     code, told = run()
-    assert code == 0 and told.startswith("Nothing found. Checked: ")
+    assert code == 0
+    assert told.startswith("Nothing found. Checked: ")
     code, told = run("--json")
     answer = json.loads(told)
-    assert code == 0 and answer["ok"] and answer["findings"] == []
+    assert code == 0
+    assert answer["ok"]
+    assert answer["findings"] == []
     assert answer["checked"]["leaves"] == Leaf.objects.count() > 0
     assert answer["checked"]["signatures"] == 1
 
@@ -39,8 +42,10 @@ def test_an_edit_behind_the_portal_exits_1_and_names_row_and_field(committed):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE accounts_user SET email = 'x@example.org' WHERE username = 'anna'")
     code, told = run()
-    assert code == 1 and f"accounts_user row {committed.anna.pk}, field email" in told
-    assert "'anna@example.org'" in told and "'x@example.org'" in told
+    assert code == 1
+    assert f"accounts_user row {committed.anna.pk}, field email" in told
+    assert "'anna@example.org'" in told
+    assert "'x@example.org'" in told
     code, told = run("--json")
     [finding] = json.loads(told)["findings"]
     assert code == 1
@@ -56,10 +61,13 @@ def test_since_reads_only_what_came_after(committed):
     first = Checkpoint.objects.order_by("size").first()
     code, told = run("--json", "--since", str(first.size))
     answer = json.loads(told)
-    assert code == 0 and answer["checked"]["leaves"] == Leaf.objects.count() - first.size
+    assert code == 0
+    assert answer["checked"]["leaves"] == Leaf.objects.count() - first.size
     with without_triggers(), connection.cursor() as cursor:
         last = Entry.objects.filter(kind="act").last().pk
-        cursor.execute("UPDATE trail_entry SET body = replace(body, 'because', 'by order') WHERE id = %s", [last])
+        cursor.execute(
+            "UPDATE trail_entry SET body = replace(body, 'because', 'by order') WHERE id = %s", [last]
+        )
     assert run("--since", str(first.size))[0] == 1
 
 

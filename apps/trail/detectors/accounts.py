@@ -59,6 +59,8 @@ def run(session: Session) -> None:
             if known is None:
                 session.report("act", table, row_id, "act_id", "no act entry names this row")
             elif known != digest:
-                session.report("act", table, row_id, column, "differs from what the act entry says was written")
+                session.report(
+                    "act", table, row_id, column, "differs from what the act entry says was written"
+                )
     for table, row_id in sorted(named):
         session.report("act", table, row_id, "", "an act entry names this row, and it is not there")

@@ -68,12 +68,15 @@ def _marks(session: Session) -> dict[int, list[tuple[str, str]]]:
         try:
             root = notes.open_checkpoint(line["note"], public).root.hex()
         except notes.BadNote as error:
-            session.report("witness", "witness", line["size"], "note", f"the witnessed note does not verify: {error}")
+            session.report(
+                "witness", "witness", line["size"], "note", f"the witnessed note does not verify: {error}"
+            )
             continue
         if line["size"] not in here:
             cut = line["size"] > last
             detail = (
-                f"the witness copy knows {line['size']} entries, the database {last}: the tail was cut or an older backup restored"
+                f"the witness copy knows {line['size']} entries, the database {last}: "
+                "the tail was cut or an older backup restored"
                 if cut
                 else "a checkpoint that the witness copy holds is missing"
             )
@@ -82,7 +85,9 @@ def _marks(session: Session) -> dict[int, list[tuple[str, str]]]:
         # The walk below compares the witness's root with the leaves where there are that many.
         public_root = {root for _, root in marks[line["size"]]}
         if len(public_root) > 1:
-            session.report("witness", CHECKPOINT, line["size"], "root", "differs from the witness copy: a fork")
+            session.report(
+                "witness", CHECKPOINT, line["size"], "root", "differs from the witness copy: a fork"
+            )
     return marks
 
 
@@ -137,7 +142,9 @@ def _walk(session: Session, marks: dict[int, list[tuple[str, str]]]) -> None:
     for index, stored, kept, entry_id, salt, body, digest, mac, *head in session.stream(sql, [session.since]):
         session.count("leaves")
         if index != trees.stored.size and whole:
-            session.report("leaf", LEAF, trees.stored.size, "", f"the leaves from here to {index - 1} are missing")
+            session.report(
+                "leaf", LEAF, trees.stored.size, "", f"the leaves from here to {index - 1} are missing"
+            )
             whole = False
         if salt is None:
             session.report("deleted", ENTRY, entry_id, "", f"the entry of leaf {index} is missing")
@@ -157,9 +164,13 @@ def _walk(session: Session, marks: dict[int, list[tuple[str, str]]]) -> None:
             continue
         for level, place, node in trees.push(bytes.fromhex(stored), computed):
             if level % STRIDE == 0 and nodes.pop((level, place), None) != node.hex():
-                session.report("leaf", "trail_node", f"{level}/{place}", "hash", "differs from the leaves below it")
+                session.report(
+                    "leaf", "trail_node", f"{level}/{place}", "hash", "differs from the leaves below it"
+                )
         if entry_id < batch_id:
-            session.report("order", LEAF, index, "entry_id", f"entry {entry_id} stands after entry {batch_id}")
+            session.report(
+                "order", LEAF, index, "entry_id", f"entry {entry_id} stands after entry {batch_id}"
+            )
         batch_id = entry_id
         if trees.stored.size in marks:
             good = _compare(session, marks.pop(trees.stored.size), trees, suspects, last_good)
@@ -168,19 +179,25 @@ def _walk(session: Session, marks: dict[int, list[tuple[str, str]]]) -> None:
     for _, entry_id, name in suspects:
         session.report("edited", ENTRY, entry_id, name, "differs from its sealed leaf")
     if whole and any(size > trees.stored.size for size in marks if size > session.since):
-        session.report("leaf", LEAF, trees.stored.size, "", "leaves that a signed checkpoint covers are missing")
+        session.report(
+            "leaf", LEAF, trees.stored.size, "", "leaves that a signed checkpoint covers are missing"
+        )
     elif whole and trees.stored.size > last_good:
         session.report("leaf", LEAF, last_good, "", "leaves from here on are covered by no signed checkpoint")
 
 
-def _compare(session: Session, signed: list[tuple[str, str]], trees: _Trees, suspects: list, last_good: int) -> bool:
+def _compare(
+    session: Session, signed: list[tuple[str, str]], trees: _Trees, suspects: list, last_good: int
+) -> bool:
     """Roots at one checkpoint; tells whether the entry or its leaf was edited. False ends the comparison of roots."""
     roots = {root for _, root in signed}
     stored = trees.stored.root().hex() in roots
     computed = trees.computed is not None and trees.computed.root().hex() in roots
     for index, entry_id, name in suspects:
         if computed and not stored:
-            session.report("leaf", LEAF, index, "hash", f"edited; entry {entry_id} itself is as it was sealed")
+            session.report(
+                "leaf", LEAF, index, "hash", f"edited; entry {entry_id} itself is as it was sealed"
+            )
         else:
             session.report("edited", ENTRY, entry_id, name, f"differs from its sealed leaf {index}")
     if computed and not stored:
@@ -194,7 +211,8 @@ def _compare(session: Session, signed: list[tuple[str, str]], trees: _Trees, sus
             CHECKPOINT,
             size,
             "root",
-            f"the leaves {last_good} to {size - 1} do not give the signed root: replaced, reordered, inserted or removed",
+            f"the leaves {last_good} to {size - 1} do not give the signed root: "
+            "replaced, reordered, inserted or removed",
         )
     return stored
 
@@ -223,7 +241,9 @@ def _at(facts: Any, path: tuple[str, ...]) -> Any:
     return facts if facts != {} else ""
 
 
-def _check_entry(session: Session, values: dict[str, Any], body: str, digest: str, kept: str, mac: str) -> None:
+def _check_entry(
+    session: Session, values: dict[str, Any], body: str, digest: str, kept: str, mac: str
+) -> None:
     """The MAC and digest of an entry written in Python; row entries have neither."""
     session.count("entries")
     if values["kind"] == "row":

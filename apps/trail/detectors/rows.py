@@ -47,14 +47,14 @@ def _against_entries(session: Session, one: Watched, first: int) -> dict[int, fr
             "GROUP BY n.row_id) "
         )
     sql = (
-        f'SELECT e.id, e.row_id, e.subject_id, e.act_id, e.body, h."{key}", '
+        f'SELECT e.id, e.row_id, e.body, h."{key}", '
         f'CASE WHEN h."{key}" IS NULL THEN NULL ELSE {one.body_json(session.vendor, "h", "insert")} END '
         f'FROM trail_entry e LEFT JOIN "{table}" h ON h."{key}" = e.row_id '
         f"WHERE e.kind = 'row' AND e.table_name = %s AND e.id >= %s {newest}ORDER BY e.id"
     )
     parameters = [table, first, *([table] if one.changes else [])]
     older: dict[int, frozenset[str]] = {}
-    for entry_id, row_id, subject_id, act_id, told, there, now in session.stream(sql, parameters):
+    for entry_id, row_id, told, there, now in session.stream(sql, parameters):
         session.count("row entries")
         if told == now and not one.changes:
             continue
@@ -83,7 +83,13 @@ def _differences(session: Session, detector: str, table: str, row_id: int, told:
         if column not in now:
             session.report(detector, table, row_id, column, "the column is gone from the table")
         elif now[column] != value:
-            session.report(detector, table, row_id, column, f"the trail says {short(value)}, the row {short(now[column])}")
+            session.report(
+                detector,
+                table,
+                row_id,
+                column,
+                f"the trail says {short(value)}, the row {short(now[column])}",
+            )
 
 
 def _unaccounted(session: Session, one: Watched) -> None:
@@ -101,7 +107,9 @@ def _unaccounted(session: Session, one: Watched) -> None:
         "GROUP BY e.row_id HAVING count(*) > 1"
     )
     for row_id, entry_id in session.stream(twice, [one.table]):
-        session.report("inserted", "trail_entry", entry_id, "row_id", f"a second row entry for {one.table} row {row_id}")
+        session.report(
+            "inserted", "trail_entry", entry_id, "row_id", f"a second row entry for {one.table} row {row_id}"
+        )
 
 
 def _macs(session: Session, model: type[models.Model], older: dict[int, frozenset[str]]) -> None:
@@ -155,7 +163,9 @@ def _live(session: Session, model: type[models.Model]) -> None:
         f'AND NOT EXISTS (SELECT 1 FROM "{live}" r WHERE r."{key}" = h."{key}")'
     )
     for row_id, history_id in session.stream(gone):
-        session.report("live", live, row_id, "", f"the record is missing; history row {history_id} says it is there")
+        session.report(
+            "live", live, row_id, "", f"the record is missing; history row {history_id} says it is there"
+        )
 
 
 def _signatures(session: Session) -> None:
@@ -163,7 +173,9 @@ def _signatures(session: Session) -> None:
     for row in Signature.objects.using(session.alias).select_related("signer").order_by("pk").iterator():
         session.count("signatures")
         if session.keys.mac(signature_mac_content(row)) != row.mac:
-            session.report("signature", table, row.pk, "statement", "the statement is not the one that was signed")
+            session.report(
+                "signature", table, row.pk, "statement", "the statement is not the one that was signed"
+            )
         accounts.find(session, table, row.pk, row.act_id, row.statement_digest)
         try:
             expected = expected_columns(json.loads(row.statement))

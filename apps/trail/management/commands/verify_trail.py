@@ -11,12 +11,16 @@ from apps.trail import verifier
 
 
 class Command(BaseCommand):
-    help = "Checks the whole trail: entries, leaves, checkpoints, witness copy, histories, records, signatures."
+    help = (
+        "Checks the whole trail: entries, leaves, checkpoints, witness copy, histories, records, signatures."
+    )
     requires_system_checks = []  # the verifier tells of missing triggers itself, with everything else it finds
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
-        parser.add_argument("--since", type=int, default=0, metavar="SIZE", help="size of an earlier checkpoint")
+        parser.add_argument(
+            "--since", type=int, default=0, metavar="SIZE", help="size of an earlier checkpoint"
+        )
 
     def handle(self, *args, **options) -> None:
         try:
