@@ -6,7 +6,7 @@ from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.fairness.models import Report
 from apps.fairness.states import State, Verdict
-from apps.quality.queries import all_accepted
+from apps.quality.queries import accepted_for
 from apps.registry.models import Version
 from apps.validations.models import Run
 from apps.validations.states import PlanState, RunState
@@ -65,7 +65,7 @@ def bias_within_limits(version: Version) -> Outcome:
     if not open_ones:
         return Outcome(CheckState.MET, **common)
     worst = next((item for item in open_ones if item["verdict"] == Verdict.BREACHED), open_ones[0])
-    if all_accepted(version, report, [item["id"] for item in open_ones]):
+    if {item["id"] for item in open_ones} <= set(accepted_for(report)):
         return Outcome(CheckState.BY_DEVIATION, why=worst["sentence"], **common)
     return Outcome(
         CheckState.NOT_MET,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.access.signing import content_digest
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
-from apps.quality.queries import all_accepted
+from apps.quality.queries import accepted_for
 from apps.registry.models import Version, VersionData
 from apps.validations.models import Comparison, Plan, Run
 from apps.validations.states import PlanState, RunState, Verdict
@@ -90,7 +90,8 @@ def test_independence(version: Version) -> Outcome:
         )
     shared_rows = sum(c.shared_rows for c in compared)
     shared_units = sum(c.shared_units or 0 for c in compared)
-    evidence = f"{plan.test_data.ref} against {', '.join(c.dataset_version.ref for c in compared)}: {shared_rows} shared rows"
+    against = ", ".join(c.dataset_version.ref for c in compared)
+    evidence = f"{plan.test_data.ref} against {against}: {shared_rows} shared rows"
     if any(c.shared_units is not None for c in compared):
         evidence += f", {shared_units} shared units"
     if shared_rows or shared_units:
@@ -140,7 +141,7 @@ def validation_passed(version: Version) -> Outcome:
         )
     worst = next((r for r in open_ones if r.verdict == Verdict.NOT_MET), open_ones[0])
     evidence = f"Run {run.ref}: {met} of {len(results)} criteria met"
-    if all_accepted(version, run, [r.criterion for r in open_ones]):
+    if {r.criterion for r in open_ones} <= set(accepted_for(run)):
         return Outcome(CheckState.BY_DEVIATION, evidence=evidence, why=worst.sentence, **common)
     return Outcome(
         CheckState.NOT_MET,
