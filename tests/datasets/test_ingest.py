@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import hashlib
 import os
@@ -136,6 +137,20 @@ def test_wrong_encoding_is_found_across_chunk_borders(tmp_path: Path) -> None:
         with pytest.raises(IngestError, match=f"offset {len(good):,}, line 2"):
             run(tmp_path, good + b"\xff\n")
         assert run(tmp_path, good + b"\n").rows == 1
+
+
+def test_nasty_text_comes_through_as_a_second_reader_reads_it(tmp_path: Path) -> None:
+    """Quotes, separators, line breaks, blanks and other alphabets, written by Python's own CSV writer."""
+    rng = np.random.default_rng(8)
+    alphabet = [*"\",;\t|\n\r '\\", "a", "0", "-", "é", "漢", "\U0001f600", "\u00a0", "\ufeff", "None"]
+    wanted = [["".join(rng.choice(alphabet, rng.integers(0, 7))) for _ in range(4)] for _ in range(3000)]
+    with (tmp_path / "nasty.csv").open("w", newline="", encoding="utf-8") as f:
+        writer = csv.writer(f, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerows([["a", "b", "c", "d"], *wanted])
+    result = run(tmp_path, (tmp_path / "nasty.csv").read_bytes())
+    table = pq.read_table(result.parquet_path)
+    got = [["" if v is None else str(v) for v in row.values()] for row in table.to_pylist()]
+    assert got == wanted
 
 
 def test_windows_line_ends_bom_and_semicolons(tmp_path: Path) -> None:

@@ -39,6 +39,25 @@ def cut_network(parent: int) -> str:
     return "none"
 
 
+def _limit(kind: int, soft: int, hard: int) -> None:
+    """Set a limit; where the machine already allows less, that stands."""
+    allowed = resource.getrlimit(kind)[1]
+    if allowed != resource.RLIM_INFINITY:
+        soft, hard = min(soft, allowed), min(hard, allowed)
+    resource.setrlimit(kind, (soft, hard))
+
+
+def _become_nobody() -> str:
+    """Give root up for good. "same" in a container that withholds the right to, which the record then says."""
+    try:
+        os.setgroups([])
+        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    except PermissionError:
+        return "same"
+    return "nobody"
+
+
 def lock(limits: dict[str, int], parent: int, network: str) -> dict[str, Any]:
     """Step two, libraries loaded and model not: limits, another user, no new privileges, no system calls to speak of.
 
@@ -56,18 +75,15 @@ def lock(limits: dict[str, int], parent: int, network: str) -> dict[str, Any]:
     if sys.platform == "linux":
         wanted[resource.RLIMIT_AS] = (memory, memory)
     for kind, pair in wanted.items():
-        resource.setrlimit(kind, pair)
+        _limit(kind, *pair)
     reached = {"user": "same", "network": network, "system_calls": "open", "memory": "limited"}
     if sys.platform != "linux":
         reached["memory"] = "open"
     if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-        reached["user"] = "nobody"
+        reached["user"] = _become_nobody()
     libc = _libc()
     if libc is not None:
-        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+        _limit(resource.RLIMIT_NPROC, 0, 0)
         _die_with(libc, parent)  # a change of user clears it
         if libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 and seccomp.restrict(libc):
             reached["system_calls"] = "filtered"

@@ -71,7 +71,7 @@ class Model:
             feed[inputs[0].name] = np.column_stack([columns[c].astype(kind) for c in order])
         else:
             for item in inputs:
-                array = columns[item.name].astype(_TYPES[item.type][1])
+                array: NDArray[Any] = columns[item.name].astype(_TYPES[item.type][1])
                 feed[item.name] = array.reshape(-1, 1) if len(item.shape) == 2 else array
         n = len(next(iter(feed.values())))
         feed = {name: self._padded(array) for name, array in feed.items()}

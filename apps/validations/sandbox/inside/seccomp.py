@@ -71,4 +71,4 @@ def restrict(libc: ctypes.CDLL) -> bool:
     program = _program(known[0], sorted(known[1].values()))
     buffer = ctypes.create_string_buffer(program, len(program))
     prog = _Filter(len(program) // 8, ctypes.addressof(buffer))
-    return libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(prog), 0, 0) == 0
+    return bool(libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(prog), 0, 0) == 0)
