@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps import AppConfig, apps
 from django.core.checks import Tags, register
 from django.db import DEFAULT_DB_ALIAS
@@ -20,7 +22,7 @@ class TrailConfig(AppConfig):
         register(triggers_stand, Tags.database)
 
 
-def _teach_sqlite(connection, **_) -> None:
+def _teach_sqlite(connection: Any, **_: Any) -> None:
     """The triggers of tables without an act column ask which act is under way."""
     if connection.vendor == "sqlite":
         from apps.trail.current import current_act_id
@@ -28,7 +30,7 @@ def _teach_sqlite(connection, **_) -> None:
         connection.connection.create_function("countersign_act_id", 0, current_act_id)
 
 
-def _before_migrate(sender, plan=(), using=DEFAULT_DB_ALIAS, **_) -> None:
+def _before_migrate(sender: Any, plan: Any = (), using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """SQLite changes a table by making it anew; triggers that name it would stop that."""
     from django.db import connections
 
@@ -39,7 +41,7 @@ def _before_migrate(sender, plan=(), using=DEFAULT_DB_ALIAS, **_) -> None:
         triggers.drop(connection)
 
 
-def _after_migrate(sender, using=DEFAULT_DB_ALIAS, **_) -> None:
+def _after_migrate(sender: Any, using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """Once, after the last app was told: all tables stand now."""
     from django.db import connections
 

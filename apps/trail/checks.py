@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.db import connections
@@ -11,7 +12,7 @@ from apps.trail import triggers
 from apps.trail.watched import ENTRY_TABLE
 
 
-def triggers_stand(app_configs=None, databases=None, **_) -> list[CheckMessage]:
+def triggers_stand(app_configs: Any = None, databases: Any = None, **_: Any) -> list[CheckMessage]:
     if sys.argv[1:2] == ["migrate"]:
         return []  # migrate is what puts them right, and it runs the checks first
     messages: list[CheckMessage] = []

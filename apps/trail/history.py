@@ -25,6 +25,8 @@ from apps.trail.current import current
 
 # Filled by the row itself or by its table, so not part of what the MAC covers.
 UNCOVERED = ("history_id", "mac")
+# Whole numbers up to here are exact as floats; beyond, PostgreSQL's jsonb gives 1.5e300 back as a whole number.
+EXACT = 2**53
 
 
 class ActHistory(models.Model):
@@ -59,12 +61,28 @@ def is_history(model: type[models.Model]) -> bool:
     return issubclass(model, HistoricalChanges)
 
 
+def record_of(history_model: type[models.Model]) -> type[models.Model]:
+    """The model whose history `history_model` keeps."""
+    record: type[models.Model] = history_model.instance_type  # type: ignore[attr-defined]  # set by simple-history
+    return record
+
+
+def column_of(field: models.Field) -> str:
+    """The field's column; every concrete field has one."""
+    assert field.column is not None
+    return field.column
+
+
 def _stable_json(value: Any) -> Any:
     """JSON as both databases give it back: 1.0 and 1e0 are one number, keys are text, tuples are lists."""
-    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
+    if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
+    if isinstance(value, int) and abs(value) > EXACT:
+        value = float(value)
     if isinstance(value, float):
-        return int(value) if value.is_integer() else repr(value)
+        return int(value) if value.is_integer() and abs(value) <= EXACT else repr(value)
+    if isinstance(value, int):
+        return value
     if isinstance(value, dict):
         return {str(key): _stable_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -107,7 +125,7 @@ def covered(model: type[models.Model]) -> tuple[tuple[str, str, Callable[[Any], 
         return lambda value: stable(field, value)
 
     return tuple(
-        (field.attname, field.column, form(field))
+        (field.attname, column_of(field), form(field))
         for field in model._meta.concrete_fields
         if field.name not in UNCOVERED
     )

@@ -11,11 +11,15 @@ FOLDER holds (made by apps/trail/export.py):
 Every entry must lie in the tree whose root the checkpoint signs. Exit code 0 verified, 1 not, 2 bad input.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 sha256 = hashlib.sha256
 
@@ -31,7 +35,7 @@ D = -121665 * pow(121666, P - 2, P) % P
 ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
 
 
-def _add(a, b):
+def _add(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     x, y, z, t = a
     u, v, w, s = b
     e = (y - x) * (v - u) % P
@@ -42,7 +46,7 @@ def _add(a, b):
     return i * j % P, k * m % P, j * k % P, i * m % P
 
 
-def _times(number, point):
+def _times(number: int, point: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     result = (0, 1, 1, 0)
     while number:
         if number & 1:
@@ -52,7 +56,7 @@ def _times(number, point):
     return result
 
 
-def _decode(raw):
+def _decode(raw: bytes) -> tuple[int, int, int, int]:
     y = int.from_bytes(raw, "little")
     sign, y = y >> 255, y & (2**255 - 1)
     if y >= P:
@@ -68,12 +72,12 @@ def _decode(raw):
     return x, y, 1, x * y % P
 
 
-def _base_point():
+def _base_point() -> tuple[int, int, int, int]:
     y = 4 * pow(5, P - 2, P) % P
     return _decode(y.to_bytes(32, "little"))
 
 
-def ed25519_holds(public, message, signature):
+def ed25519_holds(public: bytes, message: bytes, signature: bytes) -> bool:
     """True when `signature` (64 bytes) over `message` is by the key `public` (32 bytes)."""
     try:
         key, point = _decode(public), _decode(signature[:32])
@@ -91,7 +95,7 @@ def ed25519_holds(public, message, signature):
 # Signed notes.
 
 
-def strict_base64(text):
+def strict_base64(text: str) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError as error:
@@ -101,7 +105,7 @@ def strict_base64(text):
     return raw
 
 
-def read_key(text):
+def read_key(text: str) -> tuple[str, bytes, bytes]:
     """(name, key id, public key) of a verifier key."""
     name, _, rest = text.rstrip("\n").partition("+")
     key_hash, _, encoded = rest.partition("+")
@@ -113,7 +117,7 @@ def read_key(text):
     return name, bytes.fromhex(key_hash), raw[1:]
 
 
-def open_checkpoint(note, key):
+def open_checkpoint(note: str, key: tuple[str, bytes, bytes]) -> tuple[int, bytes]:
     """(size, root) of a checkpoint whose signature holds."""
     name, key_id, public = key
     text, separator, signatures = note.rpartition("\n\n")
@@ -139,11 +143,11 @@ def open_checkpoint(note, key):
 class Tree:
     """Hashes pushed left to right, leaf by leaf or a complete subtree at once."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.size = 0
-        self.hashes = []
+        self.hashes: list[bytes] = []
 
-    def push(self, value, count=1):
+    def push(self, value: bytes, count: int = 1) -> None:
         if self.size % count or count & (count - 1):
             raise Bad("cover.txt: a subtree does not lie where a subtree lies")
         ones = self.size // count
@@ -154,7 +158,7 @@ class Tree:
             ones >>= 1
         self.size += count
 
-    def root(self):
+    def root(self) -> bytes:
         if not self.hashes:
             return sha256(b"").digest()
         root = self.hashes[-1]
@@ -163,7 +167,7 @@ class Tree:
         return root
 
 
-def consistency_holds(old, new, proof, old_root, new_root):
+def consistency_holds(old: int, new: int, proof: list[bytes], old_root: bytes, new_root: bytes) -> bool:
     """RFC 9162, section 2.1.4.2."""
     if not 1 <= old <= new:
         return False
@@ -190,7 +194,9 @@ def consistency_holds(old, new, proof, old_root, new_root):
     return last == 0 and first == old_root and second == new_root
 
 
-def strict_lines(folder, name, read_line, write_line):
+def strict_lines(
+    folder: str, name: str, read_line: Callable[[str], Any], write_line: Callable[[Any], str]
+) -> list[Any]:
     """The lines of a file, each in its one spelling, or Bad; an absent file is no lines."""
     path = os.path.join(folder, name)
     if not os.path.exists(path):
@@ -206,10 +212,10 @@ def strict_lines(folder, name, read_line, write_line):
     return lines
 
 
-def read_cover(folder):
+def read_cover(folder: str) -> dict[int, tuple[int, bytes]]:
     """first leaf -> (number of leaves, hash)."""
 
-    def read_line(line):
+    def read_line(line: str) -> tuple[int, int, bytes]:
         first, count, value = line.split(" ")
         return int(first), int(count), bytes.fromhex(value)
 
@@ -219,14 +225,14 @@ def read_cover(folder):
     return {first: (count, value) for first, count, value in lines}
 
 
-def read_places(folder):
+def read_places(folder: str) -> Iterator[int] | None:
     """Leaf indexes of the entries, or None for the whole log."""
     if not os.path.exists(os.path.join(folder, "index.txt")):
         return None
     return iter(strict_lines(folder, "index.txt", int, str))
 
 
-def fold_entries(folder, tree):
+def fold_entries(folder: str, tree: Tree) -> int:
     """Push every entry and the cover between them; returns the number of entries."""
     cover, places = read_cover(folder), read_places(folder)
     count = 0
@@ -258,7 +264,7 @@ def fold_entries(folder, tree):
     return count
 
 
-def told(head):
+def told(head: bytes) -> str:
     try:
         facts = json.loads(head[65:])
         return f"{facts['kind']} {facts['act'] or facts['table_name']} of {facts['at']}"
@@ -266,12 +272,12 @@ def told(head):
         return "unreadable head"
 
 
-def read(folder, name):
+def read(folder: str, name: str) -> str:
     with open(os.path.join(folder, name), encoding="utf-8", newline="") as file:
         return file.read()
 
 
-def verify(folder):
+def verify(folder: str) -> str:
     """Verify the extract in `folder`; returns a sentence, raises Bad."""
     key = read_key(read(folder, "log.pub"))
     size, root = open_checkpoint(read(folder, "checkpoint.note"), key)
@@ -291,7 +297,7 @@ def verify(folder):
     return sentence
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or not os.path.isdir(arguments[0]):
         print("usage: python3 offline_verifier.py FOLDER", file=sys.stderr)
         return 2

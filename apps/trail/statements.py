@@ -83,7 +83,7 @@ def sign(
     act = current()
     who, about = Who.of(signer, duties), Subject.of(subject)
     last = Checkpoint.objects.order_by("-size").first()
-    seen = {"size": last.size if last else 0, "root": last.root if last else ""}
+    seen: dict[str, Any] = {"size": last.size if last else 0, "root": last.root if last else ""}
     row = Signature(
         uuid=uuid.uuid4(),
         signer=signer,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -37,9 +38,9 @@ def _restart_entry_ids() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def trail_allows_flush() -> Iterator[None]:
     """Transactional tests empty the tables at their end: without triggers, and with a new log afterwards."""
-    flush = TransactionTestCase._fixture_teardown
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
-    def teardown(self) -> None:
+    def teardown(self: Any) -> None:
         with without_triggers():
             flush(self)
             _restart_entry_ids()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from apps.trail import merkle
 from apps.trail.models import Leaf, Node
 
@@ -20,7 +22,9 @@ class StoredTree:
         if known is None:
             low, high = block << STRIDE, (block + 1) << STRIDE
             if level == 0:
-                rows = Leaf.objects.filter(index__gte=low, index__lt=high).values_list("index", "hash")
+                rows: Iterable[tuple[int, str]] = Leaf.objects.filter(
+                    index__gte=low, index__lt=high
+                ).values_list("index", "hash")
             else:
                 stored = Node.objects.filter(level=level, index__gte=low, index__lt=high)
                 rows = stored.values_list("index", "hash")

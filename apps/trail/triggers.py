@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.trail.watched import ENTRY_TABLE, PENDING_TABLE, Watched, frozen_tables, watched_tables
 
@@ -165,14 +168,14 @@ def _postgres() -> list[Trigger]:
     return made
 
 
-def expected(connection) -> list[Trigger]:
+def expected(connection: BaseDatabaseWrapper) -> list[Trigger]:
     """The triggers this code wants on the tables that exist now."""
     there = set(connection.introspection.table_names())
     made = _postgres() if connection.vendor == "postgresql" else _sqlite()
     return [trigger for trigger in made if trigger.table in there]
 
 
-def installed(connection) -> dict[tuple[str, str], str]:
+def installed(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], str]:
     """(table, name) -> definition, of the enabled triggers of ours found in the database."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -190,7 +193,7 @@ def installed(connection) -> dict[tuple[str, str], str]:
         return {(table, name): sql for table, name, sql in cursor.fetchall()}
 
 
-def drop(connection, only: Iterable[str] | None = None) -> None:
+def drop(connection: BaseDatabaseWrapper, only: Iterable[str] | None = None) -> None:
     """Take our triggers off; for migrations on SQLite and for tests. `only`: table names."""
     with connection.cursor() as cursor:
         for table, name in _present(cursor, connection.vendor):
@@ -199,7 +202,7 @@ def drop(connection, only: Iterable[str] | None = None) -> None:
                 cursor.execute(f'DROP TRIGGER "{name}"{on}')
 
 
-def _present(cursor, vendor: str) -> list[tuple[str, str]]:
+def _present(cursor: Any, vendor: str) -> list[tuple[str, str]]:
     if vendor == "postgresql":
         cursor.execute(
             "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
@@ -213,7 +216,7 @@ def _present(cursor, vendor: str) -> list[tuple[str, str]]:
     return list(cursor.fetchall())
 
 
-def install(connection) -> None:
+def install(connection: BaseDatabaseWrapper) -> None:
     """Drop and make again every trigger of ours. Needs the trail's own tables."""
     if ENTRY_TABLE not in connection.introspection.table_names():
         return
@@ -229,7 +232,7 @@ def install(connection) -> None:
             cursor.execute(trigger.sql)
 
 
-def faults(connection) -> list[tuple[str, str, str]]:
+def faults(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str]]:
     """(table, trigger, what is wrong) for each trigger that is missing, off or not as this code makes it."""
     there = installed(connection)
     tell = _squeeze if connection.vendor == "postgresql" else str

@@ -8,6 +8,7 @@ as well as inserts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -15,7 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from guardian.models.models import BaseObjectPermission
 
-from apps.trail.history import is_history
+from apps.trail.history import column_of, is_history, record_of
 from apps.trail.models import Checkpoint, Entry, Leaf, Log, Node, Pending, Signature
 
 # json_object takes at most 127 arguments in the SQLite of Debian 12.
@@ -62,17 +63,17 @@ class Watched:
         return f"{body}::text" if vendor == "postgresql" else body
 
 
-def _watch(model: type[models.Model], **options) -> Watched:
+def _watch(model: type[models.Model], **options: Any) -> Watched:
     meta = model._meta
     fields = meta.concrete_fields
-    columns = tuple(field.column for field in fields)
+    columns = tuple(column_of(field) for field in fields)
     options.setdefault("subject_kind", getattr(model, "subject_kind", meta.label_lower))
-    options.setdefault("subject_column", meta.pk.column)
+    options.setdefault("subject_column", column_of(meta.pk))
     return Watched(
         table=meta.db_table,
         columns=columns,
-        blobs=frozenset(field.column for field in fields if isinstance(field, models.BinaryField)),
-        key=meta.pk.column,
+        blobs=frozenset(column_of(field) for field in fields if isinstance(field, models.BinaryField)),
+        key=column_of(meta.pk),
         act_column="act_id" if "act_id" in columns else "",
         model=model,
         **options,
@@ -91,9 +92,9 @@ def watched_tables() -> list[Watched]:
         if not model._meta.managed or model._meta.proxy:
             continue
         if is_history(model):
-            record = model.instance_type
+            record = record_of(model)
             kind = getattr(record, "subject_kind", record._meta.label_lower)
-            column = record._meta.pk.column
+            column = column_of(record._meta.pk)
             found.append(_watch(model, subject_kind=kind, subject_column=column, history=True))
         elif model is Signature:
             found.append(_watch(model, subject_kind="trail.signature"))

@@ -167,6 +167,7 @@ def test_the_system_check_tells_of_a_missing_trigger(story):
         ),
         (models.JSONField(), {"b": 1.0, "a": (1, 2)}, {"a": [1, 2], "b": 1}),
         (models.JSONField(), {1: 1e20}, {"1": 100000000000000000000}),
+        (models.JSONField(), [1.5e300], [15 * 10**299]),
         (models.BooleanField(), True, 1),
         (models.UUIDField(), UUID(int=5), str(UUID(int=5))),
         (models.FloatField(), 0.1, "0.1"),

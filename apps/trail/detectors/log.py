@@ -200,7 +200,7 @@ def _compare(
             )
         else:
             session.report("edited", ENTRY, entry_id, name, f"differs from its sealed leaf {index}")
-    if computed and not stored:
+    if computed and not stored and trees.computed is not None:
         trees.stored, trees.computed = trees.computed, None
         return True
     trees.computed = None

@@ -9,7 +9,7 @@ from django.db import models
 
 from apps.trail.detectors import accounts
 from apps.trail.findings import Session, short
-from apps.trail.history import covered, mac_content
+from apps.trail.history import column_of, covered, mac_content, record_of
 from apps.trail.models import Checkpoint, Leaf, Signature
 from apps.trail.preimages import stamp
 from apps.trail.statements import expected_columns, signature_mac_content
@@ -134,9 +134,10 @@ def _macs(session: Session, model: type[models.Model], older: dict[int, frozense
 
 def _live(session: Session, model: type[models.Model]) -> None:
     """Records against their newest history row: finds edits that went around the portal."""
-    record = model.instance_type
-    live, past, key = record._meta.db_table, model._meta.db_table, record._meta.pk.column
-    columns = [field.column for field in model.tracked_fields if field.concrete]
+    record = record_of(model)
+    live, past, key = record._meta.db_table, model._meta.db_table, column_of(record._meta.pk)
+    tracked = model.tracked_fields  # type: ignore[attr-defined]  # set by simple-history
+    columns = [column_of(field) for field in tracked if field.concrete]
     differs = "IS DISTINCT FROM" if session.vendor == "postgresql" else "IS NOT"
     changed = " OR ".join(f'r."{column}" {differs} h."{column}"' for column in columns)
     pairs = ", ".join(f'r."{column}", h."{column}"' for column in columns)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.trail import verifier
 
@@ -16,13 +17,13 @@ class Command(BaseCommand):
     )
     requires_system_checks = []  # the verifier tells of missing triggers itself, with everything else it finds
 
-    def add_arguments(self, parser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
         parser.add_argument(
             "--since", type=int, default=0, metavar="SIZE", help="size of an earlier checkpoint"
         )
 
-    def handle(self, *args, **options) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         try:
             result = verifier.verify(since=options["since"])
         except verifier.UnknownCheckpoint as error:
