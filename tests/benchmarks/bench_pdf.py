@@ -80,10 +80,15 @@ def engine(chapters: list[Chapter], folder: Path, children: int) -> tuple[dict[s
     """The same chapters by the engine; CPU counts this process and its children."""
     stages: list[tuple[float, str]] = []
     cpu: dict[str, float] = {}
+    peak: dict[str, list[float]] = {}
 
     def note(stage: str) -> None:
         stages.append((time.monotonic(), stage))
         cpu[stage] = spent()
+        peak[stage] = [
+            resource.getrusage(who).ru_maxrss / 1024
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        ]
 
     before = spent()
     start = time.monotonic()
@@ -103,8 +108,8 @@ def engine(chapters: list[Chapter], folder: Path, children: int) -> tuple[dict[s
         "wall": wall,
         "merge": checked - joined,
         "check": stages[-1][0] - checked,
-        "merger": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "child": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        "merger": peak["Checking the PDF"][0],
+        "child": peak["Joining the chapters"][1],
     }, result
 
 
