@@ -279,6 +279,14 @@ _ROWS = [
         token=False,
     ),
     _p(
+        "validations.compare_again",
+        "Compare partitions again",
+        "asked for the partitions to be compared again",
+        "validations.plan",
+        [D.VALIDATOR],
+        ["validate"],
+    ),
+    _p(
         "validations.start_run",
         "Run validation",
         "started a validation run",

@@ -1,0 +1,201 @@
+"""Writing a validation plan and locking it by two signatures (gate G5, PC24)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apps.access.acting import Act, act
+from apps.access.signing import has_valid
+from apps.core import registries
+from apps.core.clock import now
+from apps.core.errors import BadInput, NotAllowed, NotVisible, WrongState
+from apps.core.numbers import next_number
+from apps.datasets.models import DatasetVersion
+from apps.registry.models import Version
+from apps.registry.states import TRANSITIONS
+from apps.registry.states import WORDS as VERSION_WORDS
+from apps.registry.states import State as VersionState
+from apps.validations.models import Plan
+from apps.validations.queries import test_data_choices
+from apps.validations.rules import PlanFacts, PlanInput, checked_plan
+from apps.validations.states import PLAN_TRANSITIONS, PLAN_WORDS, PlanState
+
+COMPARE = "validations.compare"
+
+
+def locked_plan(act: Act, plan_id: int) -> Plan:
+    """The plan with its version, both locked; always version first, so that two acts never wait for each other."""
+    version_id = Plan.objects.filter(pk=plan_id).values_list("version_id", flat=True).first()
+    if version_id is None:
+        raise NotVisible
+    version = act.lock(Version.objects.select_related("model", "intended_use"), pk=version_id)
+    plan = act.lock(Plan.objects.select_related("test_data__dataset", "written_by"), pk=plan_id)
+    plan.version = version
+    return plan
+
+
+@registries.precondition("validations.write_plan")
+def write_precondition(version: Version) -> None:
+    locked = version.plans.filter(state=PlanState.LOCKED).first()
+    if locked is not None:
+        raise WrongState(
+            f"{version.ref} has a locked plan.",
+            fact=f"{locked.ref} was locked by two signatures; its criteria cannot change any more.",
+            rule="PC24",
+            who=["nobody: register a new version to test against other criteria"],
+        )
+    if version.state != VersionState.FROZEN:
+        raise WrongState(
+            f"A plan cannot be written for {version.ref}.",
+            fact=f"The version is {VERSION_WORDS[VersionState(version.state)].lower()}; a plan is written for a frozen version.",
+            rule="PC28",
+            who=["a developer, by freezing the version first"]
+            if version.state == VersionState.REGISTERED
+            else ["nobody: its release was decided"],
+        )
+
+
+def _test_data(act: Act, test_data_id: int) -> DatasetVersion:
+    chosen = test_data_choices(act.actor).filter(pk=test_data_id).first()
+    if chosen is None:
+        raise BadInput(
+            "The plan was not written.",
+            rule="PC23",
+            fields={
+                "test_data_id": [
+                    "Choose a test version that is fixed in the vault, of a dataset you may see. "
+                    "Training and tuning data cannot test."
+                ]
+            },
+        )
+    return chosen
+
+
+@act("validations.write_plan")
+def write_plan(
+    act: Act,
+    version_id: int,
+    *,
+    test_data_id: int,
+    label_column: str,
+    positive_value: str,
+    threshold: str,
+    group_columns: Sequence[str],
+    criteria: Sequence[Mapping[str, Any]],
+    bias_limits: Sequence[Mapping[str, Any]],
+    rationale: str,
+) -> Plan:
+    """Write a plan for a frozen version; an earlier draft, authored or rejected one is superseded.
+
+    `criteria` and `bias_limits` as in `models.Plan`. Queues the comparison of the test set with the data the
+    version was made from. Raises BadInput naming the fields, WrongState when a plan is locked.
+    """
+    version = act.lock(Version.objects.select_related("model", "intended_use"), pk=version_id)
+    act.allow(version)
+    test_data = _test_data(act, test_data_id)
+    fields = checked_plan(
+        PlanInput(label_column, positive_value, threshold, group_columns, criteria, bias_limits, rationale),
+        PlanFacts(
+            columns=frozenset(column["name"] for column in test_data.columns),
+            tier=version.intended_use.tier,
+            affects_people=version.intended_use.affects_people,
+        ),
+    )
+    for earlier in version.plans.select_for_update():
+        after = PLAN_TRANSITIONS.get((PlanState(earlier.state), "write_plan"))
+        if after is not None:
+            act.write(earlier, state=after)
+    plan = act.create(
+        Plan,
+        number=next_number(Plan.subject_kind),
+        version=version,
+        test_data=test_data,
+        written_by=act.user,
+        written_at=now(),
+        **fields,
+    )
+    act.about(plan)
+    act.after_commit(COMPARE, plan)
+    return plan
+
+
+def _demand_state(plan: Plan, wanted: PlanState, what: str, who: str) -> None:
+    if plan.state != wanted:
+        raise WrongState(
+            f"{plan.ref} {what}.",
+            fact=f"The plan is {PLAN_WORDS[PlanState(plan.state)].lower()}.",
+            rule="PC24",
+            who=[who],
+        )
+
+
+@registries.precondition("validations.sign_plan_author")
+def author_precondition(plan: Plan) -> None:
+    _demand_state(
+        plan,
+        PlanState.DRAFT,
+        "cannot be signed by its author",
+        "nobody: only a draft is signed by its author",
+    )
+
+
+@registries.precondition("validations.sign_plan_approval")
+def approval_precondition(plan: Plan) -> None:
+    _demand_state(
+        plan, PlanState.AUTHORED, "cannot be approved", "an approver, after its author has signed the draft"
+    )
+
+
+@act("validations.sign_plan_author")
+def sign_plan_author(act: Act, plan_id: int) -> Plan:
+    """The writer signs the draft; it waits for an approver then."""
+    plan = locked_plan(act, plan_id)
+    act.allow(plan)
+    if plan.written_by_id != act.user.pk:
+        raise NotAllowed(
+            f"You cannot sign {plan.ref} as its author.",
+            fact=f"{plan.written_by.printed_name} wrote it.",
+            rule="author-signs",
+            who=[plan.written_by.printed_name],
+        )
+    if act.signature_input.decision != "approved":
+        raise BadInput(
+            "An author signs their plan, or writes it anew.",
+            rule="signature",
+            fields={"decision": ["Choose approve, or write another plan: it supersedes this one."]},
+        )
+    act.refuse_if_changed(plan)
+    act.write(plan, state=PLAN_TRANSITIONS[PlanState.DRAFT, "sign_plan_author"])
+    act.sign(plan, record_version=plan.ref)
+    return plan
+
+
+@act("validations.sign_plan_approval")
+def sign_plan_approval(act: Act, plan_id: int) -> Plan:
+    """Approve and lock the plan, which lets runs begin, or reject it with a reason."""
+    plan = locked_plan(act, plan_id)
+    act.allow(plan)
+    if not has_valid(plan, "authorship"):
+        raise WrongState(
+            f"{plan.ref} cannot be approved.",
+            fact="Its author's signature no longer matches the plan.",
+            rule="21 CFR 11.70",
+            who=[f"{plan.written_by.printed_name}, by writing the plan anew"],
+        )
+    act.refuse_if_changed(plan)
+    if act.signature_input.decision == "rejected":
+        act.write(plan, state=PLAN_TRANSITIONS[PlanState.AUTHORED, "reject"])
+    else:
+        move = TRANSITIONS.get((VersionState(plan.version.state), "lock_plan"))
+        if move is None:
+            raise WrongState(
+                f"{plan.ref} cannot be approved.",
+                fact=f"{plan.version.ref} is {VERSION_WORDS[VersionState(plan.version.state)].lower()}.",
+                rule="PC28",
+                who=["nobody"],
+            )
+        act.write(plan, state=PLAN_TRANSITIONS[PlanState.AUTHORED, "sign_plan_approval"], locked_at=now())
+        act.write(plan.version, state=move)
+    act.sign(plan, record_version=plan.ref)
+    return plan

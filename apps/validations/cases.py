@@ -1,0 +1,114 @@
+"""Per-case results: one row a case, kept as Parquet in the vault (Annex 22 draft 7.2, 9.1).
+
+Columns: case_row (from 1, the order of the test file), case_unit where the data name a physical unit, the group
+columns under their own names, case_label and case_prediction (1 positive, 0 negative), case_score.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from apps.analysis.canonical import literal
+from apps.analysis.readers import open_table
+from apps.core import blobs
+from apps.validations.failures import CannotCompute
+from apps.validations.sandbox import ScoreResult
+
+ROW, UNIT, LABEL, PREDICTION, SCORE = (
+    "case_row",
+    "case_unit",
+    "case_label",
+    "case_prediction",
+    "case_score",
+)
+AREA = "vault"
+
+
+def labelled(
+    path: Path, label_column: str, positive_value: str, groups: list[str], unit_column: str = ""
+) -> pa.Table:
+    """case_row, case_unit, groups and case_label of a canonical Parquet file, in its order.
+
+    Raises `CannotCompute` when labels are missing, not two-valued, or never the positive value while two others occur.
+    """
+    with open_table(path) as table:
+        if table.rows == 0:
+            raise CannotCompute("The data have no rows, so there is nothing to judge.")
+        label = table.column(label_column).text
+        missing = table.all(f"SELECT count(*) FROM data WHERE {label} IS NULL")[0][0]
+        if missing:
+            raise CannotCompute(
+                f"The label column “{label_column}” is empty in {missing:,} of {table.rows:,} rows. "
+                "Every test case needs a verified label."
+            )
+        values = {str(v) for (v,) in table.all(f"SELECT DISTINCT {label} AS v FROM data LIMIT 4")}
+        if len(values) > 2:
+            raise CannotCompute(f"The label column “{label_column}” has more than two values.")
+        if len(values) == 2 and positive_value not in values:
+            raise CannotCompute(
+                f"The label column “{label_column}” never holds the positive value {positive_value}; "
+                f"it holds {' and '.join(sorted(values))}."
+            )
+        parts = [f"CAST({label} = {literal(positive_value)} AS TINYINT) AS {LABEL}"]
+        names = [LABEL]
+        if unit_column:
+            parts.append(f"{table.column(unit_column).text} AS {UNIT}")
+            names.append(UNIT)
+        parts += [f"{table.column(name).text} AS g{i}" for i, name in enumerate(groups)]
+        arrow = table.arrow(f"SELECT {', '.join(parts)} FROM data")
+    columns: dict[str, Any] = {ROW: pa.array(np.arange(1, arrow.num_rows + 1, dtype=np.int64))}
+    if unit_column:
+        columns[UNIT] = arrow[UNIT]
+    columns |= {name: arrow[f"g{i}"] for i, name in enumerate(groups)}
+    columns[LABEL] = arrow[LABEL]
+    return pa.table(columns)
+
+
+def predictions(scored: ScoreResult, threshold: float) -> tuple[npt.NDArray[np.int8], int]:
+    """(1 or 0 of each case, how many differ from the model's own label).
+
+    With scores the plan's threshold decides; a model that gives labels only is taken at its word.
+    """
+    if scored.scores is None:
+        return scored.predictions, 0
+    if scored.nan_scores:
+        raise CannotCompute(
+            f"{scored.nan_scores:,} of {scored.n:,} scores are not finite numbers (NaN or infinite). "
+            "A model must give every case a score; nothing was judged."
+        )
+    decided = (scored.scores >= threshold).astype(np.int8)
+    return decided, int((decided != scored.predictions).sum())
+
+
+def is_probability(scored: ScoreResult) -> bool:
+    """Whether the scores lie within 0 and 1, as calibration and Brier score need."""
+    return scored.scores is not None and bool(((scored.scores >= 0) & (scored.scores <= 1)).all())
+
+
+def with_answers(cases: pa.Table, scored: ScoreResult, decided: npt.NDArray[np.int8]) -> pa.Table:
+    """`cases` with case_prediction and case_score (where the model gives one)."""
+    if cases.num_rows != scored.n:
+        raise CannotCompute(f"The model answered {scored.n:,} of {cases.num_rows:,} cases.")
+    cases = cases.append_column(PREDICTION, pa.array(decided))
+    if scored.scores is not None:
+        cases = cases.append_column(SCORE, pa.array(scored.scores))
+    return cases
+
+
+def put_cases(cases: pa.Table) -> str:
+    """Store per-case results in the vault; returns the digest. The same cases give the same bytes."""
+    out = io.BytesIO()
+    pq.write_table(cases, out, compression="zstd", store_schema=False)
+    return blobs.put(out.getvalue(), area=AREA).digest
+
+
+def read_cases_table(digest: str) -> pa.Table:
+    """Stored per-case results, compared with their digest."""
+    return pq.read_table(io.BytesIO(blobs.read(digest, area=AREA)))

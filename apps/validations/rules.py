@@ -1,0 +1,238 @@
+"""What a validation plan must say before anybody may sign it. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apps.analysis import disparities
+from apps.analysis.disparities import DISPARITIES
+from apps.analysis.metrics import LABELS, canonical_name
+from apps.analysis.verdicts import DIRECTIONS
+from apps.analysis.verdicts import RULES as ENDS
+from apps.core.errors import BadInput
+
+ALL = "all"
+RESERVED = "case_"  # the portal's own columns in per-case results
+MAX_GROUP_COLUMNS = 8
+MAX_CRITERIA = 100
+BOUNDS = {"mcc": (-1.0, 1.0), "calibration_gap": (-1.0, 1.0), "log_loss": (0.0, math.inf)}
+
+
+@dataclass(frozen=True)
+class PlanInput:
+    """A plan as it was entered. Criteria and limits as in `models.Plan`, ids optional, limits text or numbers."""
+
+    label_column: str
+    positive_value: str
+    threshold: str
+    group_columns: Sequence[str]
+    criteria: Sequence[Mapping[str, Any]]
+    bias_limits: Sequence[Mapping[str, Any]]
+    rationale: str
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """columns: of the test version; tier and affects_people: of the intended use."""
+
+    columns: frozenset[str]
+    tier: str
+    affects_people: bool
+
+
+def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
+    """The fields of a plan in their stored form; BadInput naming every field that cannot stand and how to mend it."""
+    problems: dict[str, list[str]] = {}
+
+    def wrong(name: str, message: str) -> None:
+        problems.setdefault(name, []).append(message)
+
+    known = ", ".join(sorted(facts.columns)[:12])
+    label = given.label_column.strip()
+    if label not in facts.columns:
+        wrong("label_column", f"The test data have no column “{label}”. They have {known}.")
+    if not str(given.positive_value).strip():
+        wrong("positive_value", "Enter the value of the label that counts as positive.")
+    if len(str(given.positive_value)) > 120:
+        wrong("positive_value", "At most 120 characters.")
+    threshold = _decimal(given.threshold)
+    if threshold is None or len(threshold) > 24:
+        wrong("threshold", "Enter a number, for example 0.5: scores at or above it count as positive.")
+    groups = [str(name).strip() for name in given.group_columns if str(name).strip()]
+    for name in groups:
+        if name not in facts.columns:
+            wrong("group_columns", f"The test data have no column “{name}”. They have {known}.")
+        elif name.startswith(RESERVED):
+            wrong("group_columns", f"“{name}”: names that begin with {RESERVED} are the portal's own.")
+        elif name == label:
+            wrong("group_columns", f"“{name}” is the label and cannot make groups.")
+    if not groups:
+        wrong(
+            "group_columns",
+            "Name at least one column that makes groups, such as sex, age band, site or line: "
+            "results are reported for each (Annex 22 draft 4.2).",
+        )
+    if len(set(groups)) != len(groups):
+        wrong("group_columns", "A column is named twice.")
+    if len(groups) > MAX_GROUP_COLUMNS:
+        wrong("group_columns", f"At most {MAX_GROUP_COLUMNS} columns make groups.")
+    if not given.rationale.strip():
+        wrong("rationale", "Say why these data, limits and sample sizes suffice (Annex 22 draft 5.2).")
+
+    criteria = []
+    for number, one in enumerate(given.criteria[:MAX_CRITERIA], start=1):
+        found, message = _criterion(one, number, groups)
+        if message:
+            wrong("criteria", f"Criterion {number}: {message}")
+        else:
+            criteria.append(found)
+    limits = []
+    for number, one in enumerate(given.bias_limits[:MAX_CRITERIA], start=1):
+        found, message = _limit(one, number, groups)
+        if message:
+            wrong("bias_limits", f"Limit {number}: {message}")
+        else:
+            limits.append(found)
+    if not given.criteria:
+        wrong("criteria", "A plan needs at least one acceptance criterion.")
+    elif (
+        "criteria" not in problems and facts.tier != "low" and {c["metric"] for c in criteria} == {"accuracy"}
+    ):
+        wrong(
+            "criteria",
+            f"Accuracy alone is not enough at {facts.tier} tier: add a metric that tells false positives from "
+            "false negatives, such as sensitivity and specificity (Annex 22 draft 4.1).",
+        )
+    if not given.bias_limits and facts.affects_people:
+        wrong(
+            "bias_limits",
+            "The intended use affects people: set at least one limit on a difference between groups.",
+        )
+    for name, rows in (("criteria", criteria), ("bias_limits", limits)):
+        if len({row["id"] for row in rows}) != len(rows):
+            wrong(name, "Two lines have the same identifier.")
+    if max(len(given.criteria), len(given.bias_limits)) > MAX_CRITERIA:
+        wrong("criteria", f"At most {MAX_CRITERIA} criteria and {MAX_CRITERIA} limits.")
+    if problems:
+        raise BadInput("The plan was not written.", rule="plan", fields=problems)
+    return {
+        "label_column": label,
+        "positive_value": str(given.positive_value).strip(),
+        "threshold": threshold,
+        "group_columns": groups,
+        "criteria": criteria,
+        "bias_limits": limits,
+        "rationale": given.rationale.strip(),
+    }
+
+
+def _criterion(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """(stored form, "") or ({}, what is wrong with it)."""
+    metric = canonical_name(str(one.get("metric", "")).strip())
+    if metric not in LABELS:
+        return {}, f"there is no metric “{one.get('metric', '')}”. Choose one of {', '.join(sorted(LABELS))}."
+    limit = _decimal(one.get("limit"))
+    low, high = BOUNDS.get(metric, (0.0, 1.0))
+    if limit is None or len(limit) > 24:
+        return {}, "the limit must be a number, for example 0.8."
+    if not low <= float(limit) <= high:
+        return (
+            {},
+            f"the limit of {LABELS[metric]} lies {'at or above 0' if high == math.inf else f'between {low:g} and {high:g}'}.",
+        )
+    direction, rule = str(one.get("direction", "min")), str(one.get("rule", "point"))
+    if direction not in DIRECTIONS:
+        return {}, "the direction is min (at least) or max (at most)."
+    if rule not in ENDS:
+        return {}, "the rule on the interval is point, lower or upper."
+    min_n = _whole(one.get("min_n", 1))
+    if min_n is None:
+        return {}, "the minimum n is a whole number of at least 1."
+    subgroup = str(one.get("subgroup") or ALL).strip()
+    if subgroup != ALL:
+        column, mark, value = subgroup.partition("=")
+        if not mark or not column.strip() or not value.strip() or len(subgroup) > 160:
+            return {}, "the subgroup is “all” or “column=value”, for example sex=female."
+        if column.strip() not in groups:
+            return {}, f"the subgroup's column “{column.strip()}” is not among the group columns."
+        subgroup = f"{column.strip()}={value.strip()}"
+    name = str(one.get("id") or f"C{number}").strip()[:40]
+    return {
+        "id": name,
+        "metric": metric,
+        "subgroup": subgroup,
+        "direction": direction,
+        "limit": limit,
+        "rule": rule,
+        "min_n": min_n,
+    }, ""
+
+
+def disparity_name(metric: str, kind: str = "") -> str | None:
+    """The disparity a limit names: by its own name, an alias, or as a metric with its kind; None when there is none."""
+    name = disparities.ALIASES.get(metric, metric)
+    if name in DISPARITIES:
+        return name
+    wanted = (kind or "difference", (canonical_name(metric),))
+    return next((each for each, (k, of, _) in DISPARITIES.items() if (k, of) == wanted), None)
+
+
+def _limit(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """(stored form, "") or ({}, what is wrong with it)."""
+    name = disparity_name(str(one.get("metric", "")).strip(), str(one.get("kind") or "").strip())
+    if name is None:
+        return {}, f"there is no disparity “{one.get('metric', '')}”. Choose one of {', '.join(DISPARITIES)}."
+    limit = _decimal(one.get("limit"))
+    if limit is None or len(limit) > 24 or not 0 <= float(limit) <= 1:
+        return {}, "the limit must be a number between 0 and 1."
+    rule = str(one.get("rule") or "near")
+    if rule not in disparities.RULES:
+        return {}, "the rule on the interval is point, near or far."
+    column = str(one.get("column", "")).strip()
+    if column not in groups:
+        return {}, f"its column “{column}” is not among the group columns."
+    min_n = _whole(one.get("min_n", 30))
+    if min_n is None:
+        return {}, "the minimum n is a whole number of at least 1."
+    return {
+        "id": str(one.get("id") or f"F{number}").strip()[:40],
+        "metric": name,
+        "kind": DISPARITIES[name][0],
+        "column": column,
+        "limit": limit,
+        "rule": rule,
+        "min_n": min_n,
+    }, ""
+
+
+def _decimal(given: Any) -> str | None:
+    """The plain decimal text of a finite number, or None."""
+    if isinstance(given, bool) or given is None:
+        return None
+    text = str(given).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return text if math.isfinite(number) and "_" not in text and text.isascii() else None
+
+
+def _whole(given: Any) -> int | None:
+    if isinstance(given, bool):
+        return None
+    try:
+        number = int(str(given).strip())
+    except ValueError:
+        return None
+    return number if 1 <= number <= 10**9 else None
+
+
+def subgroup_values(subgroup: str) -> dict[str, str]:
+    """{} for all cases, {column: value} for "column=value"."""
+    if subgroup == ALL:
+        return {}
+    column, _, value = subgroup.partition("=")
+    return {column: value}
