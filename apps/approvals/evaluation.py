@@ -19,6 +19,7 @@ from apps.approvals.models import Gate, Slot
 from apps.approvals.states import SlotState
 from apps.approvals.templates import template_for
 from apps.core import registries
+from apps.core.outcomes import WORDS as WORDS_OF
 from apps.core.outcomes import CheckState, Outcome
 from apps.registry.models import Version
 from apps.registry.states import WORDS, State
@@ -79,6 +80,23 @@ class Evaluation:
         if self.open_rows:
             return f"Waiting on {len(self.open_rows)}"
         return "Ready to release"
+
+    @property
+    def blocked(self) -> bool:
+        return any(r.state in (CheckState.NOT_MET, CheckState.STUCK) for r in self.rows)
+
+    @property
+    def running(self) -> bool:
+        """Whether a job is under way that will change a row by itself."""
+        return any(r.state is CheckState.RUNNING for r in self.rows)
+
+    @property
+    def closed_summary(self) -> str:
+        """`8 closed: 6 met, 1 accepted by deviation, 1 not applicable`."""
+        counts = [
+            (sum(r.state is s for r in self.closed_rows), WORDS_OF[s].lower()) for s in CheckState if s.closed
+        ]
+        return f"{len(self.closed_rows)} closed: " + ", ".join(f"{n} {word}" for n, word in counts if n)
 
     def as_data(self) -> dict:
         """The viewer-independent evaluation as stored in a snapshot and returned by the API."""

@@ -4,15 +4,17 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from apps.web.styleguide import styleguide
-from apps.web.views import sessions, work
+from apps.web.views import release, sessions, signing, work
 
 app_name = "web"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="web:work"), name="home"),
-    path("work/", work.work, name="work"),
     path("sign-in/", sessions.sign_in, name="sign_in"),
     path("sign-out/", sessions.sign_out, name="sign_out"),
     path("enrol/<str:uid>/<str:token>/", sessions.enrol, name="enrol"),
     path("styleguide/", styleguide, name="styleguide"),
     path("demo/switch/", sessions.switch_person, name="switch_person"),
+    *work.urlpatterns,
+    *signing.urlpatterns,
+    *release.urlpatterns,  # last: /models/<slug>/<label>/ takes what no other page of a model took
 ]

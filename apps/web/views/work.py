@@ -4,10 +4,42 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import path
 
-from apps.web.door import page
+from apps.access import duties
+from apps.access.gate import visible
+from apps.access.models import Assignment
+from apps.approvals.queries import work_for
+from apps.web.door import actor_of, page
+from apps.web.views.release import action_of
 
 
 @page
 def work(request: HttpRequest) -> HttpResponse:
-    return render(request, "web/work.html", {})
+    actor = actor_of(request)
+    found = work_for(actor)
+    held = {a.duty for a in Assignment.objects.active().filter(person=request.user)}
+    requests = (
+        visible(actor, Assignment)
+        .filter(state=Assignment.State.REQUESTED)
+        .exclude(person=request.user)
+        .exclude(requester=request.user)
+        .select_related("person", "requester")
+        .order_by("requested_at")
+        if held & {duties.Duty.OWNER, duties.Duty.COMPLIANCE, duties.Duty.ADMINISTRATOR}
+        else []
+    )
+    context = {
+        "mine": [{"task": t, "action": action_of(t.row)} for t in found.mine],
+        "blocked": found.blocked,
+        "waiting": found.waiting,
+        "shown": found.shown,
+        "more": found.more,
+        "requests": list(requests[:50]),
+        "held": sorted(duties.WORDS[duties.Duty(d)] for d in held),
+        "needs_you": "mine" if found.mine else "",
+    }
+    return render(request, "web/work.html", context)
+
+
+urlpatterns = [path("work/", work, name="work")]

@@ -1,0 +1,53 @@
+"""Where a record is shown: one table from subject kind to URL, and from a record's ref to its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.apps import apps
+from django.urls import NoReverseMatch, reverse
+
+_URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
+    "registry.model": lambda m: ("web:model", [m.slug]),
+    "registry.version": lambda v: ("web:version", [v.model.slug, v.label]),
+    "registry.intended_use": lambda u: ("web:intended_use", [u.model.slug, u.number]),
+    "datasets.dataset": lambda d: ("web:dataset", [d.slug]),
+    "datasets.version": lambda v: ("web:dataset_version", [v.dataset.slug, v.number]),
+    "validations.plan": lambda p: ("web:plan", [p.number]),
+    "validations.run": lambda r: ("web:run", [r.number]),
+    "fairness.report": lambda r: ("web:bias_report", [r.number]),
+    "quality.deviation": lambda d: ("web:deviation", [d.number]),
+    "approvals.gate": lambda g: ("web:version", [g.version.model.slug, g.version.label]),
+    "approvals.slot": lambda s: ("web:version", [s.gate.version.model.slug, s.gate.version.label]),
+    "packs.pack": lambda p: ("web:pack", [p.number]),
+}
+
+
+def url_of(subject: Any) -> str:
+    """The page of a record; empty for kinds that have none."""
+    give = _URLS.get(getattr(subject, "subject_kind", ""))
+    if give is None:
+        return ""
+    name, args = give(subject)
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+def model_of(kind: str):
+    """The Django model of a subject kind."""
+    for model in apps.get_models():
+        if getattr(model, "subject_kind", None) == kind:
+            return model
+    raise LookupError(f"no model has the subject kind {kind!r}")
+
+
+def subject_of(kind: str, pk: int | str):
+    """The record, or None."""
+    return model_of(kind)._default_manager.filter(pk=pk).first()
+
+
+def sign_url(act: str, pk: int) -> str:
+    return reverse("web:sign", args=[act, pk])

@@ -1,0 +1,197 @@
+"""The release page: one row a check with state, evidence, who, why not; and the verbs of the gate."""
+
+from __future__ import annotations
+
+import uuid
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from apps.access.gate import Judge
+from apps.access.policy import acts_on
+from apps.access.sharing import shared
+from apps.approvals import acts
+from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
+from apps.approvals.models import Gate
+from apps.core import blobs
+from apps.registry.models import Version
+from apps.trail.models import Entry, Kind
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.web.forms import DayField, Form, ReasonField
+from apps.web.links import sign_url, subject_of, url_of
+from apps.web.sections import SECTIONS, section_states
+from apps.web.timeline import timeline
+
+TIMELINE_ROWS = 25
+
+
+def version_or_404(request: HttpRequest, slug: str, label: str) -> Version:
+    return seen_or_404(
+        request,
+        Version,
+        "model",
+        "intended_use__model",
+        "parent__model",
+        "registered_by",
+        model__slug=slug,
+        label=label,
+    )
+
+
+# What each act of an open check looks like as one button; signing acts go to review-and-sign.
+def action_of(row: Row) -> dict | None:
+    """The one button of a row: the first act that would move it, with its verdict for this person."""
+    if not row.verdicts:
+        return None
+    verdict, kind, pk = next((v for v in row.verdicts if v[0].allowed), row.verdicts[0])
+    if verdict.signs:
+        url = sign_url(verdict.act, pk)
+    elif verdict.act == "approvals.request_verification":
+        return {"verdict": verdict, "post": reverse("web:verify_trail", args=[pk])}
+    elif verdict.act == "approvals.record_minute":
+        url = reverse("web:minute", args=[pk])
+    else:
+        url = url_of(subject_of(kind, pk))
+    return {"verdict": verdict, "url": url}
+
+
+def gate_rows(evaluation: Evaluation) -> list[dict]:
+    return [{"row": r, "action": action_of(r)} for r in evaluation.open_rows]
+
+
+def release_context(request: HttpRequest, version: Version) -> dict:
+    actor = actor_of(request)
+    with shared():
+        evaluation = for_viewer(evaluate(version), actor)
+        judge = Judge(version)
+        offers = [judge.verdict(actor, row) for row in acts_on(version.subject_kind) if row.offered]
+        needs_you = evaluation.needs_you
+    return {
+        "version": version,
+        "evaluation": evaluation,
+        "open": gate_rows(evaluation),
+        "needs_you": "gate-first" if needs_you else "",
+        "first_needs_you": needs_you[0].code if needs_you else "",
+        "offers": {v.act: v for v in offers},
+        "may": [v for v in offers if v.allowed],
+        "may_not": [v for v in offers if not v.allowed],
+        "sections": section_states(evaluation),
+        "section": "summary",
+        "authors": version.authors.select_related("person").order_by("person__printed_name"),
+        "timeline": timeline(actor, version, limit=TIMELINE_ROWS),
+        "entries": Entry.objects.filter(
+            subject_kind=version.subject_kind, subject_id=str(version.pk), kind=Kind.ACT
+        ).count(),
+    }
+
+
+@page
+def release(request: HttpRequest, slug: str, label: str) -> HttpResponse:
+    """The summary; the gate alone for htmx, which asks again while something is running."""
+    version = version_or_404(request, slug, label)
+    template = "registry/_gate.html" if request.htmx else "registry/release.html"
+    return render(request, template, release_context(request, version))
+
+
+@require_POST
+@page
+def open_gate(request: HttpRequest, pk: int) -> HttpResponse:
+    version = seen_or_404(request, Version, "model", pk=pk)
+    acts.open_gate(actor_of(request), version.pk, idempotency_key=request.POST.get("idempotency_key", ""))
+    messages.success(request, "The release gate is open. The trail is being verified.")
+    return redirect(url_of(version))
+
+
+@require_POST
+@page
+def verify_trail(request: HttpRequest, pk: int) -> HttpResponse:
+    gate = seen_or_404(request, Gate, "version__model", pk=pk)
+    acts.request_verification(
+        actor_of(request), gate.pk, idempotency_key=request.POST.get("idempotency_key", "")
+    )
+    messages.success(request, "The trail is being verified; this page shows the result.")
+    return redirect(url_of(gate))
+
+
+class MinuteForm(Form):
+    number = forms.CharField(max_length=60, label="Minute number", help_text="As the review board gave it.")
+    held_on = DayField(label="Held on")
+    file = forms.FileField(
+        label="The signed minute", help_text="One file, up to 100 MiB. It is kept by its digest."
+    )
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def minute(request: HttpRequest, pk: int) -> HttpResponse:
+    """Record the board's minute of a high-tier release."""
+    gate = seen_or_404(request, Gate, "version__model", pk=pk)
+    form = MinuteForm(
+        request.POST or None, request.FILES or None, initial={"idempotency_key": uuid.uuid4().hex}
+    )
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        blob = blobs.put(given["file"], limit=settings.UPLOAD_LIMIT_FILE)
+        done = attempt(
+            form,
+            acts.record_minute,
+            actor_of(request),
+            gate.pk,
+            number=given["number"],
+            held_on=given["held_on"],
+            file_name=given["file"].name,
+            file_digest=blob.digest,
+            idempotency_key=given["idempotency_key"],
+        )
+        if done:
+            messages.success(request, f"Minute {done.number} is recorded.")
+            return redirect(url_of(gate))
+    context = {"form": form, "gate": gate, "version": gate.version, "heading": "Record the board minute"}
+    return render(request, "registry/gate_form.html", context, status=422 if form.errors else 200)
+
+
+class SuspendForm(Form):
+    reason = ReasonField(label="Why it must stop")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def suspend(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stop a released version at once."""
+    version = seen_or_404(request, Version, "model", pk=pk)
+    form = SuspendForm(request.POST or None, initial={"idempotency_key": uuid.uuid4().hex})
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        done = attempt(
+            form,
+            acts.suspend,
+            actor_of(request),
+            version.pk,
+            reason=given["reason"],
+            idempotency_key=given["idempotency_key"],
+        )
+        if done:
+            messages.success(
+                request, f"{version.ref} is suspended: the gate answers “not allowed” from now on."
+            )
+            return redirect(url_of(version))
+    context = {"form": form, "version": version, "heading": f"Suspend {version.ref}", "danger": True}
+    return render(request, "registry/gate_form.html", context, status=422 if form.errors else 200)
+
+
+urlpatterns = [
+    path("gates/<int:pk>/verify/", verify_trail, name="verify_trail"),
+    path("gates/<int:pk>/minute/", minute, name="minute"),
+    path("versions/<int:pk>/open-gate/", open_gate, name="open_gate"),
+    path("versions/<int:pk>/suspend/", suspend, name="suspend"),
+    path("models/<slug:slug>/<str:label>/", release, name="version"),
+]
+
+__all__ = ["SECTIONS", "release_context", "urlpatterns", "version_or_404"]

@@ -1,0 +1,185 @@
+"""Review and sign: the record, its digest, the meaning, the password. One page for every act that signs."""
+
+from __future__ import annotations
+
+import uuid
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from apps.access.acting import ACTS
+from apps.access.gate import Judge, visible
+from apps.access.policy import MEANINGS, TABLE
+from apps.access.signing import SignatureInput, content_of, standings
+from apps.core.digests import digest
+from apps.core.errors import BadInput, NotVisible, Refused
+from apps.trail import sealer
+from apps.trail.models import Entry, Signature
+from apps.web.door import actor_of, page
+from apps.web.forms import Form, MomentField, ReasonField
+from apps.web.links import model_of, subject_of, url_of
+
+# Acts that may also be refused with a signature; the others are signed or left.
+REJECTABLE = frozenset(
+    {
+        "validations.sign_plan_approval",
+        "approvals.sign_approval",
+        "approvals.sign_responsibility",
+        "approvals.sign_review",
+        "approvals.sign_security",
+    }
+)
+EXPIRING = frozenset({"quality.accept_deviation"})
+
+
+class SignForm(Form):
+    digest = forms.CharField(widget=forms.HiddenInput)
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+    decision = forms.ChoiceField(choices=(), widget=forms.RadioSelect, label="Your decision")
+    expires_at = MomentField(
+        required=False, label="Accepted until", help_text="UTC. Leave empty for an acceptance without end."
+    )
+    reason = ReasonField(required=False)
+    password = forms.CharField(
+        strip=False,
+        help_text="Your password again: this is your signature.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args, act: str, **kwargs):
+        super().__init__(*args, **kwargs)
+        row = TABLE[act]
+        self.needs_reason = row.reason
+        choices = [("approved", MEANINGS[row.meaning])]
+        if act in REJECTABLE:
+            choices.append(("rejected", "I reject this record. The reason below is part of my signature."))
+        self.fields["decision"].choices = choices
+        if act not in EXPIRING:
+            del self.fields["expires_at"]
+        if row.reason:
+            self.fields["reason"].required = True
+        elif act in REJECTABLE:
+            self.fields["reason"].help_text = "Needed to reject. It becomes part of the record."
+        else:
+            self.fields["reason"].label = "Comment (not needed)"
+
+    def clean(self):
+        given = super().clean()
+        if given.get("decision") == "rejected" and not given.get("reason", "").strip():
+            self.add_error("reason", "Say why you reject it.")
+        return given
+
+
+def _subject(request: HttpRequest, act: str, pk: int):
+    row = TABLE.get(act)
+    if row is None or not row.signs:
+        raise NotVisible()
+    model = model_of(row.subject)
+    found = visible(actor_of(request), model).filter(pk=pk).first()
+    if found is None:
+        raise NotVisible()
+    return row, found
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+@page
+def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
+    row, subject = _subject(request, act, pk)
+    if request.method == "GET":
+        form = SignForm(act=act, initial={"idempotency_key": uuid.uuid4().hex})
+        return _show(request, row, subject, form)
+    form = SignForm(request.POST, act=act)
+    if not form.is_valid():
+        return _show(request, row, subject, form, status=422)
+    given = form.cleaned_data
+    extra = {}
+    if given.get("expires_at"):
+        extra["expires_at"] = given["expires_at"].isoformat()
+    try:
+        ACTS[act](
+            actor_of(request),
+            pk,
+            reason=given["reason"],
+            signature=SignatureInput(
+                digest=given["digest"], password=given["password"], decision=given["decision"]
+            ),
+            idempotency_key=given["idempotency_key"],
+            **extra,
+        )
+    except BadInput as refused:
+        form.add_refusal(refused)
+        return _show(request, row, subject, form, status=refused.status)
+    except Refused as refused:
+        # Everything typed stays, except the password; the record is shown as it is now.
+        return _show(
+            request, row, _subject(request, act, pk)[1], form, refusal=refused, status=refused.status
+        )
+    done = (
+        Signature.objects.filter(signer=request.user, subject_kind=row.subject, subject_id=str(pk))
+        .order_by("-pk")
+        .first()
+    )
+    messages.success(
+        request, f"Signed: {row.label} {subject.ref}. The receipt below proves it is in the trail."
+    )
+    return redirect("web:signature", done.uuid)
+
+
+def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpResponse:
+    content = content_of(subject)
+    shown = digest(content)
+    if form.is_bound:
+        form.data = form.data.copy()
+        form.data["password"] = ""
+        if refusal is not None and refusal.status == 409:
+            form.data["digest"] = shown  # signed next is what is shown next
+            form.data["idempotency_key"] = uuid.uuid4().hex
+    else:
+        form.initial["digest"] = shown
+    context = {
+        "row": row,
+        "subject": subject,
+        "subject_url": url_of(subject),
+        "content": content,
+        "digest": shown,
+        "form": form,
+        "refusal": refusal,
+        "verdict": Judge(subject).verdict(actor_of(request), row),
+        "standings": standings(subject),
+        "needs_you": "sign",
+    }
+    return render(request, "web/sign.html", context, status=status)
+
+
+@page
+def signature(request: HttpRequest, uid: uuid.UUID) -> HttpResponse:
+    """One signature as it was printed, whether it still binds, and its receipt from the log."""
+    found = Signature.objects.select_related("signer").filter(uuid=uid).first()
+    subject = subject_of(found.subject_kind, found.subject_id) if found else None
+    if subject is None or not visible(actor_of(request), type(subject)).filter(pk=subject.pk).exists():
+        raise NotVisible()
+    standing = next(s for s in standings(subject, [found]))
+    entry = Entry.objects.filter(act_id=found.act_id, kind="act").first()
+    context = {
+        "signature": found,
+        "standing": standing,
+        "subject": subject,
+        "subject_url": url_of(subject),
+        "entry": entry,
+        "receipt": sealer.receipt(entry) if entry else None,
+    }
+    return render(request, "web/signature.html", context)
+
+
+urlpatterns = [
+    path("sign/<str:act>/<int:pk>/", sign, name="sign"),
+    path("signatures/<uuid:uid>/", signature, name="signature"),
+]
