@@ -27,7 +27,8 @@ class Plan(models.Model):
     positive_value = models.CharField(max_length=120)
     threshold = models.CharField(max_length=24)  # decimal text; scores at or above count as positive
     group_columns = models.JSONField(default=list)
-    # [{"id", "metric", "subgroup": "all" | "column=value", "direction": "min|max", "limit": "0.8", "rule": "point|lower|upper", "min_n": 50}]
+    # [{"id", "metric", "subgroup": "all" | "column=value", "direction": "min|max", "limit": "0.8",
+    #   "rule": "point|lower|upper", "min_n": 50}]
     criteria = models.JSONField(default=list)
     # [{"id", "metric", "kind": "difference|ratio", "column", "limit": "0.1", "rule": "point|near|far", "min_n": 30}]
     bias_limits = models.JSONField(default=list)
@@ -65,7 +66,7 @@ class Plan(models.Model):
 
 
 class Comparison(models.Model):
-    """How many rows (and physical units) a training partition shares with the plan's test set (Annex 22 draft 6.1, 6.4)."""
+    """How many rows and physical units a training partition shares with the test set (Annex 22 draft 6.1, 6.4)."""
 
     subject_kind = "validations.comparison"
 

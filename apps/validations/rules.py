@@ -141,7 +141,7 @@ def _criterion(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tu
     if not low <= float(limit) <= high:
         return (
             {},
-            f"the limit of {LABELS[metric]} lies {'at or above 0' if high == math.inf else f'between {low:g} and {high:g}'}.",
+            f"the limit of {LABELS[metric]} lies between {low:g} and {high:g}.",
         )
     direction, rule = str(one.get("direction", "min")), str(one.get("rule", "point"))
     if direction not in DIRECTIONS:

@@ -13,7 +13,7 @@ AREA = "results"
 
 
 def storable(value: Any) -> Any:
-    """`plain`, with every {"values": {column: value}} of a report as [[column, value], …]: column names may be any text."""
+    """`plain`, with each {"values": {column: value}} of a report as [[column, value], …]: columns have any name."""
     if isinstance(value, Mapping):
         return {
             str(key): [[str(k), str(v)] for k, v in item.items()]

@@ -48,7 +48,7 @@ def write_precondition(version: Version) -> None:
     if version.state != VersionState.FROZEN:
         raise WrongState(
             f"A plan cannot be written for {version.ref}.",
-            fact=f"The version is {VERSION_WORDS[VersionState(version.state)].lower()}; a plan is written for a frozen version.",
+            fact=f"The version is {VERSION_WORDS[VersionState(version.state)].lower()}; a plan needs a frozen one.",
             rule="PC28",
             who=["a developer, by freezing the version first"]
             if version.state == VersionState.REGISTERED

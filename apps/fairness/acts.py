@@ -1,0 +1,104 @@
+"""Every verb on bias reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.access.acting import Act, act
+from apps.core import jobs, registries
+from apps.core.clock import now
+from apps.core.errors import WrongState
+from apps.core.models import Job
+from apps.core.numbers import next_number
+from apps.fairness.models import Report
+from apps.fairness.queries import RELATED
+from apps.fairness.states import State, Verdict
+from apps.quality.acts import raise_by_portal
+from apps.validations.models import Run
+from apps.validations.states import RunState
+
+COMPUTE = "fairness.compute"
+
+
+@registries.precondition("fairness.request_report")
+def request_precondition(run: Run) -> None:
+    if run.state != RunState.DONE:
+        raise WrongState(
+            f"A bias report on {run.ref} cannot be computed.",
+            fact="The run is queued or running." if run.state == RunState.QUEUED else "The run failed.",
+            rule="PC26",
+            who=["a bias tester, on a run that came to its end"],
+        )
+    under_way = run.bias_reports.filter(state=State.QUEUED).first()
+    if under_way is not None:
+        raise WrongState(
+            f"A bias report on {run.ref} is not computed now.",
+            fact=f"{under_way.ref} is queued or running.",
+            rule="one-report-at-a-time",
+            who=["a bias tester, when it has ended"],
+        )
+
+
+@act("fairness.request_report")
+def request_report(act: Act, run_id: int) -> Report:
+    """Queue a bias report on a finished run. *Run again* is a new report with the next number."""
+    run = act.lock(Run.objects.select_related("plan__version__model"), pk=run_id)
+    act.allow(run)
+    report = act.create(
+        Report,
+        number=next_number(Report.subject_kind),
+        run=run,
+        requested_by=act.user,
+        requested_at=now(),
+    )
+    act.write(report, job=act.after_commit(COMPUTE, report))
+    act.about(report)
+    return report
+
+
+def _locked(act: Act, report_id: int) -> Report:
+    return act.lock(Report.objects.select_related(*RELATED), pk=report_id)
+
+
+@act("fairness.finish_report")
+def finish_report(act: Act, report_id: int, *, job: Job, outcome: dict[str, Any]) -> Report:
+    """Write the report once; each limit that is breached or cannot be decided opens its own deviation.
+
+    `outcome`: what `computing.compute` returns.
+    """
+    report = _locked(act, report_id)
+    act.allow(report)
+    jobs.end(job)
+    act.write(report, state=State.DONE, finished_at=now(), **outcome)
+    for line in outcome["summary"]:
+        if line["verdict"] != Verdict.WITHIN:
+            word = "breached" if line["verdict"] == Verdict.BREACHED else "undecided"
+            raise_by_portal(
+                act,
+                report.run.plan.version,
+                title=f"{line['id']} {word} in {report.ref}: {line['what']}",
+                description=line["sentence"],
+                source=report,
+                criterion=line["id"],
+            )
+    act.event(verdict=outcome["verdict"], results=outcome["results_digest"], cells=outcome["cells_digest"])
+    return report
+
+
+@act("fairness.fail_report")
+def fail_report(act: Act, report_id: int, *, job: Job, message: str) -> Report:
+    """Keep a report that came to nothing, with the sentence that says why, and open a deviation for it."""
+    report = _locked(act, report_id)
+    act.allow(report)
+    jobs.end(job, state=Job.State.FAILED, error=message)
+    act.write(report, state=State.FAILED, finished_at=now(), failure=message)
+    raise_by_portal(
+        act,
+        report.run.plan.version,
+        title=f"{report.ref} on {report.run.ref} failed",
+        description=message,
+        source=report,
+        criterion="execution",
+    )
+    act.event(failure=message)
+    return report

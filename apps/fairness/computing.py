@@ -1,0 +1,211 @@
+"""A bias report from the stored per-case results of a run: nothing is scored again, so it can be rerun any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from apps.analysis import charts, fairness
+from apps.analysis.disparities import DISPARITIES
+from apps.analysis.metrics import LABELS
+from apps.core import blobs
+from apps.core.digests import number
+from apps.fairness.models import Report
+from apps.fairness.states import Verdict
+from apps.validations import cases as per_case
+from apps.validations.failures import in_words
+from apps.validations.models import Plan
+from apps.validations.stored import AREA, put_results
+
+SCHEMA = "fairness.results/1"
+DEFAULT_METRIC = "selection_rate"
+
+
+def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[str, Any]:
+    """Compute, judge, draw and store. Returns what `finish_report` takes; raises `CannotCompute`."""
+    run, plan = report.run, report.run.plan
+    progress(0, 4, "Reading the per-case results")
+    with in_words():
+        cases = per_case.read_cases_table(run.cases_digest)
+        progress(1, 4, "Computing metrics for each group and pair")
+        figures = figures_of(cases, plan, fairness.MIN_N)
+        by_min_n = {fairness.MIN_N: figures}
+        for limit in plan.bias_limits:
+            if limit["min_n"] not in by_min_n:
+                by_min_n[limit["min_n"]] = figures_of(cases, plan, limit["min_n"])
+    progress(2, 4, "Judging the locked limits")
+    summary = [judged(limit, by_min_n[limit["min_n"]]) for limit in plan.bias_limits]
+    progress(3, 4, "Drawing the charts")
+    drawn = draw(plan, by_min_n, summary)
+    results = {
+        "schema": SCHEMA,
+        "run": run.ref,
+        "plan": plan.ref,
+        "version": plan.version.ref,
+        "cases_digest": run.cases_digest,
+        "report": figures,
+        "limits": summary,
+        "charts": drawn,
+    }
+    digest = put_results(results)
+    progress(4, 4, "Stored")
+    return {
+        "results_digest": digest,
+        "cells_digest": figures["cells_digest"],
+        "chart_digest": main_chart(drawn, summary),
+        "summary": summary,
+        "verdict": overall(summary),
+    }
+
+
+def figures_of(cases: pa.Table, plan: Plan, min_n: int) -> dict[str, Any]:
+    """The report of `analysis.fairness` on the cases; pairs of columns where they make few enough groups."""
+    scored = (
+        per_case.SCORE in cases.column_names
+        and pc.min(cases[per_case.SCORE]).as_py() >= 0
+        and pc.max(cases[per_case.SCORE]).as_py() <= 1
+    )
+    columns = list(plan.group_columns)
+    sizes = [len(pc.unique(cases[name])) for name in columns]
+    crossed = len(columns) > 1 and all(a * b <= fairness.MAX_GROUPS for a, b in combinations(sizes, 2))
+    wanted = sorted(
+        {
+            (limit["metric"], limit["limit"], limit["rule"])
+            for limit in plan.bias_limits
+            if scored or not _needs_scores(limit["metric"])
+        }
+    )
+    return fairness.report(
+        cases,
+        per_case.LABEL,
+        per_case.PREDICTION,
+        per_case.SCORE if scored else None,
+        columns,
+        intersections=crossed,
+        min_n=min_n,
+        limits=[{"metric": m, "limit": limit, "rule": rule} for m, limit, rule in wanted],
+    )
+
+
+def _needs_scores(metric: str) -> bool:
+    return bool(set(DISPARITIES[metric][1]) & {"auc", "brier", "calibration_gap"})
+
+
+def _grouping(figures: dict[str, Any], column: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(g for g in figures["groupings"] if g["attributes"] == [column])
+    return found
+
+
+def judged(limit: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
+    """One locked limit held against the report: the pair that decides, its value, interval and n, and the verdict."""
+    kind, of, label = DISPARITIES[limit["metric"]]
+    line: dict[str, Any] = {
+        "id": limit["id"],
+        "what": f"{label} by {limit['column']}",
+        "metric": limit["metric"],
+        "kind": kind,
+        "column": limit["column"],
+        "limit": limit["limit"],
+        "rule": limit["rule"],
+        "min_n": limit["min_n"],
+        "value": "",
+        "low": "",
+        "high": "",
+        "pair": [],
+        "n": 0,
+        "pair_n": [],
+    }
+    grouping = _grouping(figures, limit["column"])
+    found = next(
+        (
+            each
+            for each in grouping["limits"]
+            if (each["metric"], each["limit"], each["rule"])
+            == (limit["metric"], float(limit["limit"]), limit["rule"])
+        ),
+        None,
+    )
+    if found is None:
+        sentence = f"Too little data to tell: {label} needs scores between 0 and 1, and the model gives none."
+        return line | {"verdict": str(Verdict.UNDECIDED), "sentence": sentence}
+    metric, pair = _deciding_pair(grouping, found, kind, of)
+    if pair is not None:
+        measured = pair[kind]
+        groups = {group["name"]: group for group in grouping["groups"]}
+        rests_on = [groups[name]["metrics"][metric]["n"] for name in (pair["a"], pair["b"])]
+        line |= {
+            "value": number(measured["value"]) or "",
+            "low": number(measured["low"]) or "",
+            "high": number(measured["high"]) or "",
+            "pair": [pair["a"], pair["b"]],
+            "n": sum(rests_on),
+            "pair_n": rests_on,
+        }
+    return line | {"verdict": found["verdict"], "sentence": found["sentence"]}
+
+
+def _deciding_pair(
+    grouping: dict[str, Any], found: dict[str, Any], kind: str, of: tuple[str, ...]
+) -> tuple[str, dict[str, Any] | None]:
+    """(metric, pair) behind the verdict: of the pairs that decide, else of all, the one farthest from equality."""
+    decisive = {tuple(each) for each in found["pairs"]}
+    every = [
+        (comparison["metric"], pair)
+        for comparison in grouping["comparisons"]
+        if comparison["metric"] in of
+        for pair in comparison["pairs"]
+        if pair[kind]["value"] is not None
+    ]
+    chosen = [(m, p) for m, p in every if (m, p["a"], p["b"]) in decisive] or every
+    if not chosen:
+        return of[0], None
+    return max(chosen, key=lambda item: item[1]["difference"]["value"])
+
+
+def overall(summary: list[dict[str, Any]]) -> str:
+    """Breached if any limit is, else undecided if any is, else within; empty when the plan sets no limits."""
+    found = {line["verdict"] for line in summary}
+    return next((str(v) for v in (Verdict.BREACHED, Verdict.UNDECIDED, Verdict.WITHIN) if v in found), "")
+
+
+def draw(
+    plan: Plan, by_min_n: dict[int, dict[str, Any]], summary: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """One forest plot per group column and metric that a limit judges (selection rate where none does), stored as SVG."""
+    wanted: dict[tuple[str, str], int] = {}
+    failing: dict[tuple[str, str], set[str]] = {}
+    for line in summary:
+        for metric in DISPARITIES[line["metric"]][1]:
+            key = (line["column"], metric)
+            wanted.setdefault(key, line["min_n"])
+            if line["verdict"] == Verdict.BREACHED:
+                failing.setdefault(key, set()).update(line["pair"])
+    for column in plan.group_columns:
+        if not any(column == c for c, _ in wanted):
+            wanted[column, DEFAULT_METRIC] = fairness.MIN_N
+    drawn = []
+    for (column, metric), min_n in wanted.items():
+        grouping = _grouping(by_min_n[min_n], column)
+        if metric not in grouping["groups"][0]["metrics"]:
+            continue
+        title = f"{LABELS[metric]} by {column}, with 95 % intervals"
+        marks = charts.marks(grouping, metric, min_n, sorted(failing.get((column, metric), ())))
+        svg = charts.forest(marks, title=title, axis=LABELS[metric]).svg
+        digest = blobs.put(svg.encode(), area=AREA).digest
+        drawn.append({"column": column, "metric": metric, "title": title, "digest": digest})
+    return drawn
+
+
+def main_chart(drawn: list[dict[str, Any]], summary: list[dict[str, Any]]) -> str:
+    """The digest of the chart that shows the worst verdict."""
+    for verdict in (Verdict.BREACHED, Verdict.UNDECIDED, Verdict.WITHIN):
+        for line in summary:
+            for chart in drawn:
+                shown = (line["column"], DISPARITIES[line["metric"]][1])
+                if line["verdict"] == verdict and chart["column"] == shown[0] and chart["metric"] in shown[1]:
+                    return str(chart["digest"])
+    return str(drawn[0]["digest"]) if drawn else ""

@@ -1,0 +1,103 @@
+"""A bias report as CSV: one line per group and metric, per pair of groups and metric, and per limit."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from apps.fairness.models import Report
+from apps.validations.stored import read_results
+
+COLUMNS = (
+    "line",
+    "grouping",
+    "group",
+    "compared_with",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "n",
+    "method",
+    "limit",
+    "rule",
+    "verdict",
+    "note",
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_csv(report: Report) -> str:
+    """The stored figures of a finished report, CRLF line ends, UTF-8. Texts that a spreadsheet would run are quoted."""
+    results = read_results(report.results_digest)
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, COLUMNS, restval="")
+    writer.writeheader()
+    figures = results["report"]
+    for grouping in [{"attributes": ["all"], "groups": [figures["overall"]]}, *figures["groupings"]]:
+        name = " x ".join(grouping["attributes"])
+        for group in grouping["groups"]:
+            for metric, estimate in group["metrics"].items():
+                writer.writerow(_estimate(name, group["name"], metric, estimate))
+        for comparison in grouping.get("comparisons", ()):
+            for pair in comparison["pairs"]:
+                for kind in ("difference", "ratio"):
+                    writer.writerow(_pair(name, comparison, pair, kind))
+    for line in results["limits"]:
+        writer.writerow(_limit(line))
+    return out.getvalue()
+
+
+def _estimate(grouping: str, group: str, metric: str, estimate: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "line": "group",
+        "grouping": _safe(grouping),
+        "group": _safe(group),
+        "metric": metric,
+        "value": estimate["value"],
+        "low": estimate["low"],
+        "high": estimate["high"],
+        "n": estimate["n"],
+        "method": estimate["method"],
+        "note": _safe(estimate["reason"]),
+    }
+
+
+def _pair(grouping: str, comparison: dict[str, Any], pair: dict[str, Any], kind: str) -> dict[str, Any]:
+    measured = pair[kind]
+    return {
+        "line": kind,
+        "grouping": _safe(grouping),
+        "group": _safe(pair["a"]),
+        "compared_with": _safe(pair["b"]),
+        "metric": comparison["metric"],
+        "value": measured["value"],
+        "low": measured["low"],
+        "high": measured["high"],
+        "method": "newcombe" if kind == "difference" else "katz log",
+        "note": "" if pair["judged"] else "too few cases to be judged",
+    }
+
+
+def _limit(line: dict[str, Any]) -> dict[str, Any]:
+    first, second = line["pair"] or ("", "")
+    return {
+        "line": "limit",
+        "grouping": _safe(line["column"]),
+        "group": _safe(first),
+        "compared_with": _safe(second),
+        "metric": line["metric"],
+        "value": line["value"],
+        "low": line["low"],
+        "high": line["high"],
+        "n": line["n"],
+        "limit": line["limit"],
+        "rule": line["rule"],
+        "verdict": line["verdict"],
+        "note": _safe(line["sentence"]),
+    }
+
+
+def _safe(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text

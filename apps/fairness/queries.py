@@ -1,0 +1,78 @@
+"""Reads of bias reports for pages, API and packs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.access import gate
+from apps.access.actors import Actor
+from apps.accounts.models import User
+from apps.core import blobs
+from apps.core.errors import NotVisible
+from apps.core.models import Job
+from apps.fairness.models import Report
+from apps.fairness.states import State
+from apps.quality.models import Deviation
+from apps.quality.queries import opened_by
+from apps.registry.models import Version
+from apps.validations.models import Run
+from apps.validations.stored import AREA, read_results
+
+RELATED = (
+    "run__plan__version__model",
+    "run__plan__version__intended_use",
+    "run__plan__test_data__dataset",
+    "requested_by",
+    "job",
+)
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """results: the stored JSON (numbers as text), empty until done; charts: {"title", "svg", …} in order."""
+
+    report: Report
+    job: Job | None
+    results: dict[str, Any]
+    charts: list[dict[str, Any]]
+    deviations: list[Deviation]
+
+
+def reports(
+    actor: Actor | User, *, version: Version | None = None, run: Run | None = None
+) -> QuerySet[Report]:
+    """Bias reports the person may see, newest first."""
+    rows = gate.visible(actor, Report).select_related(*RELATED)
+    if version is not None:
+        rows = rows.filter(run__plan__version=version)
+    return rows if run is None else rows.filter(run=run)
+
+
+def results_of(report: Report) -> dict[str, Any]:
+    """The stored results of a finished report, compared with their digest; {} until it is done."""
+    return read_results(report.results_digest) if report.state == State.DONE else {}
+
+
+def charts_of(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """The charts of a report's results with their SVG, compared with its digest: the same in page and PDF."""
+    return [
+        chart | {"svg": blobs.read(chart["digest"], area=AREA).decode()}
+        for chart in results.get("charts", ())
+    ]
+
+
+def report_page(actor: Actor | User, report_id: int) -> ReportPage:
+    report = reports(actor).filter(pk=report_id).first()
+    if report is None:
+        raise NotVisible
+    results = results_of(report)
+    return ReportPage(
+        report=report,
+        job=report.job,
+        results=results,
+        charts=charts_of(results),
+        deviations=list(opened_by(report)),
+    )
