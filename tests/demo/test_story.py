@@ -134,8 +134,8 @@ def test_the_first_version_looks_good_and_breaches_a_limit(reports: dict[str, di
     verdicts = [judge_report(Criterion(**c), report).verdict for c in story.CRITERIA]
     assert verdicts == ["met", "met", "not_met", "met"]
     assert report["verdict"] == "breached"
-    by_sex = next(g for g in report["groupings"] if "female" in str(g["groups"][0]["values"]))
-    assert "breached" in str(by_sex)
+    by_sex = next(g for g in report["groupings"] if g["attributes"] == ["sex"])
+    assert {limit["verdict"] for limit in by_sex["limits"]} == {"breached"}
 
 
 def test_the_second_version_meets_everything(reports: dict[str, dict]) -> None:
