@@ -33,3 +33,5 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"  # noqa: F405
 # On a shared Redis each test process, with the workers it starts, hears only its own jobs.
 CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": f"{_folder}:"}  # noqa: F405
+STATIC_ROOT = _folder / "static"  # WhiteNoise warns about a folder that is not there
+STATIC_ROOT.mkdir(exist_ok=True)
