@@ -10,13 +10,14 @@ from pathlib import Path
 import pikepdf
 import pytest
 
+from apps.core import native
 from apps.packs.render import Attachment, Chapter, Limits, RenderFailed, render_pack
-from apps.packs.render import native as native_module
 from apps.packs.render.fonts import visible_text
+from apps.packs.render.native import pdf_available
 from apps.packs.render.types import PdfUnavailable
 from tests.packs.sample import attachments, chapters, meta
 
-SHORT = Limits(cpu_seconds=4, wall_seconds=15, children=1)
+SHORT = Limits(cpu_seconds=6, wall_seconds=90, children=1)
 
 
 @pytest.fixture(scope="module")
@@ -251,13 +252,13 @@ def test_full_target_folder_leaves_nothing_half_written(tmp_path):
 
 
 def test_missing_library_is_one_sentence_with_a_command(tmp_path, monkeypatch):
-    monkeypatch.setattr(native_module, "SONAMES", ("libpango-of-nowhere.so.0",))
-    native_module.missing_libraries.cache_clear()
+    monkeypatch.setattr(native, "SONAMES", ("libpango-of-nowhere.so.0",))
+    pdf_available.cache_clear()
     try:
         with pytest.raises(PdfUnavailable, match=r"libpango-of-nowhere.* Install with: apt-get install"):
             render_pack(one("<p>x</p>"), meta=meta(), out=tmp_path / "a.pdf")
     finally:
-        native_module.missing_libraries.cache_clear()
+        pdf_available.cache_clear()
 
 
 def test_letter_paper_and_greek_language(tmp_path):

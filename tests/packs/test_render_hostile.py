@@ -17,7 +17,7 @@ from apps.packs.render import Chapter, Limits, RenderFailed, render_pack
 from apps.packs.render.pool import child_environment
 from tests.packs.sample import meta
 
-SHORT = Limits(cpu_seconds=4, wall_seconds=15, children=1)
+SHORT = Limits(cpu_seconds=6, wall_seconds=90, children=1)
 IMAGE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><title>x</title><image href="{}"/></svg>'
 )
@@ -107,7 +107,7 @@ def test_bombs_are_refused_quickly(html, sentence, tmp_path):
     start = time.monotonic()
     with pytest.raises(RenderFailed, match=sentence):
         render_pack(one(html), meta=meta(), out=out, limits=SHORT)
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 90
     assert not out.exists()
 
 
@@ -168,7 +168,7 @@ def test_children_die_with_a_killed_worker(tmp_path):
     worker = subprocess.Popen([sys.executable, str(script)], env=env, cwd=root)
     try:
         children: list[int] = []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not children and time.monotonic() < deadline:
             time.sleep(0.1)
             children = children_of(worker.pid)

@@ -245,11 +245,7 @@ def main() -> None:
     limit(int(sys.argv[1]), int(sys.argv[3]))
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
-    bootstrap = Path(sys.argv[2])
-    if bootstrap.exists():
-        preload = runpy.run_path(str(bootstrap), run_name="countersign_bootstrap").get("preload_native")
-        if preload is not None:
-            preload()
+    runpy.run_path(sys.argv[2])["preload_native"]()
     remarks = Remarks()
     logging.getLogger("weasyprint").addHandler(remarks)
     logging.getLogger("fontTools").setLevel(logging.ERROR)

@@ -1,55 +1,28 @@
-"""The native libraries WeasyPrint needs, looked for without importing WeasyPrint."""
+"""Whether PDF can be made on this machine, asked without importing WeasyPrint."""
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
-import runpy
 from functools import cache
 from pathlib import Path
 
+from apps.core import native
+
 from .types import PdfUnavailable
 
-ROOT = Path(__file__).resolve().parents[3]
-BOOTSTRAP = ROOT / "portal" / "bootstrap.py"
-SONAMES = (
-    "libgobject-2.0.so.0",
-    "libpango-1.0.so.0",
-    "libharfbuzz.so.0",
-    "libharfbuzz-subset.so.0",
-    "libfontconfig.so.1",
-    "libpangoft2-1.0.so.0",
-)
+LOADER = Path(native.__file__)  # the layout process loads it by path, so that it needs nothing of the project
 INSTALL = (
     "apt-get install --no-install-recommends "
     "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 libfontconfig1"
 )
 
 
-def preload(bootstrap: Path = BOOTSTRAP) -> None:
-    """Load libraries unpacked into `.native/`, by the bootstrap's own function where it has one."""
-    if bootstrap.exists():
-        found = runpy.run_path(str(bootstrap), run_name="countersign_bootstrap").get("preload_native")
-        if found is not None:
-            found()
-
-
 @cache
-def missing_libraries() -> tuple[str, ...]:
-    """Names of the shared libraries that cannot be loaded; empty when PDF works here."""
-    preload()
-    missing = []
-    for name in SONAMES:
-        try:
-            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
-        except OSError:
-            missing.append(name)
-    return tuple(missing)
-
-
 def pdf_available() -> str:
-    """Empty when PDF can be made here, else one sentence with the command that helps."""
-    missing = missing_libraries()
+    """Empty when PDF can be made here, else one sentence with the command that helps.
+
+    Worker and web server do not pass through `manage.py`, so libraries unpacked into `.native/` are loaded here.
+    """
+    missing = native.preload_native()
     if not missing:
         return ""
     return f"PDF is off: {', '.join(missing)} cannot be loaded. Install with: {INSTALL}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from .native import BOOTSTRAP
+from .native import LOADER
 from .types import Limits, RenderFailed
 
 CHILD = Path(__file__).with_name("child.py")
@@ -51,7 +51,7 @@ class ChildProcess:
                 "-B",
                 str(CHILD),
                 str(limits.memory_bytes),
-                str(BOOTSTRAP),
+                str(LOADER),
                 str(os.getpid()),
             ],
             stdin=subprocess.PIPE,
