@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.trail import keys as key_files
-from apps.trail import triggers
+from apps.trail import triggers, witness
 from apps.trail.current import current_act_id
 from apps.trail.detectors import accounts, log, rows
 from apps.trail.findings import Finding, Result, Session
@@ -51,17 +52,32 @@ def verify(progress: Progress | None = None, *, since: int = 0) -> Result:
 
     `since`: size of an earlier checkpoint; entries and rows sealed before it are then not read again.
     """
+    witnessed = _witnessed()
     with snapshot() as own:
-        result = _verify(own, progress, since)
+        result = _verify(own, progress, since, witnessed)
         shared = own.in_atomic_block and own.vendor == "postgresql"
         if result.findings and shared:
             # Each statement of this transaction saw its own moment: a fault is what stands at both looks.
-            again = set(_verify(own, None, since).findings)
+            again = set(_verify(own, None, since, _witnessed()).findings)
             result.findings = [finding for finding in result.findings if finding in again]
         return result
 
 
-def _verify(own: BaseDatabaseWrapper, progress: Progress | None, since: int) -> Result:
+def _witnessed() -> list[dict[str, Any]] | str:
+    """The witness copy, or why it cannot be read.
+
+    Read before the database is looked at: the copy is written after the commit, so what it holds is there by then.
+    """
+    row = Log.objects.order_by("pk").last()
+    try:
+        return list(witness.lines(row.origin)) if row else []
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        return str(error)
+
+
+def _verify(
+    own: BaseDatabaseWrapper, progress: Progress | None, since: int, witnessed: list[dict[str, Any]] | str
+) -> Result:
     result = Result()
     keys = _keys(own, result)
     if keys is None:
@@ -69,9 +85,12 @@ def _verify(own: BaseDatabaseWrapper, progress: Progress | None, since: int) -> 
     if since and not Checkpoint.objects.using(own.alias).filter(size=since).exists():
         raise UnknownCheckpoint(f"No checkpoint was signed at {since} entries.")
     session = Session(own, keys, current_act_id(), since, progress, result)
+    if isinstance(witnessed, str):
+        session.report("witness", "witness", None, "", f"the witness copy cannot be read: {witnessed}")
+        witnessed = []
     for table, name, fault in triggers.faults(own):
         session.report("triggers", table, None, "", f"trigger {name}: {fault}")
-    log.run(session)
+    log.run(session, witnessed)
     rows.run(session)
     accounts.run(session)
     return result

@@ -221,6 +221,23 @@ def insert_a_forged_entry_and_queue_it():
     return forged
 
 
+@attack("row", "trail_entry", "table_name", unsealed=True)
+def insert_a_row_entry_of_no_table():
+    sql(FORGED, row_entry().pk)
+    forged = one("SELECT max(id) FROM trail_entry")
+    sql("UPDATE trail_entry SET table_name = '' WHERE id = %s", forged)
+    sql("INSERT INTO trail_pending (entry_id) VALUES (%s)", forged)
+    return forged
+
+
+@attack("inserted", "trail_entry", "row_id", unsealed=True)
+def insert_a_second_entry_for_a_row():
+    sql(FORGED, row_entry().pk)
+    forged = one("SELECT max(id) FROM trail_entry")
+    sql("INSERT INTO trail_pending (entry_id) VALUES (%s)", forged)
+    return forged
+
+
 @attack("order", "trail_leaf", "entry_id")
 def swap_two_leaves():
     sql('UPDATE trail_leaf SET "index" = -1 WHERE "index" = 2')

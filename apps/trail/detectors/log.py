@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from apps.trail import notes, witness
+from apps.trail import notes
 from apps.trail.detectors import accounts
 from apps.trail.findings import Session
 from apps.trail.merkle import Range
@@ -30,15 +30,15 @@ _REPEATED = {
 }
 
 
-def run(session: Session) -> None:
-    """Everything about the log itself, in one pass over the leaves."""
-    marks = _marks(session)
+def run(session: Session, witnessed: list[dict[str, Any]]) -> None:
+    """Everything about the log itself, in one pass over the leaves. `witnessed`: lines of the witness copy."""
+    marks = _marks(session, witnessed)
     _walk(session, marks)
     _queue(session)
     _gaps(session)
 
 
-def _marks(session: Session) -> dict[int, list[tuple[str, str]]]:
+def _marks(session: Session, witnessed: list[dict[str, Any]]) -> dict[int, list[tuple[str, str]]]:
     """size -> [(where, root hex)] of every checkpoint whose note and columns hold, here and at the witness."""
     marks: dict[int, list[tuple[str, str]]] = {}
     public = session.keys.public()
@@ -58,11 +58,6 @@ def _marks(session: Session) -> dict[int, list[tuple[str, str]]]:
         if frontier != root:
             session.report("checkpoint", CHECKPOINT, row.size, "frontier", "does not give the signed root")
         marks.setdefault(row.size, []).append((CHECKPOINT, root))
-    try:
-        witnessed = list(witness.lines(session.keys.origin))
-    except ValueError as error:
-        session.report("witness", "witness", None, "", f"the witness copy cannot be read: {error}")
-        witnessed = []
     for line in witnessed:
         session.count("witnessed")
         try:

@@ -18,7 +18,14 @@ from apps.trail.watched import Watched, history_models, watched_tables
 
 def run(session: Session) -> None:
     first = _first_entry(session)
-    for one in watched_tables():
+    watched = watched_tables()
+    known = ", ".join(f"'{one.table}'" for one in watched)
+    strangers = f"SELECT id FROM trail_entry WHERE kind = 'row' AND table_name NOT IN ({known}) ORDER BY id"
+    for (entry_id,) in session.stream(strangers):
+        session.report(
+            "row", "trail_entry", entry_id, "table_name", "a row entry of a table that is not watched"
+        )
+    for one in watched:
         older = _against_entries(session, one, first)
         if one.history:
             assert one.model is not None
