@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from apps.analysis.canonical import literal
+from apps.analysis.canonical import identifier, literal
 from apps.analysis.errors import InputError
 from apps.analysis.readers import Table
 
@@ -16,7 +16,7 @@ MAX_VALUES = 60
 
 @dataclass(frozen=True)
 class Prepared:
-    """The view `prepared` of the table's connection, and what its columns mean.
+    """The table `prepared` of the table's connection, and what its columns mean.
 
     Columns: `g0`, `g1` … canonical text of the group attributes ("" where missing), `y` label and `p`
     prediction (1 positive, 0 negative, int8), and `s` score (double in 0..1) where there is one.
@@ -38,7 +38,7 @@ def prepare(
     positive: object = 1,
     threshold: float | None = None,
 ) -> Prepared:
-    """Check the named columns and create the view `prepared`.
+    """Check the named columns and create the table `prepared`.
 
     Without a prediction column the prediction is `score >= threshold`. Raises `InputError` for: no rows,
     missing columns, missing or non-binary labels or predictions, scores that are missing, not numbers or
@@ -56,37 +56,54 @@ def prepare(
     named = [label, *([prediction] if prediction else []), *([score] if score else []), *groups]
     columns = {name: table.column(name) for name in named}
 
-    values = _values(table, label, "label")
+    texts = {name: _texts(table, name, i) for i, name in enumerate(dict.fromkeys([*groups, label]))}
+    values = _two_values(table, texts, label, "label")
     if prediction is not None:
-        values = values | _values(table, prediction, "prediction")
+        texts.setdefault(prediction, _texts(table, prediction, len(texts)))
+        values = values | _two_values(table, texts, prediction, "prediction")
     yes = _positive(values, positive, label)
     if score is not None:
         _check_scores(table, score)
     for group in groups:
-        _check_group(table, group)
+        _check_group(table, texts, group)
 
-    parts = [f"coalesce({columns[name].text}, '') AS g{i}" for i, name in enumerate(groups)]
-    parts.append(f"CAST({columns[label].text} = {literal(yes)} AS TINYINT) AS y")
+    parts = [f"coalesce({texts[name]}.t, '') AS g{i}" for i, name in enumerate(groups)]
+    parts.append(f"CAST({texts[label]}.t = {literal(yes)} AS TINYINT) AS y")
     if prediction is not None:
-        parts.append(f"CAST({columns[prediction].text} = {literal(yes)} AS TINYINT) AS p")
+        parts.append(f"CAST({texts[prediction]}.t = {literal(yes)} AS TINYINT) AS p")
     else:
         number = columns[cast(str, score)].number
         parts.append(f"CAST({number} >= {float(cast(float, threshold))!r}::DOUBLE AS TINYINT) AS p")
     if score is not None:
         parts.append(f"{columns[score].number} AS s")
-    # A table, not a view: the canonical texts are worked out once, then counted and ranked.
-    table.con.execute(f"CREATE OR REPLACE TEMP TABLE prepared AS SELECT {', '.join(parts)} FROM data")
+    joins = " ".join(
+        f"JOIN {alias} ON data.{identifier(name)} IS NOT DISTINCT FROM {alias}.raw"
+        for name, alias in texts.items()
+    )
+    table.all(f"CREATE OR REPLACE TEMP TABLE prepared AS SELECT {', '.join(parts)} FROM data {joins}")
     others = sorted(values - {yes})
     return Prepared(groups, score is not None, yes, others[0] if others else None, table.rows)
 
 
-def _values(table: Table, name: str, role: str) -> set[str]:
+def _texts(table: Table, name: str, i: int) -> str:
+    """A table `raw`, `t`, `n` of the column's different values, their canonical text and counts; returns its name.
+
+    Working out the text of each different value, not of each cell, is what makes a million rows quick.
+    """
+    column = identifier(name)
+    table.all(
+        f"CREATE OR REPLACE TEMP TABLE texts{i} AS SELECT {column} AS raw, {table.column(name).text} AS t, n"
+        f" FROM (SELECT {column}, count(*) AS n FROM data GROUP BY {column})"
+    )
+    return f"texts{i}"
+
+
+def _two_values(table: Table, texts: dict[str, str], name: str, role: str) -> set[str]:
     """The one or two canonical values of a label or prediction column."""
-    text = table.column(name).text
-    missing = table.all(f"SELECT count(*) FROM data WHERE {text} IS NULL")[0][0]
+    missing = table.all(f"SELECT coalesce(sum(n), 0)::BIGINT FROM {texts[name]} WHERE t IS NULL")[0][0]
     if missing:
         raise InputError(f"The {role} column “{name}” is empty in {missing:,} of {table.rows:,} rows.")
-    found = [row[0] for row in table.all(f"SELECT DISTINCT {text} AS v FROM data LIMIT 4")]
+    found = [row[0] for row in table.all(f"SELECT DISTINCT t FROM {texts[name]} LIMIT 3")]
     if len(found) > 2:
         raise InputError(f"The {role} column “{name}” is not binary: it has more than two values.")
     return set(found)
@@ -97,15 +114,18 @@ def _positive(values: set[str], positive: object, label: str) -> str:
         raise InputError(
             f"Labels and predictions do not use the same two values: {', '.join(sorted(values))}."
         )
-    wanted = {True: "true", False: "false"}.get(positive) if isinstance(positive, bool) else str(positive)
+    wanted = str(positive).lower() if isinstance(positive, bool) else str(positive)
+    try:
+        if float(wanted).is_integer():
+            wanted = str(int(float(wanted)))  # 1.0 is the value 1, as in the canonical text
+    except (ValueError, OverflowError):
+        wanted = wanted.strip()
     if wanted in values:
-        return str(wanted)
-    if values <= {"true", "false"} and wanted in {"1", "true", "True"}:
+        return wanted
+    if values <= {"true", "false"} and wanted in {"1", "True"}:
         return "true"
     if values == {"0"} and wanted == "1":
         return "1"  # no positive case at all: rates that need one say so themselves
-    if isinstance(positive, float) and positive.is_integer() and str(int(positive)) in values:
-        return str(int(positive))
     raise InputError(
         f"Neither “{label}” nor the predictions hold the positive value {wanted}; "
         f"they hold {', '.join(sorted(values))}."
@@ -125,9 +145,8 @@ def _check_scores(table: Table, score: str) -> None:
         raise InputError(f"The score column “{score}” lies outside 0 to 1 in {outside:,} rows.")
 
 
-def _check_group(table: Table, group: str) -> None:
-    text = table.column(group).text
-    found = table.all(f"SELECT count(DISTINCT coalesce({text}, '')) FROM data")[0][0]
+def _check_group(table: Table, texts: dict[str, str], group: str) -> None:
+    found = table.all(f"SELECT count(DISTINCT coalesce(t, '')) FROM {texts[group]}")[0][0]
     if found > MAX_VALUES:
         raise InputError(
             f"The group column “{group}” has {found:,} values; at most {MAX_VALUES} groups are compared. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.analysis.canonical import literal
+from apps.analysis.canonical import identifier, literal
 from apps.analysis.errors import InputError
 from apps.analysis.jsonform import engine
 from apps.analysis.readers import Column, Table, open_table
@@ -33,7 +33,6 @@ WORDS = (
 )
 # Numbers that often do, counted where they are the lowest or highest value of the column.
 NUMBERS = ("-9", "-99", "-999", "-9999", "999", "9999", "99999")
-_BATCH = 64
 
 
 def profile(source: Any, *, threads: int = 1) -> dict[str, Any]:
@@ -59,65 +58,43 @@ def describe(source: Any, *, threads: int = 1) -> tuple[dict[str, Any], Digests]
 def _profile(table: Table, digests: Digests) -> dict[str, Any]:
     if table.rows == 0:
         raise InputError("The table has a header but no rows.")
-    columns: list[dict[str, Any]] = []
-    for start in range(0, len(table.columns), _BATCH):
-        batch = table.columns[start : start + _BATCH]
-        # Each cell's canonical text and number are worked out once, then read by every query of the batch.
-        cells = ", ".join(f"{c.text} AS t{i}, {c.number} AS v{i}" for i, c in enumerate(batch))
-        table.con.execute(f"CREATE OR REPLACE TEMP TABLE canon AS SELECT {cells} FROM data").fetchall()
-        figures = table.all(f"SELECT {', '.join(_figures(i) for i in range(len(batch)))} FROM canon")[0]
-        width = len(figures) // len(batch)
-        for i, column in enumerate(batch):
-            columns.append(_column(table, column, i, figures[i * width : (i + 1) * width]))
     return {
         "schema": SCHEMA,
         "rows": table.rows,
         "duplicate_rows": table.rows - len(digests),
         "format": table.format,
-        "columns": columns,
+        "columns": [_column(table, column) for column in table.columns],
         "engine": engine(),
     }
 
 
-def _figures(i: int) -> str:
-    text, number = f"t{i}", f"v{i}"
+def _column(table: Table, column: Column) -> dict[str, Any]:
+    _count_values(table, column)
     words = ", ".join(literal(word) for word in WORDS)
-    quantiles = ", ".join(str(q) for q in QUANTILES)
-    return ", ".join(
-        (
-            f"count({text})",
-            f"count(DISTINCT {text})",
-            f"count(*) FILTER (lower({text}) IN ({words}))",
-            f"count({number})",
-            f"count(*) FILTER (regexp_full_match({text}, '-?[0-9]+'))",
-            f"count(*) FILTER ({text} IN ('true', 'false'))",
-            f"count(*) FILTER (regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}'))",
-            f"count(*) FILTER (regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}} [0-9:.]+'))",
-            f"min({text})",
-            f"max({text})",
-            f"min({number})",
-            f"max({number})",
-            f"avg({number})",
-            f"stddev_samp({number})",
-            f"quantile_cont({number}, [{quantiles}])",
-        )
-    )
-
-
-def _column(table: Table, column: Column, i: int, figures: tuple[Any, ...]) -> dict[str, Any]:
-    filled, distinct, words, numbers, integers, booleans, dates, times = figures[:8]
-    known = filled - words
+    filled, distinct, known, booleans, dates, times = table.all(
+        "SELECT coalesce(sum(n), 0)::BIGINT, count(t),"
+        f" coalesce(sum(n) FILTER (lower(t::VARCHAR) NOT IN ({words})), 0)::BIGINT,"
+        " coalesce(sum(n) FILTER (t::VARCHAR IN ('true', 'false')), 0)::BIGINT,"
+        " coalesce(sum(n) FILTER (regexp_full_match(t::VARCHAR, '[0-9]{4}-[0-9]{2}-[0-9]{2}')), 0)::BIGINT,"
+        " coalesce(sum(n) FILTER (regexp_full_match(t::VARCHAR, '[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]+')), 0)::BIGINT"
+        " FROM counted WHERE t IS NOT NULL"
+        if not column.numeric
+        else "SELECT sum(n)::BIGINT, count(t), sum(n)::BIGINT, 0, 0, 0 FROM counted WHERE t IS NOT NULL"
+    )[0]
+    filled, known = filled or 0, known or 0
+    numbers, whole, low, high, mean, sd, quantiles = _numbers(table, column)
     kind = "text"
     if known == 0:
         kind = "empty" if filled == 0 else "text"
-    elif column.type == "BOOLEAN" or booleans == known:
+    elif booleans == known:
         kind = "boolean"
     elif numbers == known:
-        kind = "integer" if integers == known else "number"
+        kind = "integer" if whole == known else "number"
     elif dates == known:
         kind = "date"
     elif dates + times == known:
         kind = "time"
+    text = Column("t", column.type).text if column.numeric else "t"
     found: dict[str, Any] = {
         "name": column.name,
         "type": kind,
@@ -125,18 +102,46 @@ def _column(table: Table, column: Column, i: int, figures: tuple[Any, ...]) -> d
         "n": filled,
         "missing": table.rows - filled,
         "distinct": distinct,
-        "top": _top(table, i),
-        "sentinels": _sentinels(table, i, kind, words, figures[10:12]),
+        "top": _values(table, text, "true", TOP),
+        "sentinels": [],
     }
+    suspects = [f"lower(t::VARCHAR) IN ({words})"] if known < filled else []
     if kind in ("integer", "number"):
-        low, high, mean, sd, quantiles = figures[10:15]
         found |= {"min": low, "max": high, "mean": _round(mean), "sd": _round(sd)}
         found["quantiles"] = {f"{q:.2f}": _round(v) for q, v in zip(QUANTILES, quantiles, strict=True)}
-        found["edges"], found["bars"] = _histogram(table, i, low, high)
+        found["edges"], found["bars"] = _histogram(table, column, low, high, numbers)
+        ends = [number for number in NUMBERS if float(number) in (low, high)]
+        suspects += [f"{text} = {literal(number)}" for number in ends]
     else:
-        found |= {"min": figures[8], "max": figures[9]}
+        found["min"], found["max"] = table.all(f"SELECT min({text}), max({text}) FROM counted")[0]
         found["bars"] = [value["n"] for value in found["top"]]
+    if suspects:
+        found["sentinels"] = _values(table, text, " OR ".join(suspects), len(WORDS) + len(NUMBERS))
     return found
+
+
+def _count_values(table: Table, column: Column) -> None:
+    """The table `counted`: each different value `t` (a number, or canonical text) and its number of cells `n`.
+
+    Counting first, then working out the canonical text of what is different, costs a fraction of the reverse.
+    """
+    name = identifier(column.name)
+    sql = f"SELECT {name}, count(*) AS n FROM data GROUP BY {name}"
+    if column.numeric:
+        missing = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END" if column.floating else name
+        sql = f"SELECT {missing} AS t, n FROM ({sql})"
+    else:
+        sql = f"SELECT {column.text} AS t, sum(n)::BIGINT AS n FROM ({sql}) GROUP BY t"
+    table.all(f"CREATE OR REPLACE TEMP TABLE counted AS {sql}")
+
+
+def _numbers(table: Table, column: Column) -> tuple[Any, ...]:
+    """Count, count of whole ones, min, max, mean, standard deviation and quantiles of a column's numbers."""
+    quantiles = ", ".join(str(q) for q in QUANTILES)
+    return table.all(
+        "SELECT count(v), count(*) FILTER (v = trunc(v) AND abs(v) < 1e15), min(v), max(v), avg(v), stddev_samp(v),"
+        f" quantile_cont(v, [{quantiles}]) FROM (SELECT {column.number} AS v FROM data)"
+    )[0]
 
 
 def _round(value: float | None) -> float | None:
@@ -144,38 +149,27 @@ def _round(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.12g}")
 
 
-def _top(table: Table, i: int) -> list[dict[str, Any]]:
+def _values(table: Table, text: str, where: str, limit: int) -> list[dict[str, Any]]:
+    """The most frequent values that meet a condition, ties in order of their text."""
+    # Numbers are put into words only when they may be among the first.
     sql = (
-        f"SELECT v, count(*) AS n FROM (SELECT t{i} AS v FROM canon) WHERE v IS NOT NULL"
-        f" GROUP BY v ORDER BY n DESC, v LIMIT {TOP}"
+        f"SELECT {text} AS v, n FROM counted WHERE t IS NOT NULL AND ({where})"
+        f" QUALIFY rank() OVER (ORDER BY n DESC) <= {limit} ORDER BY n DESC, v LIMIT {limit}"
     )
     return [{"value": value, "n": n} for value, n in table.all(sql)]
 
 
-def _sentinels(table: Table, i: int, kind: str, words: int, ends: tuple[Any, ...]) -> list[dict[str, Any]]:
-    if not words and kind not in ("integer", "number"):
-        return []
-    suspects = [f"lower(v) IN ({', '.join(literal(word) for word in WORDS)})"] if words else []
-    if kind in ("integer", "number"):
-        numbers = ", ".join(literal(number) for number in NUMBERS)
-        bounds = ", ".join(literal(f"{end:.0f}") for end in ends)
-        suspects.append(f"(v IN ({numbers}) AND v IN ({bounds}))")
-    sql = (
-        f"SELECT v, count(*) AS n FROM (SELECT t{i} AS v FROM canon)"
-        f" WHERE {' OR '.join(suspects)} GROUP BY v ORDER BY n DESC, v"
-    )
-    return [{"value": value, "n": n} for value, n in table.all(sql)]
-
-
-def _histogram(table: Table, i: int, low: float, high: float) -> tuple[list[float], list[int]]:
+def _histogram(
+    table: Table, column: Column, low: float, high: float, n: int
+) -> tuple[list[float], list[int]]:
     """Edges (one more than bars) and counts of equal bins; one bar where all values are equal."""
     if low == high:
-        return [low, high], [table.all(f"SELECT count(v{i}) FROM canon")[0][0]]
+        return [low, high], [n]
     width = (high - low) / BARS
     place = f"least({BARS - 1}, CAST(floor((v - {low!r}::DOUBLE) / {width!r}::DOUBLE) AS INTEGER))"
-    values = f"SELECT v{i} AS v FROM canon"
-    counted = dict(
+    values = f"SELECT {column.number} AS v FROM data"
+    bars = dict(
         table.all(f"SELECT {place} AS bar, count(*) FROM ({values}) WHERE v IS NOT NULL GROUP BY bar")
     )
     edges = [low + bar * width for bar in range(BARS)] + [high]
-    return edges, [counted.get(bar, 0) for bar in range(BARS)]
+    return edges, [bars.get(bar, 0) for bar in range(BARS)]

@@ -30,7 +30,7 @@ _NESTED = ("STRUCT", "MAP", "UNION", "BLOB", "VARIANT", "BIT")
 
 @dataclass(frozen=True)
 class Column:
-    """A column and its DuckDB type; every column of a CSV file is VARCHAR."""
+    """A column and its DuckDB type; in a CSV file BIGINT or DOUBLE where every cell is such a number, else VARCHAR."""
 
     name: str
     type: str
@@ -44,6 +44,16 @@ class Column:
     def number(self) -> str:
         """SQL for the cell as a finite DOUBLE, else NULL."""
         return canonical.number(self.name, self.type)
+
+    @property
+    def floating(self) -> bool:
+        """Whether cells are floating-point numbers, among which NaN is missing."""
+        return self.type in ("DOUBLE", "FLOAT")
+
+    @property
+    def numeric(self) -> bool:
+        """Whether cells are stored as integers or floating-point numbers."""
+        return self.floating or self.type in canonical.INTEGERS
 
 
 @dataclass(frozen=True)
@@ -157,10 +167,35 @@ def _open_csv(con: duckdb.DuckDBPyConnection, path: Path, head: bytes) -> None:
     _check_names(names)
     columns = ", ".join(f"{canonical.literal(name)}: 'VARCHAR'" for name in names)
     con.execute(
-        f"CREATE TABLE data AS SELECT * FROM read_csv({canonical.literal(str(path))}, auto_detect=false,"
+        f"CREATE TABLE lines AS SELECT * FROM read_csv({canonical.literal(str(path))}, auto_detect=false,"
         f" header=true, delim={canonical.literal(delimiter)}, quote='\"', escape='\"', columns={{{columns}}},"
         " compression='none', strict_mode=true, null_padding=false, max_line_size=16777216)"
     )
+    con.execute(f"CREATE VIEW data AS SELECT {', '.join(_typed(con, names))} FROM lines")
+
+
+def _typed(con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[str]:
+    """SQL per column: cast where every cell is a number that the type holds exactly, so canonical texts stay the same.
+
+    A look at the first rows spares the columns that are plainly text.
+    """
+    columns = [canonical.identifier(name) for name in names]
+    kinds = (canonical.SHORT_INTEGER, canonical.SHORT_DECIMAL)
+    checks = [
+        f"bool_and(regexp_full_match({c}, '{kind}')) FILTER ({c} <> '')" for c in columns for kind in kinds
+    ]
+    first = con.execute(f"SELECT {', '.join(checks)} FROM (SELECT * FROM lines LIMIT 1000)").fetchall()[0]
+    asked = [check if answer else "false" for check, answer in zip(checks, first, strict=True)]
+    answers = con.execute(f"SELECT {', '.join(asked)}, count(*) FROM lines").fetchall()[0]
+    typed = []
+    for i, column in enumerate(columns):
+        whole, decimal = answers[2 * i : 2 * i + 2]
+        if whole or decimal:
+            kind = "BIGINT" if whole else "DOUBLE"
+            typed.append(f"CAST(nullif({column}, '') AS {kind}) AS {column}")
+        else:
+            typed.append(column)
+    return typed
 
 
 def _check_text(path: Path) -> None:
