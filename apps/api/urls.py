@@ -4,11 +4,15 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-router = SimpleRouter()
+from apps.api.v1 import gate
+
+router = SimpleRouter(trailing_slash=False)
+for module in (gate,):
+    module.register(router)
 
 app_name = "api"
 urlpatterns = [
-    path("v1/", include(router.urls)),
+    path("v1/", include([*gate.urlpatterns, *router.urls])),
     path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("v1/docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
 ]

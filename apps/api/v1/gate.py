@@ -1,0 +1,246 @@
+"""The release gate: evaluation, signatures, and "may this digest deploy?"."""
+
+from __future__ import annotations
+
+import re
+
+from django.conf import settings
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.access.gate import visible
+from apps.access.signing import SignatureInput, content_digest, content_of
+from apps.api.auth import actor_of
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts
+from apps.approvals import acts
+from apps.approvals.evaluation import evaluate, for_viewer
+from apps.approvals.models import Gate, Slot
+from apps.approvals.queries import may_deploy
+from apps.core import blobs
+from apps.core.errors import BadInput, NotVisible
+from apps.registry.models import Version
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class RowOut(serializers.Serializer):
+    code = serializers.CharField()
+    title = serializers.CharField()
+    clause = serializers.CharField()
+    state = serializers.CharField()
+    evidence = serializers.CharField(source="outcome.evidence")
+    why = serializers.CharField(source="outcome.why")
+    rule = serializers.CharField(source="outcome.rule")
+    refs = serializers.ListField(source="outcome.refs")
+    digests = serializers.ListField(source="outcome.digests")
+    eligible = serializers.ListField(source="who")
+    slot = serializers.IntegerField(source="slot.pk", default=None, allow_null=True)
+
+
+class EvaluationOut(serializers.Serializer):
+    version = serializers.CharField(source="version.ref")
+    state = serializers.CharField(source="version.state")
+    gate = serializers.IntegerField(source="gate.pk", default=None, allow_null=True)
+    template = serializers.SerializerMethodField()
+    headline = serializers.CharField()
+    rows = RowOut(many=True)
+
+    def get_template(self, evaluation) -> str:
+        return f"{evaluation.template['name']} v{evaluation.template['version']}"
+
+
+class SlotOut(serializers.ModelSerializer):
+    gate = serializers.CharField(source="gate.ref")
+    digest = serializers.SerializerMethodField()
+    content = serializers.SerializerMethodField()
+    version_state = serializers.CharField(source="gate.version.state")
+    allowed_acts = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Slot
+        fields = ["id", "gate", "code", "state", "digest", "content", "version_state", "allowed_acts"]
+
+    def get_digest(self, slot) -> str:
+        return content_digest(slot)
+
+    def get_content(self, slot) -> dict:
+        return content_of(slot)
+
+    def get_allowed_acts(self, slot) -> list:
+        return [
+            v
+            for v in allowed_acts(actor_of(self.context["request"]), slot)
+            if v["act"].endswith(f"sign_{slot.code}")
+        ]
+
+
+class GateOut(serializers.ModelSerializer):
+    version = serializers.CharField(source="version.ref")
+
+    class Meta:
+        model = Gate
+        fields = ["id", "version", "kind", "template", "state", "opened_at", "decided_at"]
+
+
+class MinuteInput(serializers.Serializer):
+    number = serializers.CharField(max_length=60)
+    held_on = serializers.DateField()
+    file = serializers.FileField()
+
+
+SIGN = {
+    "approval": acts.sign_approval,
+    "responsibility": acts.sign_responsibility,
+    "review": acts.sign_review,
+    "security": acts.sign_security,
+}
+
+
+class Slots(GateViewSet):
+    """Signature slots of release gates. Signing asks the digest that was shown and the password; no token signs."""
+
+    model = Slot
+    serializer_class = SlotOut
+    select_related = ("gate__version__model", "gate__version__intended_use", "signature")
+
+    @extend_schema(request=SignatureFields, responses=SlotOut, parameters=[IDEMPOTENCY], tags=["gate"])
+    @action(detail=True, methods=["post"])
+    def sign(self, request, pk=None):
+        """Sign or reject this slot."""
+        slot = self.get_object()
+        given = self.given(SignatureFields)
+        signature = SignatureInput(
+            digest=given["digest"], password=given["password"], decision=given["decision"]
+        )
+        SIGN[slot.code](self.actor, slot.pk, reason=given["reason"], signature=signature, **self.key())
+        return self.answer(self.get_object())
+
+
+class Gates(GateViewSet):
+    """Release gates (G7)."""
+
+    model = Gate
+    serializer_class = GateOut
+    select_related = ("version__model",)
+
+    @extend_schema(request=None, responses={202: GateOut}, parameters=[IDEMPOTENCY], tags=["gate"])
+    @action(detail=True, methods=["post"], url_path="verify-trail")
+    def verify_trail(self, request, pk=None):
+        """Have the whole trail verified; the result becomes a row of the evaluation."""
+        return self.answer(
+            acts.request_verification(self.actor, self.get_object().pk, **self.key()), status=202
+        )
+
+    @extend_schema(
+        request={"multipart/form-data": MinuteInput},
+        responses={201: GateOut},
+        parameters=[IDEMPOTENCY],
+        tags=["gate"],
+    )
+    @action(detail=True, methods=["post"], parser_classes=[MultiPartParser])
+    def minute(self, request, pk=None):
+        """Record the review board's minute (high tier)."""
+        gate = self.get_object()
+        given = self.given(MinuteInput)
+        blob = blobs.put(given["file"], limit=settings.UPLOAD_LIMIT_FILE)
+        acts.record_minute(
+            self.actor,
+            gate.pk,
+            number=given["number"],
+            held_on=given["held_on"],
+            file_name=given["file"].name,
+            file_digest=blob.digest,
+            **self.key(),
+        )
+        return self.answer(self.get_object(), status=201)
+
+
+def version_or_404(actor, pk) -> Version:
+    found = visible(actor, Version).select_related("model", "intended_use").filter(pk=pk).first()
+    if found is None:
+        raise NotVisible()
+    return found
+
+
+class VersionGate(APIView):
+    """The evaluation of one version's release gate, as you see it; POST opens the gate."""
+
+    @extend_schema(responses=EvaluationOut, tags=["gate"])
+    def get(self, request, pk: int):
+        actor = actor_of(request)
+        return Response(EvaluationOut(for_viewer(evaluate(version_or_404(actor, pk)), actor)).data)
+
+    @extend_schema(request=None, responses={201: GateOut}, parameters=[IDEMPOTENCY], tags=["gate"])
+    def post(self, request, pk: int):
+        actor = actor_of(request)
+        key = request.headers.get("Idempotency-Key", "")
+        gate = acts.open_gate(actor, version_or_404(actor, pk).pk, idempotency_key=key)
+        return Response(GateOut(gate).data, status=201)
+
+
+class Suspend(APIView):
+    """Stop a released version."""
+
+    @extend_schema(
+        request=ReasonInput, responses={200: EvaluationOut}, parameters=[IDEMPOTENCY], tags=["gate"]
+    )
+    def post(self, request, pk: int):
+        actor = actor_of(request)
+        given = ReasonInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        key = request.headers.get("Idempotency-Key", "")
+        acts.suspend(
+            actor, version_or_404(actor, pk).pk, reason=given.validated_data["reason"], idempotency_key=key
+        )
+        return Response(EvaluationOut(for_viewer(evaluate(version_or_404(actor, pk)), actor)).data)
+
+
+class AnswerOut(serializers.Serializer):
+    allowed = serializers.BooleanField()
+    digest = serializers.CharField()
+    version = serializers.CharField(source="version.ref", default=None, allow_null=True)
+    state = serializers.CharField(source="version.state", default=None, allow_null=True)
+    reasons = serializers.ListField(child=serializers.CharField())
+    versions = serializers.ListField(child=serializers.CharField())
+
+
+class MayDeploy(APIView):
+    """May this digest deploy? 200 allowed; 409 not allowed, with reasons; 404 unknown or not visible."""
+
+    @extend_schema(
+        tags=["gate"],
+        parameters=[
+            OpenApiParameter(
+                "digest", str, required=True, description="`sha256:` and 64 hex digits of the model file"
+            ),
+            OpenApiParameter(
+                "model", str, description="Short name of the model, where a digest is in several versions"
+            ),
+        ],
+        responses={200: AnswerOut, 409: OpenApiResponse(AnswerOut, "Not allowed, with reasons")},
+    )
+    def get(self, request):
+        digest = request.query_params.get("digest", "").strip().lower()
+        if not DIGEST.fullmatch(digest):
+            raise BadInput(
+                fields={"digest": ["Give `sha256:` followed by the 64 hex digits of the file's SHA-256."]}
+            )
+        answer = may_deploy(actor_of(request), digest, request.query_params.get("model", "").strip())
+        return Response(AnswerOut(answer).data, status=answer.status)
+
+
+def register(router) -> None:
+    router.register("gates", Gates, basename="gates")
+    router.register("slots", Slots, basename="slots")
+
+
+urlpatterns = [
+    path("gate", MayDeploy.as_view(), name="may_deploy"),
+    path("versions/<int:pk>/gate", VersionGate.as_view(), name="version_gate"),
+    path("versions/<int:pk>/suspend", Suspend.as_view(), name="suspend"),
+]
