@@ -139,7 +139,11 @@ def run(job_id: int) -> str:
         return "lost"
     except Exception as error:
         log.exception("job %s failed", job_id)
-        registries.job_failed[job.kind](job, failure_sentence(error))
+        try:
+            registries.job_failed[job.kind](job, failure_sentence(error))
+        except Lost:
+            log.info("job %s was taken over", job_id)
+            return "lost"
         return "failed"
     return "done"
 

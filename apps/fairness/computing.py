@@ -175,7 +175,7 @@ def overall(summary: list[dict[str, Any]]) -> str:
 def draw(
     plan: Plan, by_min_n: dict[int, dict[str, Any]], summary: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """One forest plot per group column and metric that a limit judges (selection rate where none does), stored as SVG."""
+    """One forest plot per group column and metric that a limit judges, else of the selection rate; stored as SVG."""
     wanted: dict[tuple[str, str], int] = {}
     failing: dict[tuple[str, str], set[str]] = {}
     for line in summary:

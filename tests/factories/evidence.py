@@ -1,0 +1,146 @@
+"""A version with its whole evidence, made by the people of the cast through acts.
+
+>>> evidence = validated_world(world)            # frozen version, locked plan, done run, done bias report
+>>> evidence = validated_world(world, until="locked")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from apps.access.signing import SignatureInput, content_digest
+from apps.core import blobs
+from apps.core.jobs import run_queued
+from apps.datasets.models import DatasetVersion
+from apps.fairness.acts import request_report
+from apps.fairness.models import Report
+from apps.registry.models import IntendedUse, Version
+from apps.validations.acts import sign_plan_approval, sign_plan_author, start_run, write_plan
+from apps.validations.models import Plan, Run
+from tests.cast import PASSWORD, World
+from tests.factories.data import FEATURES, onnx_model, test_csv, train_csv
+from tests.factories.foundation import frozen_version
+
+CRITERIA: tuple[dict[str, Any], ...] = (
+    {"id": "C1", "metric": "auc", "limit": "0.8", "direction": "min", "rule": "lower", "min_n": 100},
+    {"id": "C2", "metric": "tpr", "limit": "0.7", "direction": "min", "rule": "lower", "min_n": 50},
+    {
+        "id": "C3",
+        "metric": "tnr",
+        "subgroup": "sex=female",
+        "limit": "0.6",
+        "direction": "min",
+        "rule": "point",
+        "min_n": 30,
+    },
+)
+BIAS_LIMITS: tuple[dict[str, Any], ...] = (
+    {
+        "id": "F1",
+        "metric": "equal_opportunity_difference",
+        "column": "sex",
+        "limit": "0.25",
+        "rule": "near",
+        "min_n": 30,
+    },
+    {
+        "id": "F2",
+        "metric": "demographic_parity_ratio",
+        "column": "sex",
+        "limit": "0.5",
+        "rule": "near",
+        "min_n": 30,
+    },
+)
+STAGES = ("frozen", "drafted", "locked", "run", "reported")
+
+
+@dataclass
+class Evidence:
+    """What was made; what lies beyond `until` is None."""
+
+    world: World
+    use: IntendedUse
+    train: DatasetVersion
+    test: DatasetVersion
+    version: Version
+    plan: Plan | None = None
+    run: Run | None = None
+    report: Report | None = None
+
+
+def signed(subject, *, decision: str = "approved", password: str = PASSWORD) -> SignatureInput:
+    """What a person enters who was shown `subject` as it is now."""
+    return SignatureInput(digest=content_digest(subject), password=password, decision=decision)
+
+
+def plan_input(test: DatasetVersion, **changes: Any) -> dict[str, Any]:
+    """Arguments of `write_plan` for the trial of `tests.factories.data`."""
+    return {
+        "test_data_id": test.pk,
+        "label_column": "outcome",
+        "positive_value": "1",
+        "threshold": "0.5",
+        "group_columns": ["sex", "site"],
+        "criteria": [dict(one) for one in CRITERIA],
+        "bias_limits": [dict(one) for one in BIAS_LIMITS],
+        "rationale": "400 patients give a Wilson interval of at most 0.1 either side for each sex.",
+    } | changes
+
+
+def locked_plan(world: World, version: Version, test: DatasetVersion, **changes: Any) -> Plan:
+    """A plan written and signed by the validator and approved by the approver, partitions compared."""
+    plan = write_plan(world.validator, version.pk, **plan_input(test, **changes))
+    run_queued()
+    sign_plan_author(world.validator, plan.pk, signature=signed(plan))
+    return sign_plan_approval(world.approver, plan.pk, signature=signed(plan))
+
+
+def done_run(world: World, plan: Plan) -> Run:
+    run = start_run(world.validator, plan.pk)
+    run_queued()
+    return Run.objects.select_related("plan__version__model", "plan__test_data__dataset").get(pk=run.pk)
+
+
+def done_report(world: World, run: Run) -> Report:
+    report = request_report(world.bias_tester, run.pk)
+    run_queued()
+    return Report.objects.select_related("run__plan__version__model").get(pk=report.pk)
+
+
+def validated_world(
+    world: World,
+    *,
+    until: str = "reported",
+    label: str = "1.0.0",
+    model: bytes | None = None,
+    features: tuple[str, ...] = FEATURES,
+    train: bytes | None = None,
+    test: bytes | None = None,
+    **plan_changes: Any,
+) -> Evidence:
+    """Build the evidence of one version up to `until`: one of STAGES. `plan_changes` go into the plan."""
+    made = frozen_version(
+        world,
+        label=label,
+        artefact=blobs.put(model if model is not None else onnx_model()),
+        features=features,
+        train=train if train is not None else train_csv(),
+        test=test if test is not None else test_csv(),
+    )
+    evidence = Evidence(world, *made)
+    stage = STAGES.index(until)
+    if stage == STAGES.index("drafted"):
+        evidence.plan = write_plan(
+            world.validator, evidence.version.pk, **plan_input(evidence.test, **plan_changes)
+        )
+        run_queued()
+    elif stage >= STAGES.index("locked"):
+        evidence.plan = locked_plan(world, evidence.version, evidence.test, **plan_changes)
+    if stage >= STAGES.index("run"):
+        evidence.run = done_run(world, evidence.plan)
+    if stage >= STAGES.index("reported"):
+        evidence.report = done_report(world, evidence.run)
+    evidence.version.refresh_from_db()
+    return evidence
