@@ -54,6 +54,7 @@ ALIASES = {
     "equalized_odds_difference": "equalised_odds_difference",
     "equalized_odds_ratio": "equalised_odds_ratio",
 }
+ERRORS = {"fpr", "fn_share", "brier", "calibration_gap"}  # more is worse
 SCORE_METRICS = {"auc", "brier", "calibration_gap"}
 
 
@@ -225,6 +226,15 @@ def judge(
         "pairs": [[metric, pair["a"], pair["b"]] for metric, pair in decisive],
         "sentence": _sentence(limit, verdict, decisive, outcomes, small, min_n),
     }
+
+
+def failing(outcomes: Sequence[dict[str, Any]], metric: str) -> list[str]:
+    """Names of the groups on the worse side of a breached limit on `metric`, for a chart of that metric.
+
+    `outcomes`: `limits` of one grouping. The worse side is the lower value, except for errors (`ERRORS`).
+    """
+    pairs = [pair for outcome in outcomes if outcome["verdict"] == BREACHED for pair in outcome["pairs"]]
+    return sorted({higher if metric in ERRORS else lower for name, higher, lower in pairs if name == metric})
 
 
 def judge_pair(limit: Limit, measured: dict[str, Any]) -> str:

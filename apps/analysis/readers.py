@@ -112,7 +112,7 @@ def open_table(source: Any, *, threads: int = 1, memory_mb: int = 1024) -> Itera
         try:
             con.execute("SET enable_progress_bar=false")
             if isinstance(source, str | Path):
-                yield _open_file(con, Path(source))
+                yield _open_file(con, Path(source), Path(spill))
             else:
                 con.register("data", _arrow(source))
                 _lock(con)
@@ -126,11 +126,14 @@ def _lock(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("SET lock_configuration=true")
 
 
-def _open_file(con: duckdb.DuckDBPyConnection, path: Path) -> Table:
-    if not path.is_file():
-        raise ReadError(f"There is no file {path.name}.")
-    if path.stat().st_size == 0:
+def _open_file(con: duckdb.DuckDBPyConnection, given: Path, folder: Path) -> Table:
+    if not given.is_file():
+        raise ReadError(f"There is no file {given.name}.")
+    if given.stat().st_size == 0:
         raise ReadError("The file is empty.")
+    # DuckDB takes *, ? and [ in a name for a pattern: it is shown a link with a plain name.
+    path = folder / "table"
+    path.symlink_to(given.resolve())
     con.execute(f"SET allowed_paths=[{canonical.literal(str(path))}]")
     _lock(con)
     with path.open("rb") as file:

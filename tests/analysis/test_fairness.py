@@ -11,7 +11,7 @@ import pytest
 from sklearn import metrics as sk
 
 from apps.analysis import fairness
-from apps.analysis.disparities import BREACHED, UNDECIDED, WITHIN, Limit, judge_pair
+from apps.analysis.disparities import BREACHED, UNDECIDED, WITHIN, Limit, failing, judge_pair
 from apps.analysis.errors import InputError
 from apps.analysis.jsonform import to_json
 from tests.analysis.tables import results
@@ -159,6 +159,8 @@ def test_a_shown_disparity_breaches_and_names_the_pair():
     outcome = judged({"a": (1000, 500), "b": (1000, 300)})
     assert outcome["verdict"] == BREACHED
     assert outcome["pairs"] == [["selection_rate", "g = a", "g = b"]]
+    assert failing([outcome], "selection_rate") == ["g = b"]
+    assert failing([outcome], "tpr") == []
     assert outcome["sentence"].startswith(
         "Limit breached: the ratio of the selection rate between g = a and g = b is 0.600 ("
     )

@@ -70,6 +70,14 @@ def test_the_delimiter_is_found_and_quotes_hold_it(tmp_path, delimiter):
     assert read(path) == (["a", "b c"], [("1", f'x{delimiter}"y"')])
 
 
+@pytest.mark.parametrize("name", ["a[1].csv", "a*.csv", "a'b.csv", "a b?.csv"])
+def test_a_name_is_not_a_pattern(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("a\n1\n")
+    (tmp_path / "a1.csv").write_text("a\nother\n")
+    assert read(path)[1] == [("1",)]
+
+
 def test_byte_order_mark_windows_lines_and_empty_cells(tmp_path):
     path = tmp_path / "x"
     path.write_bytes("\ufeffa,b\r\n1,\r\n,NA\r\n".encode())

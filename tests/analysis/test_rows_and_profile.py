@@ -58,6 +58,23 @@ def test_there_are_as_many_digests_as_different_rows(rows):
         assert found == len(different)
 
 
+NUMBERS = st.one_of(
+    st.none(),
+    st.integers(-(10**20), 10**20).map(str),
+    st.floats(allow_nan=False).map(repr),
+    st.from_regex(r"[+-]?0{0,3}[0-9]{1,19}(\.[0-9]{0,4})?(e[0-9])?", fullmatch=True),
+)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=15))
+@settings(max_examples=80, deadline=None)
+def test_numbers_in_a_csv_file_keep_their_digests_whatever_type_they_are_given(tmp_path_factory, cells):
+    path = tmp_path_factory.mktemp("csv") / "a"
+    path.write_text("a,b\n" + "".join(f"{cell or ''},{i}\n" for i, cell in enumerate(cells)))
+    as_text = pa.table({"a": pa.array(cells, pa.string()), "b": [str(i) for i in range(len(cells))]})
+    assert pack(row_digests(path)) == pack(row_digests(as_text))
+
+
 def test_csv_and_parquet_of_typed_columns_have_the_same_digests(tmp_path):
     columns = results(800) | {
         "when": [datetime(2024, 1, 1 + i % 28, i % 24, 30) for i in range(800)],  # noqa: DTZ001 (as files hold it)
