@@ -24,6 +24,7 @@ class CurrentAct:
     user_id: int | None
     reason: str = ""
     rows: list[tuple[str, int, str]] = field(default_factory=list)
+    told: bool = False  # its entry is written
 
 
 _current: ContextVar[CurrentAct | None] = ContextVar("countersign_current_act", default=None)
@@ -41,6 +42,13 @@ def current() -> CurrentAct:
     return act
 
 
+def told(act_id: str) -> None:
+    """The entry of the act under way was written."""
+    act = _current.get()
+    if act is not None and act.act_id == act_id:
+        act.told = True
+
+
 def current_act_id() -> str:
     """Identifier of the act under way, or empty. The SQLite triggers call this for tables without an act column."""
     act = _current.get()
@@ -49,7 +57,7 @@ def current_act_id() -> str:
 
 @contextmanager
 def opened(name: str, *, user_id: int | None, act_id: str = "", reason: str = "") -> Iterator[CurrentAct]:
-    """Open an act inside the caller's transaction; acts do not nest."""
+    """Open an act inside the caller's transaction; acts do not nest, and rows without an entry do not commit."""
     connection = connections[DEFAULT_DB_ALIAS]
     if not connection.in_atomic_block:
         raise WriteOutsideAct(f"{name}: an act is opened inside a transaction.")
@@ -64,5 +72,7 @@ def opened(name: str, *, user_id: int | None, act_id: str = "", reason: str = ""
     token = _current.set(act)
     try:
         yield act
+        if act.rows and not act.told:
+            raise WriteOutsideAct(f"{name} wrote records and ended without its entry.")
     finally:
         _current.reset(token)

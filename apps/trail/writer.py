@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 
 from apps.core.digests import canonical_json
+from apps.trail.current import told
 from apps.trail.identity import keys
 from apps.trail.models import Entry, Kind
 from apps.trail.preimages import HEAD, body_digest, mac_line, stamp
@@ -112,6 +113,7 @@ def record(
     entry.digest = body_digest(entry.salt, text)
     entry.mac = keys().mac(mac_line(entry.digest, head_of(entry)))
     entry.save(force_insert=True)
+    told(act_id)
     return entry
 
 

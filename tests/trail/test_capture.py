@@ -60,6 +60,18 @@ def test_a_record_with_history_is_not_written_outside_an_act(story):
     assert story.ben.printed_name == "Ben Cole"
 
 
+def test_rows_without_an_entry_do_not_commit(story):
+    story.ben.printed_name = "Nobody"
+    with (
+        pytest.raises(WriteOutsideAct, match="without its entry"),
+        transaction.atomic(),
+        opened("accounts.change", user_id=story.anna.pk),
+    ):
+        story.ben.save()
+    story.ben.refresh_from_db()
+    assert story.ben.printed_name == "Ben Cole"
+
+
 def test_acts_do_not_nest(story):
     with opened("a.b", user_id=None), pytest.raises(WriteOutsideAct), opened("c.d", user_id=None):
         raise AssertionError("not reached")

@@ -15,6 +15,7 @@ from apps.trail.current import opened
 from apps.trail.detectors import accounts, log, rows
 from apps.trail.models import Checkpoint, Entry, Leaf
 from apps.trail.testing import without_triggers
+from apps.trail.writer import record
 
 
 def run(*arguments):
@@ -81,11 +82,11 @@ def test_bad_input_exits_2(committed):
 
 def test_the_act_that_asks_is_not_a_finding(story, desk):
     """A gate checks the trail inside its own act, whose entry is not written yet."""
-    with transaction.atomic(), opened("approvals.evaluate", user_id=story.anna.pk):
+    with transaction.atomic(), opened("approvals.evaluate", user_id=story.anna.pk) as act:
         story.ben.printed_name = "Ben Again"
         story.ben.save()
         assert verifier.verify().findings == []
-        transaction.set_rollback(True)
+        record(kind="act", act=act.name, act_id=act.act_id, rows=act.rows)
 
 
 def test_progress_is_told(story):

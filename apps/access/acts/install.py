@@ -17,7 +17,10 @@ from apps.core.clock import now
 from apps.core.digests import digest
 from apps.core.errors import BadInput, WrongState
 from apps.trail import current
+from apps.trail.models import Kind
+from apps.trail.writer import Who, record
 
+INSTALL = "access.install_organisation"
 INSTALLER, WORKER = "installer", "worker"
 RULES_FILE = Path(__file__).resolve().parent.parent / "separation_data" / "v1.json"
 
@@ -26,16 +29,27 @@ def installer() -> Actor:
     """The service account that installs; it is made in an act of its own that can happen only once."""
     user = User.objects.filter(username=INSTALLER).first()
     if user is None:
-        with transaction.atomic(durable=True), current.opened("access.install_organisation", user_id=None):
+        with transaction.atomic(durable=True), current.opened(INSTALL, user_id=None) as open_act:
             user = User(
                 username=INSTALLER, printed_name="Countersign installer", is_service=True, created_at=now()
             )
             user.set_unusable_password()
             user.save()
+            record(
+                kind=Kind.ACT,
+                act=INSTALL,
+                act_id=open_act.act_id,
+                actor=Who.of(user),
+                subject=user,
+                scope=user.scope,
+                body={"service_account": user.username},
+                rows=open_act.rows,
+                via="command",
+            )
     return Actor.of(user, via="command")
 
 
-@act("access.install_organisation")
+@act(INSTALL)
 def install_organisation(act: Act, *, administrator: dict, compliance: dict) -> list[User]:
     """Make the two first people, once. Each is a dict of username, printed_name, email and password.
 
