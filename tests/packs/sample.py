@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
+
+import pypdfium2
 
 from apps.packs.render import Attachment, Chapter, PackMeta
 
@@ -111,3 +114,10 @@ def attachments() -> list[Attachment]:
         Attachment("manifest.json", "application/json", b'{"pack": "P-0071"}', "What the pack holds"),
         Attachment("trail.csv", "text/csv", b"entry,who\n1,asilva\n", "The trail, sortable", "Source"),
     ]
+
+
+def text_of(path: Path, page: int | None = None) -> str:
+    """What a reader sees on one page, counted from 1, or on all; read by PDFium, which had no part in making it."""
+    with pypdfium2.PdfDocument(path) as pdf:
+        pages = range(len(pdf)) if page is None else [page - 1]
+        return "\n".join(pdf[n].get_textpage().get_text_bounded().replace("\r\n", "\n") for n in pages)
