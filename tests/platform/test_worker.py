@@ -74,13 +74,11 @@ def test_a_job_travels_through_the_broker(sender, real_worker):
     assert job.sent_at is not None
 
 
-def test_a_broker_that_is_down_loses_nothing(sender, real_worker, settings):
+def test_a_broker_that_is_down_loses_nothing(sender, real_worker, broker_in_use, settings):
     settings.CELERY_BROKER_URL = ""
     (job,) = sender("test.quick")
     assert (job.state, Job.objects.get(pk=job.pk).sent_at) == (Job.State.QUEUED, None)
-    from portal.celery import app
-
-    settings.CELERY_BROKER_URL = app.conf.broker_url
+    settings.CELERY_BROKER_URL = broker_in_use
     worker = real_worker(*OPTIONS)
     assert jobs.sweep() == 1
     wait_until(lambda: effects() == [1], 20, worker)
