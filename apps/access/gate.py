@@ -18,7 +18,7 @@ from apps.access.sharing import once
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
-from apps.core.errors import Conflict, NotAllowed, NotVisible, Refused
+from apps.core.errors import Conflict, NotAllowed, NotVisible, Refused, WrongState
 from apps.trail.models import Entry, Kind
 
 ORGANISATION_PAIR = (duties.ORGANISATION, duties.ORGANISATION_ID)
@@ -55,9 +55,10 @@ class Verdict:
     status: int = 200
     signs: bool = False
     needs_reason: bool = False
+    wrong_state: bool = False  # the record's state forbids it, not the person
 
     def refusal(self) -> Refused:
-        kinds = {403: NotAllowed, 404: NotVisible, 409: Conflict}
+        kinds = {403: NotAllowed, 404: NotVisible, 409: WrongState if self.wrong_state else Conflict}
         return kinds.get(self.status, Refused)(
             self.what, fact=self.fact, rule=self.rule, who=self.who, status=self.status
         )
@@ -275,6 +276,7 @@ class Judge:
                 rule=refused.rule,
                 who=refused.who,
                 status=refused.status,
+                wrong_state=isinstance(refused, WrongState),
                 **common,
             )
         return Verdict(True, **common)
