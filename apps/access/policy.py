@@ -79,6 +79,22 @@ _ROWS = [
         token=False,
         offered=False,
     ),
+    _p(
+        "access.renew_enrolment",
+        "New enrolment link",
+        "made a new enrolment link",
+        "accounts.user",
+        [D.ADMINISTRATOR],
+        token=False,
+    ),
+    _p(
+        "access.set_preferences",
+        "Set preferences",
+        "set their own preferences",
+        "accounts.user",
+        anyone=True,
+        offered=False,
+    ),
     _p("access.sign_in", "Sign in", "signed in", "accounts.user", anyone=True, token=False, offered=False),
     _p("access.sign_out", "Sign out", "signed out", "accounts.user", anyone=True, token=False, offered=False),
     _p(

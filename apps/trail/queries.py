@@ -164,9 +164,13 @@ def _written(row: Entry, model: type[models.Model] | None) -> Written:
     own_key = record._meta.pk.column
     before_row = (
         Entry.objects.filter(
-            kind=Kind.ROW, table_name=row.table_name, subject_id=row.subject_id, row_id__lt=row.row_id
+            subject_kind=row.subject_kind,
+            subject_id=row.subject_id,
+            kind=Kind.ROW,
+            table_name=row.table_name,
+            id__lt=row.pk,
         )
-        .order_by("-row_id")
+        .order_by("-id")
         .first()
     )
     before = json.loads(before_row.body)["row"] if before_row else None
@@ -200,8 +204,8 @@ def place_of(entry: Entry) -> Place | None:
     leaf = Leaf.objects.filter(entry_id=entry.pk).first()
     if leaf is None:
         return None
-    checkpoint = Checkpoint.objects.order_by("-size").first()
     receipt = sealer.receipt(entry)
+    checkpoint = Checkpoint.objects.get(size=receipt["size"])
     now_hash = leaf_hash(receipt["head"])
     fault = ""
     if now_hash.hex() != leaf.hash:

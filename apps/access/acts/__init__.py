@@ -5,7 +5,9 @@ from apps.access.acts.accounts import (
     create_token,
     deactivate_account,
     end_token,
+    renew_enrolment,
     set_password,
+    set_preferences,
     sign_in,
     sign_out,
 )
@@ -18,6 +20,7 @@ from apps.access.acts.assignments import (
     request_organisation_assignment,
 )
 from apps.access.acts.install import install_organisation
+from apps.access.acts.reading import export_trail
 
 __all__ = [
     "approve_assignment",
@@ -27,11 +30,14 @@ __all__ = [
     "deactivate_account",
     "end_assignment",
     "end_token",
+    "export_trail",
     "install_organisation",
     "refuse_assignment",
+    "renew_enrolment",
     "request_assignment",
     "request_organisation_assignment",
     "set_password",
+    "set_preferences",
     "sign_in",
     "sign_out",
 ]

@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 from datetime import timedelta
+from zoneinfo import available_timezones
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -16,6 +17,7 @@ from apps.access.acts.assignments import project_grant
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment
 from apps.accounts.models import ApiToken, User
+from apps.core import registries
 from apps.core.clock import now
 from apps.core.errors import BadInput, WrongState
 
@@ -74,8 +76,6 @@ def deactivate_account(act: Act, user_id: int) -> User:
     """A leaver in one act: account off, duties and tokens ended. Signatures and the username stay for ever."""
     user = act.lock(User.objects.all(), pk=user_id)
     act.allow(user)
-    if not user.is_active:
-        raise WrongState("This account is deactivated already.", rule="account-state")
     act.write(user, is_active=False, deactivated_at=now())
     ended = []
     for assignment in Assignment.objects.select_for_update().filter(
@@ -104,6 +104,47 @@ def set_password(act: Act, user_id: int, *, password: str) -> User:
     user.set_password(password)
     act.write(user)
     return user
+
+
+@registries.precondition("access.deactivate_account")
+def refuse_if_deactivated(user: User) -> None:
+    if not user.is_active:
+        raise WrongState("This account is deactivated already.", rule="account-state")
+
+
+@registries.precondition("access.renew_enrolment")
+def refuse_if_enrolled(user: User) -> None:
+    """A new link for somebody who has a password would let another person sign as them (21 CFR 11.100)."""
+    refuse_if_deactivated(user)
+    if user.has_usable_password():
+        raise WrongState(
+            "There is no new enrolment link for this account.",
+            fact=f"{user.printed_name} has set a password already.",
+            rule="account-state",
+            who=[f"{user.printed_name} changes it, on the account page"],
+        )
+
+
+@act("access.renew_enrolment")
+def renew_enrolment(act: Act, user_id: int) -> User:
+    """Enter in the trail that a link was handed out for an account whose person has not set a password yet."""
+    user = act.lock(User.objects.all(), pk=user_id)
+    act.allow(user)
+    return user
+
+
+@act("access.set_preferences")
+def set_preferences(act: Act, user_id: int, *, time_zone: str) -> User:
+    """The zone in which a person reads times, beside UTC. `time_zone` is an IANA name."""
+    user = act.lock(User.objects.all(), pk=user_id)
+    act.own(user)
+    act.allow(user)
+    if time_zone not in available_timezones():
+        raise BadInput(
+            "The preferences were not set.",
+            fields={"time_zone": ["Choose a zone by its IANA name, for example Europe/Zurich."]},
+        )
+    return act.write(user, time_zone=time_zone)
 
 
 @act("access.sign_in")

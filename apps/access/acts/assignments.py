@@ -93,7 +93,6 @@ def parent_of(scope_kind: str, scope_id: int):
 def _approve(act: Act, assignment_id: int) -> Assignment:
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
-    refuse_unless_requested(assignment)
     # The person row is the lock that orders two approvals which together would conflict.
     act.lock(User.objects.all(), pk=assignment.person_id)
     others = [
@@ -129,7 +128,6 @@ def refuse_assignment(act: Act, assignment_id: int) -> Assignment:
     """Refuse a requested duty, with a reason."""
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
-    refuse_unless_requested(assignment)
     return act.write(assignment, state=Assignment.State.REFUSED, decided_at=now(), end_reason=act.reason)
 
 
@@ -138,12 +136,6 @@ def end_assignment(act: Act, assignment_id: int) -> Assignment:
     """End a duty now, with a reason. What was done under it stays done, for separation too."""
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
-    if assignment.state not in (Assignment.State.REQUESTED, Assignment.State.APPROVED):
-        raise WrongState(
-            "This duty has ended already.",
-            fact=f"It is {assignment.get_state_display().lower()}.",
-            rule="assignment-state",
-        )
     ends_at = max(now(), assignment.starts_at) if assignment.starts_at <= now() else assignment.ends_at
     if ends_at is not None and ends_at <= assignment.starts_at:
         ends_at = assignment.ends_at
@@ -152,6 +144,19 @@ def end_assignment(act: Act, assignment_id: int) -> Assignment:
     return assignment
 
 
+@registries.precondition("access.end_assignment")
+def refuse_if_ended(assignment: Assignment) -> None:
+    if assignment.state not in (Assignment.State.REQUESTED, Assignment.State.APPROVED):
+        raise WrongState(
+            "This duty has ended already.",
+            fact=f"It is {assignment.get_state_display().lower()}.",
+            rule="assignment-state",
+        )
+
+
+@registries.precondition("access.approve_assignment")
+@registries.precondition("access.approve_organisation_assignment")
+@registries.precondition("access.refuse_assignment")
 def refuse_unless_requested(assignment: Assignment) -> None:
     if assignment.state != Assignment.State.REQUESTED:
         raise WrongState(

@@ -1,0 +1,176 @@
+"""Reads of people and duties for pages, API and packs; through the gate, with a constant number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.db.models import Prefetch, Q, QuerySet
+
+from apps.access import duties
+from apps.access.actors import Actor
+from apps.access.duties import Duty
+from apps.access.gate import Judge, rules_in_force, visible
+from apps.access.models import Assignment
+from apps.access.policy import TABLE, Policy, policy
+from apps.access.separation import static_conflict
+from apps.accounts.models import User
+from apps.core import registries
+from apps.core.clock import now
+
+State = Assignment.State
+PARENTS = {duties.MODEL: "registry.Model", duties.DATASET: "datasets.Dataset"}
+
+
+def accounts(actor: Actor) -> QuerySet:
+    """People the reader may see, services left out, each with `in_force_now`: the duties the reader may see."""
+    in_force = visible(actor, Assignment).active().order_by("scope_kind", "scope_id", "duty")
+    return (
+        visible(actor, User)
+        .filter(is_service=False)
+        .prefetch_related(Prefetch("assignments", queryset=in_force, to_attr="in_force_now"))
+    )
+
+
+def place_names(actor: Actor, assignments: Iterable[Assignment]) -> dict[str, str]:
+    """Scope text to the words for it: the short name of a model or dataset the reader sees, else its number."""
+    words = {duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID): "the organisation"}
+    wanted: dict[str, set[int]] = {}
+    for each in assignments:
+        wanted.setdefault(each.scope_kind, set()).add(each.scope_id)
+        kind = each.scope_kind.rpartition(".")[2]
+        words.setdefault(each.scope, f"{kind} no. {each.scope_id}")
+    for kind, label in PARENTS.items():
+        if kind in wanted:
+            rows = visible(actor, apps.get_model(label)).filter(pk__in=wanted[kind])
+            words |= {duties.scope_text(kind, pk): slug for pk, slug in rows.values_list("pk", "slug")}
+    return words
+
+
+def on_parent(actor: Actor, parent) -> QuerySet:
+    """Every assignment on a model, dataset or the organisation that the reader may see, with its people."""
+    return (
+        visible(actor, Assignment)
+        .on(parent.subject_kind, parent.pk)
+        .select_related("person", "requester", "approver")
+    )
+
+
+def is_past(assignment: Assignment) -> bool:
+    """Refused, ended, or run out."""
+    over = assignment.ends_at is not None and assignment.ends_at <= now()
+    return assignment.state in (State.REFUSED, State.ENDED) or over
+
+
+def past() -> Q:
+    return Q(state__in=[State.REFUSED, State.ENDED]) | Q(ends_at__lte=now())
+
+
+def duties_on(kind: str) -> list[Duty]:
+    """The duties that can be held on a parent of this kind, in their usual order."""
+    held = {
+        duties.ORGANISATION: duties.ORGANISATION_DUTIES,
+        duties.MODEL: duties.MODEL_DUTIES,
+        duties.DATASET: duties.DATASET_DUTIES,
+    }[kind]
+    return [duty for duty in Duty if duty in held]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """One duty of a parent: who holds it now, what is asked for, and what stands still while nobody holds it."""
+
+    duty: Duty
+    held: tuple[Assignment, ...]
+    requested: tuple[Assignment, ...]
+    stopped: tuple[str, ...]
+
+    @property
+    def word(self) -> str:
+        return duties.WORDS[self.duty]
+
+
+def coverage(parent, assignments: Iterable[Assignment]) -> list[Coverage]:
+    """Each duty of `parent` with its holders among `assignments`; where there is none, the acts that nobody can do."""
+    known = list(assignments)
+    made = []
+    for duty in duties_on(parent.subject_kind):
+        mine = [a for a in known if a.duty == duty and not is_past(a)]
+        held = tuple(a for a in mine if a.in_force() and a.person.is_active)
+        requested = tuple(a for a in mine if a.state == State.REQUESTED)
+        made.append(Coverage(duty, held, requested, () if held else _only_by(duty, parent.subject_kind)))
+    return made
+
+
+def _only_by(duty: Duty, kind: str) -> tuple[str, ...]:
+    """Labels of the acts that this duty alone may do (on a dataset: acts on datasets)."""
+    prefix = "datasets." if kind == duties.DATASET else ""
+    rows = [r for r in TABLE.values() if r.duties == {duty} and r.label and r.act.startswith(prefix)]
+    if kind == duties.MODEL:
+        rows = [r for r in rows if not r.act.startswith("datasets.")]
+    return tuple(r.label for r in rows)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A person who might be given a duty; `because` says why not."""
+
+    person: User
+    because: str = ""
+
+
+def candidates(parent, duty: Duty) -> list[Candidate]:
+    """Every active person, with the reason where the duty cannot be requested for them here. Five queries."""
+    rules = rules_in_force()
+    family = {(parent.subject_kind, parent.pk)}
+    for give in registries.parents[f"{parent.subject_kind}:family"]:
+        family |= set(give(parent.pk))
+    held: dict[int, list[Assignment]] = {}
+    open_ones = Assignment.objects.filter(state__in=[State.REQUESTED, State.APPROVED]).exclude(ends_at__lte=now())
+    for each in open_ones:
+        held.setdefault(each.person_id, []).append(each)
+    found = []
+    for person in User.objects.filter(is_active=True, is_service=False).order_by("printed_name", "pk"):
+        mine = held.get(person.pk, [])
+        same = [a for a in mine if (a.duty, a.scope_kind, a.scope_id) == (duty, parent.subject_kind, parent.pk)]
+        if same:
+            word = "was requested for" if same[0].state == State.REQUESTED else "holds"
+            found.append(Candidate(person, f"{word} this duty already"))
+            continue
+        broken = static_conflict(rules, duty, [(a.duty, (a.scope_kind, a.scope_id) in family) for a in mine])
+        found.append(
+            Candidate(
+                person,
+                f"holds or was requested the duty {duties.WORDS[Duty(broken[1])]}; {broken[0].id}: {broken[0].text}"
+                if broken
+                else "",
+            )
+        )
+    return found
+
+
+def approval_of(assignment: Assignment) -> Policy:
+    """The act that approves this request: one for the organisation, one for models and datasets."""
+    of_organisation = assignment.scope_kind == duties.ORGANISATION
+    return policy(f"access.approve_{'organisation_' if of_organisation else ''}assignment")
+
+
+@dataclass(frozen=True)
+class Open:
+    """A request that waits, with the verdicts for the reader and who may approve it (nobody: it is stuck)."""
+
+    assignment: Assignment
+    approve: object
+    refuse: object
+    approvers: tuple[User, ...]
+
+
+def open_request(actor: Actor, assignment: Assignment) -> Open:
+    judge, row = Judge(assignment), approval_of(assignment)
+    return Open(
+        assignment,
+        judge.verdict(actor, row),
+        judge.verdict(actor, policy("access.refuse_assignment")),
+        tuple(judge.eligible(row)),
+    )

@@ -1,0 +1,91 @@
+"""From a reference as people write it ("R-3", "lotx/1.0.0", "@mchen") to the record, if they may see it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.db.models import Model, QuerySet
+
+from apps.access.gate import visible
+
+# prefix -> (model, field of the number)
+NUMBERED = {
+    "R": ("validations.Run", "number"),
+    "VP": ("validations.Plan", "number"),
+    "B": ("fairness.Report", "number"),
+    "DEV": ("quality.Deviation", "number"),
+    "P": ("packs.Pack", "number"),
+    "A": ("access.Assignment", "pk"),
+}
+SYNTAX = (
+    ("R-3", "a validation run"),
+    ("VP-2", "a validation plan"),
+    ("B-1", "a bias report"),
+    ("DEV-1", "a deviation"),
+    ("P-1", "an inspection pack"),
+    ("A-12", "an assignment of a duty"),
+    ("lotx", "a model or dataset, by its short name"),
+    ("lotx/1.0.0", "a model version"),
+    ("trial/v2", "a dataset version"),
+    ("IU-lotx/v1", "an intended use"),
+    ("@mchen", "a person"),
+    ("sha256:…", "a version or dataset version, by the digest of its file"),
+)
+_NUMBER = re.compile(r"([A-Za-z]{1,3})-(\d{1,18})")
+_KIND = re.compile(r"([a-z]+\.[a-z_]+):(\d{1,18})")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PART = re.compile(r"(?:(IU)-)?([-\w]{1,60})/(.{1,40})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    label: str
+    lookup: dict
+    select: tuple[str, ...] = ()
+
+
+def resolve(actor, text: str) -> list[Model]:
+    """The visible records `text` names exactly; usually one or none, several for a name two kinds share."""
+    found: list[Model] = []
+    for asked in _asked(text.strip()):
+        rows: QuerySet = visible(actor, apps.get_model(asked.label))
+        found += list(rows.filter(**asked.lookup).select_related(*asked.select)[:20])
+    return found
+
+
+def _asked(text: str) -> list[_Asked]:
+    if not text or len(text) > 120 or "\x00" in text:
+        return []
+    if match := _NUMBER.fullmatch(text):
+        label, field = NUMBERED.get(match[1].upper(), ("", ""))
+        if label:
+            return [_Asked(label, {field: int(match[2])})]
+    if match := _KIND.fullmatch(text):
+        labels = {getattr(m, "subject_kind", ""): m._meta.label for m in apps.get_models()}
+        return [_Asked(labels[match[1]], {"pk": int(match[2])})] if match[1] in labels else []
+    if _DIGEST.fullmatch(text):
+        return [
+            _Asked("registry.Version", {"artefact_digest": text}, ("model",)),
+            _Asked("datasets.DatasetVersion", {"file_digest": text}, ("dataset",)),
+        ]
+    if text.startswith("@"):
+        return [_Asked("accounts.User", {"username__iexact": text[1:]})]
+    if match := _PART.fullmatch(text):
+        return _parts(match[1], match[2], match[3])
+    return [
+        _Asked("registry.Model", {"slug__iexact": text}),
+        _Asked("datasets.Dataset", {"slug__iexact": text}),
+    ]
+
+
+def _parts(prefix: str | None, slug: str, rest: str) -> list[_Asked]:
+    number = rest[1:] if rest[:1].lower() == "v" and rest[1:].isascii() and rest[1:].isdigit() else ""
+    counted = {"number": int(number[:9])} if number else {}
+    if prefix and counted:
+        return [_Asked("registry.IntendedUse", {"model__slug__iexact": slug, **counted}, ("model",))]
+    asked = [_Asked("registry.Version", {"model__slug__iexact": slug, "label__iexact": rest}, ("model",))]
+    if counted:
+        asked.append(_Asked("datasets.DatasetVersion", {"dataset__slug__iexact": slug, **counted}, ("dataset",)))
+    return asked
