@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from apps.analysis.canonical import identifier, literal
@@ -136,17 +137,23 @@ def _count_values(table: Table, column: Column) -> None:
 
 
 def _numbers(table: Table, column: Column) -> tuple[Any, ...]:
-    """Count, count of whole ones, min, max, mean, standard deviation and quantiles of a column's numbers."""
+    """Count, count of whole ones, min, max, mean, standard deviation and quantiles of a column's numbers.
+
+    Mean and standard deviation are None where a square would be beyond a double.
+    """
     quantiles = ", ".join(str(q) for q in QUANTILES)
+    small = "CASE WHEN abs(v) < 1e150 THEN v END"
     return table.all(
-        "SELECT count(v), count(*) FILTER (v = trunc(v) AND abs(v) < 1e15), min(v), max(v), avg(v), stddev_samp(v),"
+        "SELECT count(v), count(*) FILTER (v = trunc(v) AND abs(v) < 1e15), min(v), max(v),"
+        f" CASE WHEN count(v) = count({small}) THEN avg({small}) END,"
+        f" CASE WHEN count(v) = count({small}) THEN stddev_samp({small}) END,"
         f" quantile_cont(v, [{quantiles}]) FROM (SELECT {column.number} AS v FROM data)"
     )[0]
 
 
 def _round(value: float | None) -> float | None:
-    """12 significant digits: what is left does not depend on the order of the rows."""
-    return None if value is None else float(f"{value:.12g}")
+    """12 significant digits: what is left does not depend on the order of the rows. None beyond a double."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.12g}")
 
 
 def _values(table: Table, text: str, where: str, limit: int) -> list[dict[str, Any]]:
@@ -162,8 +169,8 @@ def _values(table: Table, text: str, where: str, limit: int) -> list[dict[str, A
 def _histogram(
     table: Table, column: Column, low: float, high: float, n: int
 ) -> tuple[list[float], list[int]]:
-    """Edges (one more than bars) and counts of equal bins; one bar where all values are equal."""
-    if low == high:
+    """Edges (one more than bars) and counts of equal bins; one bar where they would have no width."""
+    if low == high or not math.isfinite(high - low):
         return [low, high], [n]
     width = (high - low) / BARS
     place = f"least({BARS - 1}, CAST(floor((v - {low!r}::DOUBLE) / {width!r}::DOUBLE) AS INTEGER))"

@@ -277,7 +277,7 @@ def _arrow(source: Any) -> Any:
             return pa.table({str(key): pa.array(values) for key, values in source.items()})
         if isinstance(source, list | tuple):
             return pa.Table.from_pylist(list(source))
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, AttributeError, OverflowError, TypeError) as error:
         raise ReadError("The columns are not of one length and one type each.") from error
     import narwhals.stable.v2 as nw
 

@@ -121,9 +121,17 @@ def test_nested_and_binary_columns_are_refused():
             read({"a": values})
 
 
-def test_columns_of_unequal_length_are_refused():
-    with pytest.raises(ReadError, match="one length"):
-        read({"a": [1, 2], "b": [1]})
+@pytest.mark.parametrize(
+    "source", [{"a": [1, 2], "b": [1]}, {"a": [1, "x"]}, {"a": [2**64]}, {"a": 1}, ["a"]]
+)
+def test_columns_that_make_no_table_are_refused(source):
+    with pytest.raises(ReadError, match="one length and one type"):
+        read(source)
+
+
+def test_something_else_is_not_a_table():
+    with pytest.raises(ReadError, match="NoneType is not a table"):
+        read(None)
 
 
 def test_the_connection_reads_nothing_else(tmp_path):

@@ -162,6 +162,16 @@ def test_figures_of_a_number_column_are_numpys():
     )  # a value on an edge may fall to either side
 
 
+def test_numbers_at_the_end_of_the_range_are_profiled():
+    found = profile({"x": [1.7e308, -1.7e308, 1.0]})
+    assert to_json(found)
+    column = by_name(found)["x"]
+    assert (column["min"], column["max"], column["mean"], column["sd"]) == (-1.7e308, 1.7e308, None, None)
+    assert column["bars"] == [3]
+    endless = by_name(profile({"x": [float("inf"), 1.0, float("nan")]}))["x"]
+    assert (endless["type"], endless["n"], endless["missing"]) == ("text", 2, 1)
+
+
 def test_one_profile_whatever_order_and_format(tmp_path):
     columns = results(2000)
     found = [
