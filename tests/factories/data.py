@@ -43,7 +43,7 @@ def train_csv() -> bytes:
 
 
 @lru_cache
-def test_csv() -> bytes:
+def vault_csv() -> bytes:
     return table_csv(23, 400, first_patient=10_001)
 
 

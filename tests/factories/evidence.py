@@ -19,7 +19,7 @@ from apps.registry.models import IntendedUse, Version
 from apps.validations.acts import sign_plan_approval, sign_plan_author, start_run, write_plan
 from apps.validations.models import Plan, Run
 from tests.cast import PASSWORD, World
-from tests.factories.data import FEATURES, onnx_model, test_csv, train_csv
+from tests.factories.data import FEATURES, onnx_model, vault_csv, train_csv
 from tests.factories.foundation import frozen_version
 
 CRITERIA: tuple[dict[str, Any], ...] = (
@@ -127,7 +127,7 @@ def validated_world(
         artefact=blobs.put(model if model is not None else onnx_model()),
         features=features,
         train=train if train is not None else train_csv(),
-        test=test if test is not None else test_csv(),
+        test=test if test is not None else vault_csv(),
     )
     evidence = Evidence(world, *made)
     stage = STAGES.index(until)
