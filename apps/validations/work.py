@@ -12,6 +12,7 @@ from apps.core.models import Job
 from apps.validations.acts import fail_comparison, fail_run, finish_comparison, finish_run
 from apps.validations.comparing import compare
 from apps.validations.execution import execute
+from apps.validations.failures import in_words
 from apps.validations.models import Plan, Run
 from apps.validations.queries import RUNS
 from apps.validations.sandbox import detect_format, inspect_model
@@ -47,9 +48,10 @@ def run_failed(job: Job, message: str) -> None:
 
 @registries.inspection("artefact")
 def inspect_artefact(path: Path) -> dict[str, Any]:
-    """{"format", "interface"} of a model file, loaded in the sandbox. Raises `SandboxError` with a sentence."""
-    found = detect_format(path)
-    info = inspect_model(path, found)
+    """{"format", "interface"} of a model file, loaded in the sandbox. Raises `CannotCompute` with a sentence."""
+    with in_words():
+        found = detect_format(path)
+        info = inspect_model(path, found)
     said = info.as_json()
     interface = {
         key: said[key]
