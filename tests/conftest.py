@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from apps.trail.testing import trail_allows_flush  # noqa: F401  (session-wide: flushing meets append-only triggers)
 from tests.cast import build_world, load_world
 
 
@@ -19,6 +20,8 @@ def world(db):
     """The cast with one model and one dataset they work on, and another of each that they may not see."""
     from apps.registry.models import Model
 
-    if not Model.objects.filter(slug="lotx").exists():  # a test that flushes the tables took the first world along
+    if not Model.objects.filter(
+        slug="lotx"
+    ).exists():  # a test that flushes the tables took the first world along
         return build_world()
     return load_world()

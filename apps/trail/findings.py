@@ -11,6 +11,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from apps.trail.keys import Keys
 
 ROWS_AT_A_TIME = 2000
+# What is counted, in the order it is looked at.
+COUNTED = (
+    *("checkpoints", "witnessed", "leaves", "entries", "pending"),
+    *("row entries", "history rows", "records", "signatures"),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Finding:
 class Result:
     """`ok` when nothing was found. `checked`: how many of what were looked at."""
 
-    checked: dict[str, int] = field(default_factory=dict)
+    checked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -71,7 +76,7 @@ class Session:
         )
 
     def count(self, what: str, number: int = 1) -> None:
-        self.result.checked[what] = self.result.checked.get(what, 0) + number
+        self.result.checked[what] += number
         if self.progress is not None:
             self.progress(what, self.result.checked[what])
 

@@ -30,7 +30,15 @@ from apps.trail.preimages import body_digest, leaf_hash
 TOLD = (Kind.ACT, Kind.EVENT, Kind.REFUSAL, Kind.SEAL)
 # What stands in history rows but says nothing about the record, and what nobody needs to read.
 UNTOLD = frozenset(
-    {*UNCOVERED, "act_id", "history_date", "history_type", "history_user_id", "history_change_reason", "hashed"}
+    {
+        *UNCOVERED,
+        "act_id",
+        "history_date",
+        "history_type",
+        "history_user_id",
+        "history_change_reason",
+        "hashed",
+    }
 )
 AT_A_TIME = 500
 VERIFICATION = "approvals.record_verification"
@@ -102,7 +110,9 @@ def by_records(entries: QuerySet, records: Iterable[Any]) -> QuerySet:
 def by_person(entries: QuerySet, text: str) -> QuerySet:
     """Entries done by, or on behalf of, whoever has this username, or this in the name as it was then."""
     name = text.strip().removeprefix("@")
-    uuids = [str(u) for u in get_user_model().objects.filter(username__iexact=name).values_list("uuid", flat=True)]
+    uuids = [
+        str(u) for u in get_user_model().objects.filter(username__iexact=name).values_list("uuid", flat=True)
+    ]
     if uuids:
         return entries.filter(Q(actor_uuid__in=uuids) | Q(on_behalf_uuid__in=uuids))
     return entries.filter(Q(actor_name__icontains=name) | Q(on_behalf_name__icontains=name))
@@ -314,4 +324,3 @@ def _without_hashes(body: str) -> dict[str, Any]:
     told_row = json.loads(body)
     told_row["row"].pop("hashed", None)
     return told_row
-

@@ -5,7 +5,7 @@ from celery import shared_task
 from apps.trail import sealer
 
 
-@shared_task(name="trail.seal", ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name="trail.seal", ignore_result=True)
 def seal() -> int:
     """Seal what is pending; another sealer at work is left to it."""
     return sealer.seal(wait=False)

@@ -14,7 +14,6 @@ from apps.accounts.models import ApiToken, User
 from apps.trail import identity, sealer, statements, triggers, witness
 from apps.trail.current import opened
 from apps.trail.identity import keys
-from apps.trail.testing import trail_allows_flush  # noqa: F401
 from apps.trail.writer import Who, database_now, record
 
 

@@ -34,7 +34,8 @@ class Command(BaseCommand):
             for finding in result.findings:
                 self.stdout.write(finding.line())
             counted = ", ".join(f"{number} {what}" for what, number in result.checked.items())
-            verdict = "Nothing found" if result.ok else f"{len(result.findings)} findings"
+            found = len(result.findings)
+            verdict = "Nothing found" if result.ok else f"{found} finding{'s' if found > 1 else ''}"
             self.stdout.write(f"{verdict}. Checked: {counted}.")
         if not result.ok:
             sys.exit(1)
