@@ -8,15 +8,25 @@ from apps.access.acting import Act, act
 from apps.access.duties import Duty
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.naming import name_owner
+from apps.core import blobs, jobs, registries
 from apps.core.clock import now
-from apps.core.errors import BadInput
-from apps.datasets.models import Dataset
+from apps.core.entered import Entered
+from apps.core.errors import BadInput, Conflict, NotAllowed, WrongState
+from apps.core.models import Job
+from apps.datasets.ingest import IngestError
+from apps.datasets.models import Dataset, DatasetVersion
+from apps.datasets.profiling import stored_profile
+from apps.datasets.receiving import Download, base_name, download_of, format_of
+from apps.datasets.states import PARTITION_WORDS, STATE_WORDS, TRANSITIONS, Partition, State
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
+PROFILE = "datasets.profile"
 
 
 @act("datasets.register_dataset")
-def register_dataset(act: Act, *, slug: str, name: str, owner_id: int, description: str = "", sensitive: bool = False) -> Dataset:
+def register_dataset(
+    act: Act, *, slug: str, name: str, owner_id: int, description: str = "", sensitive: bool = False
+) -> Dataset:
     """Register a dataset and name its owner, whose duty a compliance officer then approves."""
     act.allow(ORGANISATION_SUBJECT)
     problems: dict[str, list[str]] = {}
@@ -40,3 +50,242 @@ def register_dataset(act: Act, *, slug: str, name: str, owner_id: int, descripti
     name_owner(act, dataset, owner_id, Duty.OWNER)
     act.about(dataset)
     return dataset
+
+
+@act("datasets.upload_version")
+def upload_version(
+    act: Act,
+    dataset_id: int,
+    *,
+    partition: str,
+    file_digest: str,
+    file_name: str,
+    source: str,
+    collection: str,
+    transformation_commit: str = "",
+    entity_column: str = "",
+) -> DatasetVersion:
+    """Register received bytes as the next training or tuning version and queue its profile.
+
+    `file_digest`: of a blob in the area `files` (`receiving.receive`). entity_column: the column that names one
+    physical unit (patient, batch), if there is one.
+    """
+    dataset = act.lock(Dataset.objects.all(), pk=dataset_id)
+    act.allow(dataset)
+    entered = Entered("The version was not uploaded.")
+    if partition == Partition.TEST:
+        entered.wrong("partition", "Test data go into the vault: a test-data steward uploads them there.")
+    elif partition not in list(Partition):
+        entered.wrong("partition", "Choose train or tune.")
+    return _take(
+        act,
+        dataset,
+        entered,
+        partition,
+        file_digest,
+        file_name,
+        source,
+        collection,
+        transformation_commit,
+        entity_column,
+    )
+
+
+@act("datasets.upload_test_version")
+def upload_test_version(
+    act: Act,
+    dataset_id: int,
+    *,
+    file_digest: str,
+    file_name: str,
+    source: str,
+    collection: str,
+    transformation_commit: str = "",
+    entity_column: str = "",
+) -> DatasetVersion:
+    """Register bytes received in the vault as the next test version. Counts as reading test data (DY6)."""
+    dataset = act.lock(Dataset.objects.all(), pk=dataset_id)
+    act.allow(dataset)
+    entered = Entered("The test version was not uploaded.")
+    return _take(
+        act,
+        dataset,
+        entered,
+        Partition.TEST,
+        file_digest,
+        file_name,
+        source,
+        collection,
+        transformation_commit,
+        entity_column,
+    )
+
+
+def _take(
+    act: Act,
+    dataset: Dataset,
+    entered: Entered,
+    partition: str,
+    file_digest: str,
+    file_name: str,
+    source: str,
+    collection: str,
+    transformation_commit: str,
+    entity_column: str,
+) -> DatasetVersion:
+    test = partition == Partition.TEST
+    area = "vault" if test else "files"
+    digest = entered.digest("file", file_digest, missing="Choose a file.")
+    name = base_name(entered.text("file", file_name, missing="The file has no name."))
+    fields = {
+        "source": entered.text("source", source, missing="Say where the data come from."),
+        "collection": entered.text("collection", collection, missing="Say how and when they were collected."),
+        "transformation_commit": entered.commit("transformation_commit", transformation_commit),
+        "entity_column": entered.text("entity_column", entity_column, most=120),
+    }
+    file_format = ""
+    if digest and not blobs.exists(digest, area=area):
+        entered.wrong("file", "The file did not arrive. Choose it again.")
+    elif digest:
+        try:
+            file_format = format_of(digest, name, test=test)
+        except IngestError as error:
+            entered.wrong("file", str(error))
+    entered.done()
+    _refuse_known_bytes(act, dataset, digest, test)
+    newest = dataset.versions.order_by("-number").first()
+    version = act.create(
+        DatasetVersion,
+        dataset=dataset,
+        number=newest.number + 1 if newest else 1,
+        partition=partition,
+        file_name=name,
+        file_digest=digest,
+        file_size=blobs.path(digest, area=area).stat().st_size,
+        file_format=file_format,
+        uploaded_by=act.user,
+        uploaded_at=now(),
+        **fields,
+    )
+    act.event(file=digest, partition=str(partition))
+    act.after_commit(PROFILE, version)
+    act.about(version)
+    return version
+
+
+def _refuse_known_bytes(act: Act, dataset: Dataset, digest: str, test: bool) -> None:
+    """The same bytes are stored once in a dataset, and never both in the vault and outside it."""
+    others = DatasetVersion.objects.filter(file_digest=digest).exclude(state=State.FAILED)
+    same = others.filter(dataset=dataset).select_related("dataset").first()
+    if same is not None:
+        raise Conflict(
+            "This file is here already.",
+            fact=f"It is {same.ref}, {PARTITION_WORDS[Partition(same.partition)].lower()} data, uploaded on "
+            f"{same.uploaded_at:%Y-%m-%d}. Nothing was stored twice.",
+            rule="once-only",
+            who=[f"whoever needs it: use {same.ref}"],
+        )
+    crossing = others.exclude(partition=Partition.TEST) if test else others.filter(partition=Partition.TEST)
+    if crossing.exists():
+        where = "outside the vault, where people may have read them" if test else "in the test-data vault"
+        raise Conflict(
+            "This file cannot be used here.",
+            fact=f"The same bytes are already kept in another dataset {where}.",
+            rule="PC23: test data are never training data",
+            who=["nobody: choose other data"],
+        )
+
+
+@act("datasets.finish_profile")
+def finish_profile(act: Act, version_id: int, *, job: Job, found: dict) -> DatasetVersion:
+    """Fix the version with what was computed (`profiling.compute`), once."""
+    version = act.lock(DatasetVersion.objects.select_related("dataset"), pk=version_id)
+    act.allow(version)
+    jobs.end(job)
+    act.write(version, state=_next(version, "finish_profile"), failure="", **found["fields"])
+    act.event(
+        rows=version.row_count,
+        table=version.table_digest,
+        profile=version.profile_digest,
+        warnings=found["warnings"],
+    )
+    return version
+
+
+@act("datasets.fail_profile")
+def fail_profile(act: Act, version_id: int, *, job: Job, message: str) -> DatasetVersion:
+    """Keep the version as unreadable with the sentence that says why; the same bytes may be uploaded again."""
+    version = act.lock(DatasetVersion.objects.select_related("dataset"), pk=version_id)
+    act.allow(version)
+    jobs.end(job, state=Job.State.FAILED, error=message)
+    act.write(version, state=_next(version, "fail_profile"), failure=message)
+    act.event(failure=message)
+    return version
+
+
+def _next(version: DatasetVersion, verb: str) -> State:
+    move = TRANSITIONS.get((State(version.state), verb))
+    if move is None:
+        raise WrongState(
+            f"{version.ref} cannot be profiled.",
+            fact=f"It is {STATE_WORDS[State(version.state)].lower()}.",
+            rule="PC22: a dataset version never changes",
+            who=["nobody: upload a new version"],
+        )
+    return move
+
+
+def _refuse_unfixed(version: DatasetVersion, what: str) -> None:
+    if version.state != State.FIXED:
+        fact = (
+            "It is still being profiled."
+            if version.state == State.UPLOADED
+            else f"It could not be read: {version.failure}"
+        )
+        raise WrongState(what, fact=fact, rule="PC22", who=["whoever may, once it is fixed"])
+
+
+@registries.precondition("datasets.download_version")
+def download_precondition(version: DatasetVersion) -> None:
+    what = f"The rows of {version.ref} cannot be downloaded."
+    if version.in_vault:
+        raise NotAllowed(
+            what,
+            fact="It is test data. The portal runs the tests itself; nobody takes test data out of the vault.",
+            rule="PC23: no download of test data by anybody",
+            who=["nobody"],
+        )
+    _refuse_unfixed(version, what)
+
+
+@act("datasets.download_version")
+def download_version(act: Act, version_id: int) -> Download:
+    """The bytes as uploaded, for a stated reason. Its entry is the read log."""
+    version = act.lock(DatasetVersion.objects.select_related("dataset"), pk=version_id)
+    act.allow(version)
+    found = download_of(version.file_name, version.file_digest, area=version.area)
+    act.event(file=found.digest, rows=version.row_count)
+    return found
+
+
+@registries.precondition("datasets.read_test_profile")
+def read_test_profile_precondition(version: DatasetVersion) -> None:
+    what = f"{version.ref} has no test profile to read."
+    if not version.in_vault:
+        raise WrongState(
+            what,
+            fact="It is not test data: its profile stands on its page.",
+            rule="PC23",
+            who=["everybody who sees the dataset"],
+        )
+    _refuse_unfixed(version, what)
+
+
+@act("datasets.read_test_profile")
+def read_test_profile(act: Act, version_id: int) -> dict:
+    """The profile of a test version, with a few values of each column: a read of test data (DY6)."""
+    version = act.lock(DatasetVersion.objects.select_related("dataset"), pk=version_id)
+    act.allow(version)
+    profile = stored_profile(version)
+    act.event(profile=version.profile_digest)
+    return profile

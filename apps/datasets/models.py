@@ -94,8 +94,11 @@ class DatasetVersion(models.Model):
         ordering = ["dataset", "-number"]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "number"], name="dataset_version_number_once"),
+            # Bytes that could not be read may come again: the fault may have been ours.
             models.UniqueConstraint(
-                fields=["dataset", "file_digest", "partition"], name="dataset_version_bytes_once"
+                fields=["dataset", "file_digest"],
+                condition=~models.Q(state=states.State.FAILED.value),
+                name="dataset_version_bytes_once",
             ),
         ]
 
