@@ -39,6 +39,8 @@ MODEL_CAST = {
     "security": "security",
 }
 DATASET_CAST = {"curator": "curator", "steward": "steward"}
+# These work with the dataset as well as on the model.
+DATASET_USERS = ("author", "colleague", "validator")
 ORGANISATION_CAST = {"inspector": "inspector", "registrar": "registrar", "compliance2": "compliance"}
 STRANGERS = ("stranger",)
 EVERYBODY = ("administrator", "compliance", *ORGANISATION_CAST, *MODEL_CAST, *DATASET_CAST, *STRANGERS)
@@ -61,7 +63,9 @@ class World:
             raise AttributeError(name) from None
 
 
-def give(world: World, person: str, duty: str, parent, *, by: str = "owner", requester: str = "registrar") -> Assignment:
+def give(
+    world: World, person: str, duty: str, parent, *, by: str = "owner", requester: str = "registrar"
+) -> Assignment:
     """A duty requested by one person and approved by another, as it must be."""
     asked = request_assignment(
         world.people[requester],
@@ -75,7 +79,9 @@ def give(world: World, person: str, duty: str, parent, *, by: str = "owner", req
 
 
 def approve_owner(world: World, parent) -> None:
-    asked = Assignment.objects.get(scope_kind=parent.subject_kind, scope_id=parent.pk, duty="owner", state="requested")
+    asked = Assignment.objects.get(
+        scope_kind=parent.subject_kind, scope_id=parent.pk, duty="owner", state="requested"
+    )
     approve_assignment(world.compliance, asked.pk)
 
 
@@ -83,13 +89,27 @@ def build_world() -> World:
     world = World()
     administrator, compliance = install_organisation(
         installer(),
-        administrator={"username": "administrator", "printed_name": "Ada Administrator", "password": PASSWORD},
+        administrator={
+            "username": "administrator",
+            "printed_name": "Ada Administrator",
+            "password": PASSWORD,
+        },
         compliance={"username": "compliance", "printed_name": "Cora Compliance", "password": PASSWORD},
     )
     world.people |= {"administrator": administrator, "compliance": compliance}
-    for name in (*ORGANISATION_CAST, *MODEL_CAST, *DATASET_CAST, *STRANGERS, "other_owner", "other_developer"):
+    for name in (
+        *ORGANISATION_CAST,
+        *MODEL_CAST,
+        *DATASET_CAST,
+        *STRANGERS,
+        "other_owner",
+        "other_developer",
+    ):
         made = create_account(
-            administrator, username=name, printed_name=f"{name.replace('_', ' ').title()} Person", email=f"{name}@example.org"
+            administrator,
+            username=name,
+            printed_name=f"{name.replace('_', ' ').title()} Person",
+            email=f"{name}@example.org",
         )
         world.people[name] = set_password(made, made.pk, password=PASSWORD)
     for name, duty in ORGANISATION_CAST.items():
@@ -97,9 +117,15 @@ def build_world() -> World:
             administrator, person_id=world.people[name].pk, duty=duty, reason="Needed for the work"
         )
         approve_organisation_assignment(compliance, asked.pk)
-    world.model = register_model(world.registrar, slug="lotx", name="Lot release classifier", owner_id=world.owner.pk)
-    world.other_model = register_model(world.registrar, slug="visc", name="Viscosity", owner_id=world.other_owner.pk)
-    world.dataset = register_dataset(world.registrar, slug="trial", name="Trial data", owner_id=world.owner.pk)
+    world.model = register_model(
+        world.registrar, slug="lotx", name="Lot release classifier", owner_id=world.owner.pk
+    )
+    world.other_model = register_model(
+        world.registrar, slug="visc", name="Viscosity", owner_id=world.other_owner.pk
+    )
+    world.dataset = register_dataset(
+        world.registrar, slug="trial", name="Trial data", owner_id=world.owner.pk
+    )
     world.other_dataset = register_dataset(
         world.registrar, slug="plant", name="Plant data", owner_id=world.other_owner.pk
     )
@@ -110,6 +136,8 @@ def build_world() -> World:
             give(world, name, duty, world.model)
     for name, duty in DATASET_CAST.items():
         give(world, name, duty, world.dataset)
+    for name in DATASET_USERS:
+        give(world, name, MODEL_CAST[name], world.dataset)
     give(world, "other_developer", "developer", world.other_model, by="other_owner")
     return world
 
@@ -122,4 +150,14 @@ def load_world() -> World:
     return world
 
 
-__all__ = ["DATASET", "EVERYBODY", "MODEL", "PASSWORD", "World", "approve_owner", "build_world", "give", "load_world"]
+__all__ = [
+    "DATASET",
+    "EVERYBODY",
+    "MODEL",
+    "PASSWORD",
+    "World",
+    "approve_owner",
+    "build_world",
+    "give",
+    "load_world",
+]

@@ -78,6 +78,10 @@ class Act:
             raise verdict.refusal()
         self._allowed = True
 
+    def sees(self, subject) -> bool:
+        """Whether the person may see `subject`: for rules that are told before duty is asked."""
+        return is_visible(self.actor, subject)
+
     def separated(self, subject) -> None:
         """Separation judged once more on a record this act has just made or will touch."""
         judge = Judge(subject)
@@ -99,7 +103,7 @@ class Act:
         """Let the entry tell of `subject` (a record made by this act) instead of the one that was asked about."""
         self.subject = subject
 
-    def write(self, row: models.Model, **fields) -> models.Model:
+    def write(self, row: models.Model, /, **fields) -> models.Model:
         """Set `fields` and save with history, under this act."""
         if not self._allowed:
             raise NothingRecorded(f"{self.policy.act} writes before permission was asked")
@@ -108,7 +112,7 @@ class Act:
         row.save()
         return row
 
-    def create(self, model: type[models.Model], **fields) -> models.Model:
+    def create(self, model: type[models.Model], /, **fields) -> models.Model:
         """Make a row with history, under this act. A broken uniqueness is a Conflict with its own words."""
         return self.write(model(**fields))
 

@@ -30,7 +30,8 @@ ORGANISATION_ID = 0
 
 ORGANISATION_DUTIES = frozenset({Duty.ADMINISTRATOR, Duty.COMPLIANCE, Duty.INSPECTOR, Duty.REGISTRAR})
 OBJECT_DUTIES = frozenset(Duty) - ORGANISATION_DUTIES
-DATASET_DUTIES = frozenset({Duty.CURATOR, Duty.STEWARD, Duty.OWNER})
+# A developer or validator of a dataset may make models from it, or test with it; its owner gives that access.
+DATASET_DUTIES = frozenset({Duty.CURATOR, Duty.STEWARD, Duty.OWNER, Duty.DEVELOPER, Duty.VALIDATOR})
 MODEL_DUTIES = OBJECT_DUTIES - {Duty.CURATOR, Duty.STEWARD}
 
 # These see every model and dataset; what they may do is said act by act in the policy table.

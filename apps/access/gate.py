@@ -326,6 +326,14 @@ def may(actor: Actor | User, act: str, subject) -> Verdict:
     return Judge(subject).verdict(actor, row)
 
 
+def would_conflict(person: User, verbs: frozenset[str], subject) -> Broken | None:
+    """The rule `person` would break by counting as having done `verbs` on `subject`; None when in order."""
+    judge = Judge(subject)
+    return first_conflict(
+        judge.rules, person=str(person.uuid), verbs=verbs, closures=judge.facts.closures, deeds=judge.deeds
+    )
+
+
 def offers(actor: Actor | User, subject, judge: Judge | None = None) -> list[Verdict]:
     """Every act that exists on this kind of subject, with its verdict for `actor`."""
     actor = as_actor(actor)

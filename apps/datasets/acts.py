@@ -11,13 +11,14 @@ from apps.access.naming import name_owner
 from apps.core import blobs, jobs, registries
 from apps.core.clock import now
 from apps.core.entered import Entered
-from apps.core.errors import BadInput, Conflict, NotAllowed, WrongState
+from apps.core.errors import BadInput, Conflict
 from apps.core.models import Job
+from apps.datasets import rules
 from apps.datasets.ingest import IngestError
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.datasets.profiling import stored_profile
 from apps.datasets.receiving import Download, base_name, download_of, format_of
-from apps.datasets.states import PARTITION_WORDS, STATE_WORDS, TRANSITIONS, Partition, State
+from apps.datasets.states import PARTITION_WORDS, TRANSITIONS, Partition, State
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
 PROFILE = "datasets.profile"
@@ -67,28 +68,16 @@ def upload_version(
 ) -> DatasetVersion:
     """Register received bytes as the next training or tuning version and queue its profile.
 
-    `file_digest`: of a blob in the area `files` (`receiving.receive`). entity_column: the column that names one
+    file_digest: of a blob in the area `files` (`receiving.receive`). entity_column: the column that names one
     physical unit (patient, batch), if there is one.
     """
-    dataset = act.lock(Dataset.objects.all(), pk=dataset_id)
-    act.allow(dataset)
     entered = Entered("The version was not uploaded.")
     if partition == Partition.TEST:
         entered.wrong("partition", "Test data go into the vault: a test-data steward uploads them there.")
     elif partition not in list(Partition):
         entered.wrong("partition", "Choose train or tune.")
-    return _take(
-        act,
-        dataset,
-        entered,
-        partition,
-        file_digest,
-        file_name,
-        source,
-        collection,
-        transformation_commit,
-        entity_column,
-    )
+    said = (source, collection, transformation_commit, entity_column)
+    return _take(act, dataset_id, entered, partition, file_digest, file_name, *said)
 
 
 @act("datasets.upload_test_version")
@@ -103,27 +92,15 @@ def upload_test_version(
     transformation_commit: str = "",
     entity_column: str = "",
 ) -> DatasetVersion:
-    """Register bytes received in the vault as the next test version. Counts as reading test data (DY6)."""
-    dataset = act.lock(Dataset.objects.all(), pk=dataset_id)
-    act.allow(dataset)
+    """Register bytes received in the vault as the next test version. It counts as reading test data (DY6)."""
     entered = Entered("The test version was not uploaded.")
-    return _take(
-        act,
-        dataset,
-        entered,
-        Partition.TEST,
-        file_digest,
-        file_name,
-        source,
-        collection,
-        transformation_commit,
-        entity_column,
-    )
+    said = (source, collection, transformation_commit, entity_column)
+    return _take(act, dataset_id, entered, Partition.TEST, file_digest, file_name, *said)
 
 
 def _take(
     act: Act,
-    dataset: Dataset,
+    dataset_id: int,
     entered: Entered,
     partition: str,
     file_digest: str,
@@ -133,6 +110,8 @@ def _take(
     transformation_commit: str,
     entity_column: str,
 ) -> DatasetVersion:
+    dataset = act.lock(Dataset.objects.all(), pk=dataset_id)
+    act.allow(dataset)
     test = partition == Partition.TEST
     area = "vault" if test else "files"
     digest = entered.digest("file", file_digest, missing="Choose a file.")
@@ -152,7 +131,7 @@ def _take(
         except IngestError as error:
             entered.wrong("file", str(error))
     entered.done()
-    _refuse_known_bytes(act, dataset, digest, test)
+    _refuse_known_bytes(dataset, digest, test)
     newest = dataset.versions.order_by("-number").first()
     version = act.create(
         DatasetVersion,
@@ -173,7 +152,7 @@ def _take(
     return version
 
 
-def _refuse_known_bytes(act: Act, dataset: Dataset, digest: str, test: bool) -> None:
+def _refuse_known_bytes(dataset: Dataset, digest: str, test: bool) -> None:
     """The same bytes are stored once in a dataset, and never both in the vault and outside it."""
     others = DatasetVersion.objects.filter(file_digest=digest).exclude(state=State.FAILED)
     same = others.filter(dataset=dataset).select_related("dataset").first()
@@ -196,10 +175,14 @@ def _refuse_known_bytes(act: Act, dataset: Dataset, digest: str, test: bool) -> 
         )
 
 
+def _locked(act: Act, version_id: int) -> DatasetVersion:
+    return act.lock(DatasetVersion.objects.select_related("dataset"), pk=version_id)
+
+
 @act("datasets.finish_profile")
 def finish_profile(act: Act, version_id: int, *, job: Job, found: dict) -> DatasetVersion:
     """Fix the version with what was computed (`profiling.compute`), once."""
-    version = act.lock(DatasetVersion.objects.select_related("dataset"), pk=version_id)
+    version = _locked(act, version_id)
     act.allow(version)
     jobs.end(job)
     act.write(version, state=_next(version, "finish_profile"), failure="", **found["fields"])
@@ -215,7 +198,7 @@ def finish_profile(act: Act, version_id: int, *, job: Job, found: dict) -> Datas
 @act("datasets.fail_profile")
 def fail_profile(act: Act, version_id: int, *, job: Job, message: str) -> DatasetVersion:
     """Keep the version as unreadable with the sentence that says why; the same bytes may be uploaded again."""
-    version = act.lock(DatasetVersion.objects.select_related("dataset"), pk=version_id)
+    version = _locked(act, version_id)
     act.allow(version)
     jobs.end(job, state=Job.State.FAILED, error=message)
     act.write(version, state=_next(version, "fail_profile"), failure=message)
@@ -224,44 +207,22 @@ def fail_profile(act: Act, version_id: int, *, job: Job, message: str) -> Datase
 
 
 def _next(version: DatasetVersion, verb: str) -> State:
-    move = TRANSITIONS.get((State(version.state), verb))
-    if move is None:
-        raise WrongState(
-            f"{version.ref} cannot be profiled.",
-            fact=f"It is {STATE_WORDS[State(version.state)].lower()}.",
-            rule="PC22: a dataset version never changes",
-            who=["nobody: upload a new version"],
-        )
-    return move
-
-
-def _refuse_unfixed(version: DatasetVersion, what: str) -> None:
-    if version.state != State.FIXED:
-        fact = (
-            "It is still being profiled."
-            if version.state == State.UPLOADED
-            else f"It could not be read: {version.failure}"
-        )
-        raise WrongState(what, fact=fact, rule="PC22", who=["whoever may, once it is fixed"])
+    rules.may_finish(version.ref, version.state)
+    return TRANSITIONS[State(version.state), verb]
 
 
 @registries.precondition("datasets.download_version")
 def download_precondition(version: DatasetVersion) -> None:
-    what = f"The rows of {version.ref} cannot be downloaded."
-    if version.in_vault:
-        raise NotAllowed(
-            what,
-            fact="It is test data. The portal runs the tests itself; nobody takes test data out of the vault.",
-            rule="PC23: no download of test data by anybody",
-            who=["nobody"],
-        )
-    _refuse_unfixed(version, what)
+    rules.may_hand_out(version.ref, version.partition, version.state, version.failure)
 
 
 @act("datasets.download_version")
 def download_version(act: Act, version_id: int) -> Download:
     """The bytes as uploaded, for a stated reason. Its entry is the read log."""
-    version = act.lock(DatasetVersion.objects.select_related("dataset"), pk=version_id)
+    version = _locked(act, version_id)
+    if version.in_vault and act.sees(version):  # told before duty is asked: no duty opens the vault
+        act.subject = version
+        download_precondition(version)
     act.allow(version)
     found = download_of(version.file_name, version.file_digest, area=version.area)
     act.event(file=found.digest, rows=version.row_count)
@@ -270,21 +231,13 @@ def download_version(act: Act, version_id: int) -> Download:
 
 @registries.precondition("datasets.read_test_profile")
 def read_test_profile_precondition(version: DatasetVersion) -> None:
-    what = f"{version.ref} has no test profile to read."
-    if not version.in_vault:
-        raise WrongState(
-            what,
-            fact="It is not test data: its profile stands on its page.",
-            rule="PC23",
-            who=["everybody who sees the dataset"],
-        )
-    _refuse_unfixed(version, what)
+    rules.may_read_profile(version.ref, version.partition, version.state, version.failure)
 
 
 @act("datasets.read_test_profile")
 def read_test_profile(act: Act, version_id: int) -> dict:
     """The profile of a test version, with a few values of each column: a read of test data (DY6)."""
-    version = act.lock(DatasetVersion.objects.select_related("dataset"), pk=version_id)
+    version = _locked(act, version_id)
     act.allow(version)
     profile = stored_profile(version)
     act.event(profile=version.profile_digest)

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 
+from django.db.models import Max
+
 from apps.access.acting import Act, act
 from apps.access.duties import Duty
-from apps.access.gate import ORGANISATION_SUBJECT
+from apps.access.gate import ORGANISATION_SUBJECT, visible, would_conflict
 from apps.access.naming import name_owner
+from apps.access.signing import content_digest
+from apps.accounts.models import User
+from apps.core import blobs, registries
 from apps.core.clock import now
-from apps.core.errors import BadInput
-from apps.registry.models import Model
+from apps.core.errors import BadInput, Conflict
+from apps.datasets.models import DatasetVersion
+from apps.datasets.states import Partition
+from apps.datasets.states import State as DataState
+from apps.registry import rules
+from apps.registry.checks import data_fixed, intended_use_signed
+from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, VersionData
+from apps.registry.states import TRANSITIONS, State, tier
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
 
@@ -20,7 +31,7 @@ def register_model(act: Act, *, slug: str, name: str, owner_id: int, description
     """Register a model and name its owner, whose duty a compliance officer then approves."""
     act.allow(ORGANISATION_SUBJECT)
     problems: dict[str, list[str]] = {}
-    if not SLUG.fullmatch(slug):
+    if not SLUG.fullmatch(slug) or slug == "register":
         problems["slug"] = ["2 to 60 small letters, digits and dashes, starting with a letter or digit."]
     elif Model.objects.filter(slug=slug).exists():
         problems["slug"] = ["A model has this short name already."]
@@ -29,8 +40,288 @@ def register_model(act: Act, *, slug: str, name: str, owner_id: int, description
     if problems:
         raise BadInput("The model was not registered.", fields=problems)
     model = act.create(
-        Model, slug=slug, name=name.strip(), description=description, registered_by=act.user, registered_at=now()
+        Model,
+        slug=slug,
+        name=name.strip(),
+        description=description,
+        registered_by=act.user,
+        registered_at=now(),
     )
     name_owner(act, model, owner_id, Duty.OWNER)
     act.about(model)
     return model
+
+
+@act("registry.write_intended_use")
+def write_intended_use(act: Act, model_id: int, *, given: dict) -> IntendedUse:
+    """Write a new number of the intended use and risk; the tier follows from influence and consequence.
+
+    `given`: the texts of `rules.USE_TEXTS`, influence, consequence, and the flags gmp_critical, affects_people,
+    raised_by_one with raised_rationale.
+    """
+    model = act.lock(Model.objects.all(), pk=model_id)
+    act.allow(model)
+    given = {
+        "raised_by_one": False,
+        "raised_rationale": "",
+        "gmp_critical": False,
+        "affects_people": False,
+    } | given
+    missing = {name: "" for name in rules.USE_TEXTS if name not in given} | {
+        "influence": "",
+        "consequence": "",
+    }
+    given = missing | given
+    rules.refuse_bad_use(given)
+    found = tier(
+        given["influence"],
+        given["consequence"],
+        raised=given["raised_by_one"],
+        gmp_critical=given["gmp_critical"],
+    )
+    last = IntendedUse.objects.filter(model=model).aggregate(last=Max("number"))["last"] or 0
+    names = (
+        *rules.USE_TEXTS,
+        "influence",
+        "consequence",
+        "gmp_critical",
+        "affects_people",
+        "raised_by_one",
+        "raised_rationale",
+    )
+    use = act.create(
+        IntendedUse,
+        model=model,
+        number=last + 1,
+        tier=found,
+        written_by=act.user,
+        written_at=now(),
+        **{name: given[name] for name in names},
+    )
+    act.about(use)
+    act.event(tier=str(found))
+    return use
+
+
+def _sign_use(act: Act, use_id: int) -> IntendedUse:
+    use = act.lock(IntendedUse.objects.select_related("model", "written_by"), pk=use_id)
+    act.allow(use)
+    if act.signature_input.decision != "approved":
+        raise BadInput(
+            "An intended use is signed or left unsigned.",
+            fields={
+                "decision": ["Write a new number with what is wrong mended, instead of rejecting this one."]
+            },
+        )
+    act.refuse_if_changed(use)
+    act.sign(use, record_version=f"v{use.number}")
+    return use
+
+
+@act("registry.sign_intended_use_expert")
+def sign_intended_use_expert(act: Act, use_id: int) -> IntendedUse:
+    """The process expert takes responsibility for the intended use."""
+    return _sign_use(act, use_id)
+
+
+@act("registry.sign_intended_use_owner")
+def sign_intended_use_owner(act: Act, use_id: int) -> IntendedUse:
+    """The owner approves the intended use, unless the owner wrote it (DY13)."""
+    return _sign_use(act, use_id)
+
+
+def _data(act: Act, ids: list[int]) -> list[DatasetVersion]:
+    """The dataset versions named: visible, fixed, and never test data."""
+    found = list(visible(act.actor, DatasetVersion).filter(pk__in=ids).select_related("dataset"))
+    problems = [
+        f"Dataset version {pk} is not known, or you may not see it."
+        for pk in sorted(set(ids) - {d.pk for d in found})
+    ]
+    problems += [
+        f"{d.ref} is test data: a version is never made from it."
+        for d in found
+        if d.partition == Partition.TEST
+    ]
+    problems += [
+        f"{d.ref} is not fixed yet."
+        for d in found
+        if d.partition != Partition.TEST and d.state != DataState.FIXED
+    ]
+    if problems:
+        raise BadInput("The version was not registered.", fields={"data_versions": problems})
+    return found
+
+
+def _authors(ids: list[int]) -> list[User]:
+    found = list(User.objects.filter(pk__in=ids, is_service=False))
+    if len(found) != len(set(ids)):
+        raise BadInput(
+            "The version was not registered.", fields={"authors": ["Choose people with an account."]}
+        )
+    return found
+
+
+def _declare(act: Act, version: Version, person: User) -> VersionAuthor:
+    """Declare an author; refused where having developed this version would break a rule for that person."""
+    broken = would_conflict(person, frozenset({"develop"}), version)
+    if broken is not None:
+        raise Conflict(
+            f"{person.printed_name} cannot be an author of {version.ref}.",
+            fact=f"{person.printed_name} {broken.deed.told}.",
+            rule=f"{broken.rule.id}: {broken.rule.text}",
+            who=["If it is true, report it as a deviation: it cannot be registered as if it were in order."],
+        )
+    return act.create(VersionAuthor, version=version, person=person, declared_by=act.user, declared_at=now())
+
+
+@act("registry.register_version")
+def register_version(
+    act: Act,
+    model_id: int,
+    *,
+    label: str,
+    intended_use_id: int,
+    artefact_digest: str,
+    artefact_size: int,
+    artefact_name: str,
+    artefact_format: str,
+    interface: dict,
+    features: list[str],
+    code_commit: str,
+    data_version_ids: list[int],
+    author_ids: list[int],
+    code_archive_digest: str = "",
+    environment_digest: str = "",
+    image_digest: str = "",
+    hyperparameters: dict | None = None,
+    claimed_metrics: dict | None = None,
+    parent_id: int | None = None,
+    note: str = "",
+) -> Version:
+    """Register a model version. Who uploads, whose token is used and every declared author count as its makers.
+
+    The file was stored (`core.blobs`) and looked at in the sandbox (`inspecting.inspect_artefact`) before.
+    """
+    model = act.lock(Model.objects.all(), pk=model_id)
+    act.allow(model)
+    given = {
+        "label": label,
+        "artefact_format": artefact_format,
+        "code_commit": code_commit,
+        "image_digest": image_digest,
+        "hyperparameters": hyperparameters or {},
+        "claimed_metrics": claimed_metrics or {},
+        "features": features,
+        "author_ids": author_ids,
+        "data_version_ids": data_version_ids,
+    }
+    rules.refuse_bad_version(given, known_labels=list(model.versions.values_list("label", flat=True)))
+    problems: dict[str, list[str]] = {}
+    use = IntendedUse.objects.filter(pk=intended_use_id, model=model).first()
+    if use is None:
+        problems["intended_use"] = ["Choose an intended use of this model; write one first if there is none."]
+    parent = Version.objects.filter(pk=parent_id, model__isnull=False).first() if parent_id else None
+    if parent_id and (parent is None or not act.sees(parent)):
+        problems["parent"] = ["Choose a version you may see, or leave it empty."]
+    for name, digest in (
+        ("artefact", artefact_digest),
+        ("code_archive", code_archive_digest),
+        ("environment", environment_digest),
+    ):
+        if digest and not (rules.DIGEST.fullmatch(digest) and blobs.exists(digest)):
+            problems[name] = ["Upload the file first."]
+    if problems:
+        raise BadInput("The version was not registered.", fields=problems)
+    data, authors = _data(act, data_version_ids), _authors(author_ids)
+    version = act.create(
+        Version,
+        model=model,
+        label=label,
+        intended_use=use,
+        artefact_digest=artefact_digest,
+        artefact_size=artefact_size,
+        artefact_name=artefact_name[:200],
+        artefact_format=artefact_format,
+        interface=interface,
+        features=features,
+        code_commit=code_commit,
+        code_archive_digest=code_archive_digest,
+        environment_digest=environment_digest,
+        image_digest=image_digest,
+        hyperparameters=given["hyperparameters"],
+        claimed_metrics=given["claimed_metrics"],
+        parent=parent,
+        note=note,
+        registered_by=act.user,
+        registered_at=now(),
+    )
+    for each in data:
+        act.create(VersionData, version=version, dataset_version=each)
+    act.separated(version)
+    for person in authors:
+        _declare(act, version, person)
+    if act.user.pk not in {a.pk for a in authors}:
+        _declare(act, version, act.user)
+    act.about(version)
+    act.event(artefact=artefact_digest, authors=sorted(p.username for p in authors))
+    return version
+
+
+@registries.precondition("registry.add_author")
+def _author_can_be_declared(version: Version) -> None:
+    rules.may_declare_author(version.state)
+
+
+@registries.precondition("registry.freeze")
+def _version_can_freeze(version: Version) -> None:
+    rules.may_freeze(version.state)
+
+
+@act("registry.add_author")
+def add_author(act: Act, version_id: int, *, person_id: int) -> VersionAuthor:
+    """Declare one more author. Signatures already given show as out of date: the record is no longer the same."""
+    version = act.lock(Version.objects.select_related("model"), pk=version_id)
+    act.allow(version)
+    person = User.objects.filter(pk=person_id, is_service=False).first()
+    if person is None:
+        raise BadInput(
+            "The author was not declared.", fields={"person": ["Choose a person with an account."]}
+        )
+    if VersionAuthor.objects.filter(version=version, person=person).exists():
+        raise Conflict(f"{person.printed_name} is declared already.", rule="duplicate")
+    act.event(author=person.username)
+    return _declare(act, version, person)
+
+
+@act("registry.freeze")
+def freeze(act: Act, version_id: int) -> Version:
+    """Fix the version: intended use signed, data fixed, bytes in place. A frozen version never changes."""
+    rows = Version.objects.select_related(
+        "model", "intended_use__model", "intended_use__written_by", "parent__model", "registered_by"
+    )
+    version = act.lock(rows, pk=version_id)
+    act.allow(version)
+    missing = []
+    if not blobs.exists(version.artefact_digest):
+        missing.append("The model file is missing from the store.")
+    for outcome in (intended_use_signed(version), data_fixed(version)):
+        if not outcome.state.closed:
+            missing.append(outcome.why)
+    rules.refuse_unless_complete(missing)
+    act.write(
+        version,
+        state=TRANSITIONS[(State(version.state), "freeze")],
+        frozen_at=now(),
+        closure_digest=content_digest(version),
+    )
+    act.event(closure=version.closure_digest)
+    return version
+
+
+@act("registry.download_artefact")
+def download_artefact(act: Act, version_id: int) -> Version:
+    """Hand out the model file, with a reason."""
+    version = act.lock(Version.objects.select_related("model"), pk=version_id)
+    act.allow(version)
+    act.event(digest=version.artefact_digest)
+    return version

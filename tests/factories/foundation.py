@@ -1,104 +1,116 @@
-"""Data, intended use and a frozen version, made by the people of the cast."""
+"""Data, a signed intended use and a frozen version, made by the people of the cast through acts."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
-from django.db import transaction
-
+from apps.access.signing import SignatureInput, content_digest
 from apps.core import blobs
-from apps.core.clock import now
-from apps.datasets.ingest import ingest
+from apps.core.jobs import run_queued
+from apps.datasets.acts import upload_test_version, upload_version
 from apps.datasets.models import DatasetVersion
-from apps.registry.models import IntendedUse, Version, VersionAuthor, VersionData
-from apps.trail import current
-from apps.trail.writer import Who, record
+from apps.registry.acts import (
+    freeze,
+    register_version,
+    sign_intended_use_expert,
+    sign_intended_use_owner,
+    write_intended_use,
+)
+from apps.registry.inspecting import inspect_artefact
+from apps.registry.models import IntendedUse
+from tests.cast import PASSWORD, World
+
+USE = {
+    "question": "Is this lot likely to fail its release test?",
+    "purpose": "Rank lots for a second look by QC, beside the laboratory's own results.",
+    "input_space": "Two process measures of finished lots of both sites.",
+    "subgroups": "Sex of the operator and site, as recorded.",
+    "limits": "Not for lots made before 2020.",
+    "misuse": "Releasing a lot on the score alone.",
+    "operator_duties": "Look at the laboratory's results before deciding.",
+    "gmp_critical": False,
+    "gmp_rationale": "The laboratory's test decides the release.",
+    "affects_people": True,
+    "influence": "medium",
+    "influence_rationale": "One source of evidence among three.",
+    "consequence": "medium",
+    "consequence_rationale": "A missed lot is caught by the laboratory.",
+    "residual_risk": "Lots of unusual composition are ranked less well.",
+}
+PROVENANCE = {
+    "source": "Trial database",
+    "collection": "Recorded at the site in 2024",
+    "transformation_commit": "4be19d0",
+}
 
 
-def _dataset_version(world, number, partition, data, by):
-    area = "vault" if partition == "test" else "files"
-    file = blobs.put(data, area=area)
-    with tempfile.TemporaryDirectory() as folder:
-        found = ingest(blobs.path(file.digest, area=area), f"{partition}.csv", out_dir=folder)
-        table = blobs.put(Path(found.parquet_path).read_bytes(), area=area)
-    v = DatasetVersion(
-        dataset=world.dataset,
-        number=number,
-        partition=partition,
-        state="fixed",
-        file_name=f"{partition}.csv",
-        file_digest=file.digest,
-        file_size=file.size,
-        file_format="csv",
-        table_digest=table.digest,
-        row_count=found.rows,
-        columns=found.columns,
-        source="s",
-        collection="c",
-        entity_column="patient",
-        uploaded_by=by,
-        uploaded_at=now(),
+def sign(subject) -> SignatureInput:
+    return SignatureInput(digest=content_digest(subject), password=PASSWORD)
+
+
+def data_version(
+    world: World, partition: str, data: bytes, *, file_name: str = "", unit: str = "patient"
+) -> DatasetVersion:
+    """A fixed dataset version from bytes; test data by the steward into the vault, the rest by the curator."""
+    test = partition == "test"
+    blob = blobs.put(data, area="vault" if test else "files")
+    known = DatasetVersion.objects.filter(dataset=world.dataset, file_digest=blob.digest).first()
+    if known is not None:  # a second version of the model made from the same data
+        return known
+    given = {
+        "file_digest": blob.digest,
+        "file_name": file_name or f"{partition}.csv",
+        "entity_column": unit,
+        **PROVENANCE,
+    }
+    if test:
+        made = upload_test_version(world.steward, world.dataset.pk, **given)
+    else:
+        made = upload_version(world.curator, world.dataset.pk, partition=partition, **given)
+    run_queued()
+    made.refresh_from_db()
+    return made
+
+
+def signed_use(world: World, **changes) -> IntendedUse:
+    """An intended use written and signed by the process expert, approved by the owner."""
+    use = write_intended_use(
+        world.process_expert, world.model.pk, given=USE | changes, reason="First statement"
     )
-    v.save()
-    return v
+    sign_intended_use_expert(world.process_expert, use.pk, signature=sign(use))
+    sign_intended_use_owner(world.owner, use.pk, signature=sign(use))
+    return use
 
 
-def frozen_version(world, *, label, artefact, features, train, test):
-    with transaction.atomic(), current.opened("test.foundation", user_id=world.author.pk) as open_act:
-        n = DatasetVersion.objects.count()
-        a = _dataset_version(world, n + 1, "train", train, world.curator)
-        b = _dataset_version(world, n + 2, "test", test, world.steward)
-        use = IntendedUse(
-            model=world.model,
-            number=1 + IntendedUse.objects.count(),
-            question="q",
-            purpose="p",
-            input_space="i",
-            subgroups="s",
-            limits="l",
-            misuse="m",
-            operator_duties="o",
-            gmp_critical=False,
-            gmp_rationale="r",
-            affects_people=True,
-            influence="medium",
-            influence_rationale="r",
-            consequence="medium",
-            consequence_rationale="r",
-            residual_risk="r",
-            tier="medium",
-            written_by=world.process_expert,
-            written_at=now(),
-        )
-        use.save()
-        version = Version(
-            model=world.model,
-            label=label,
-            state="frozen",
-            intended_use=use,
-            artefact_digest=artefact.digest,
-            artefact_size=artefact.size,
-            artefact_name="m.onnx",
-            artefact_format="onnx",
-            features=list(features),
-            code_commit="a" * 40,
-            registered_by=world.author,
-            registered_at=now(),
-            frozen_at=now(),
-            closure_digest="sha256:" + "0" * 64,
-        )
-        version.save()
-        VersionAuthor(
-            version=version, person=world.author, declared_by=world.author, declared_at=now()
-        ).save()
-        VersionData(version=version, dataset_version=a).save()
-        record(
-            kind="event",
-            act="test.foundation",
-            act_id=open_act.act_id,
-            actor=Who.of(world.author),
-            subject=version,
-            rows=open_act.rows,
-        )
-    return use, a, b, version
+def registered_version(
+    world: World, *, label: str, artefact: blobs.Blob, features, train, use, by: str = "author", **changes
+):
+    """A version registered by `by`, with the author declared."""
+    found = inspect_artefact(artefact.digest)
+    given = {
+        "label": label,
+        "intended_use_id": use.pk,
+        "artefact_digest": artefact.digest,
+        "artefact_size": artefact.size,
+        "artefact_name": "model.onnx",
+        "artefact_format": found["format"],
+        "interface": found["interface"],
+        "features": list(features),
+        "code_commit": "4be19d0c",
+        "data_version_ids": [train.pk],
+        "author_ids": [world.author.pk],
+        "hyperparameters": {"C": 1.0},
+        "claimed_metrics": {"auc": 0.9},
+    }
+    return register_version(world.people[by], world.model.pk, **(given | changes))
+
+
+def frozen_version(
+    world: World, *, label: str, artefact: blobs.Blob, features, train: bytes, test: bytes, **changes
+):
+    """(intended use, train, test, version): all signed and fixed."""
+    made_from = data_version(world, "train", train)
+    held_out = data_version(world, "test", test)
+    use = signed_use(world, **changes)
+    version = registered_version(
+        world, label=label, artefact=artefact, features=features, train=made_from, use=use
+    )
+    return use, made_from, held_out, freeze(world.author, version.pk)

@@ -1,0 +1,132 @@
+"""Reads of models, intended uses and versions for pages, API and packs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.db.models import Case, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+
+from apps.access.actors import Actor
+from apps.access.gate import visible
+from apps.access.models import Assignment
+from apps.access.signing import Standing, standings
+from apps.accounts.models import User
+from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, VersionData
+from apps.registry.states import Level, State
+
+VERSION_PARTS = ("model", "intended_use__model", "parent__model", "registered_by")
+MAX_DEPTH = 20
+
+
+def inventory(actor: Actor | User) -> QuerySet[Model]:
+    """Models the person may see, each with `tier` (of its newest intended use; `tier_rank` sorts it),
+    `newest_label`, `newest_state`, `newest_at` and `released_label`; all in one query.
+    """
+    uses = IntendedUse.objects.filter(model=OuterRef("pk")).order_by("-number")
+    versions = Version.objects.filter(model=OuterRef("pk")).order_by("-registered_at", "-pk")
+    ranks = [When(tier=level.value, then=Value(place)) for place, level in enumerate(Level, start=1)]
+    return (
+        visible(actor, Model)
+        .select_related("registered_by")
+        .annotate(
+            tier=Subquery(uses.values("tier")[:1]),
+            newest_label=Subquery(versions.values("label")[:1]),
+            newest_state=Subquery(versions.values("state")[:1]),
+            newest_at=Subquery(versions.values("registered_at")[:1]),
+            released_label=Subquery(versions.filter(state=State.RELEASED).values("label")[:1]),
+        )
+        .annotate(tier_rank=Case(*ranks, default=Value(0), output_field=IntegerField()))
+    )
+
+
+def versions(actor: Actor | User, model: Model | None = None) -> QuerySet[Version]:
+    """Versions the person may see, newest first."""
+    rows = visible(actor, Version).select_related(*VERSION_PARTS).order_by("-registered_at", "-pk")
+    return rows if model is None else rows.filter(model=model)
+
+
+def intended_uses(actor: Actor | User, model: Model | None = None) -> QuerySet[IntendedUse]:
+    """Intended uses the person may see, newest number first."""
+    rows = visible(actor, IntendedUse).select_related("model", "written_by").order_by("model_id", "-number")
+    return rows if model is None else rows.filter(model=model)
+
+
+def possible_authors(actor: Actor | User, model: Model) -> list[User]:
+    """People who hold or held a duty on the model that the person may see, and the person: for the authors' list."""
+    held = visible(actor, Assignment).on(model.subject_kind, model.pk).values("person_id")
+    own = actor.user.pk if isinstance(actor, Actor) else actor.pk
+    people = User.objects.filter(is_active=True, is_service=False)
+    return list((people.filter(pk__in=held) | people.filter(pk=own)).order_by("printed_name", "pk"))
+
+
+
+@dataclass(frozen=True)
+class Node:
+    """One record of a lineage: `record` for its link, `what` it is, `hidden` where the reader may not see it."""
+
+    what: str
+    record: object | None = None
+    text: str = ""
+    digest: str = ""
+    below: list[Node] = field(default_factory=list)
+
+
+def made_of(actor: Actor | User, version: Version) -> list[Node]:
+    """What a version was made of, nested: code, environment, data, and the versions it was derived from.
+
+    Three queries a generation. Records the reader may not see are named as such, never left out.
+    """
+    return _made_of(actor, version, frozenset(), MAX_DEPTH)
+
+
+def _made_of(actor, version: Version, seen: frozenset[int], left: int) -> list[Node]:
+    nodes = [Node("Model file", text=version.artefact_name, digest=version.artefact_digest)]
+    code = [Node("Code archive", digest=version.code_archive_digest)] if version.code_archive_digest else []
+    nodes.append(Node("Code", text=f"commit {version.code_commit}", below=code))
+    if version.environment_digest:
+        nodes.append(Node("Environment lock", digest=version.environment_digest))
+    if version.image_digest:
+        nodes.append(Node("Container image", digest=version.image_digest))
+    used = VersionData.objects.filter(version=version).select_related("dataset_version__dataset")
+    for each in used.order_by("dataset_version__dataset__slug", "dataset_version__number"):
+        data = each.dataset_version
+        nodes.append(
+            Node(
+                f"{data.get_partition_display()} data",
+                data,
+                digest=data.file_digest,
+                below=[Node("Source", text=data.source), Node("Collected", text=data.collection)],
+            )
+        )
+    if version.parent_id is not None and version.parent_id not in seen and left:
+        parent = versions(actor).filter(pk=version.parent_id).first()
+        if parent is None:
+            nodes.append(Node("Derived from", text="a version you may not see"))
+        else:
+            below = _made_of(actor, parent, seen | {version.pk}, left - 1)
+            nodes.append(Node("Derived from", parent, digest=parent.artefact_digest, below=below))
+    return nodes
+
+
+def derived_from(actor: Actor | User, version: Version, left: int = MAX_DEPTH) -> list[Node]:
+    """Versions made from this one, nested; those the reader may not see are counted."""
+    rows = list(Version.objects.filter(parent=version).select_related("model").order_by("pk"))
+    open_ones = set(versions(actor).filter(parent=version).values_list("pk", flat=True))
+    nodes = [
+        Node(
+            "Derived version",
+            row,
+            digest=row.artefact_digest,
+            below=derived_from(actor, row, left - 1) if left else [],
+        )
+        for row in rows
+        if row.pk in open_ones
+    ]
+    hidden = len(rows) - len(open_ones)
+    if hidden:
+        nodes.append(Node("Derived versions", text=f"{hidden} that you may not see"))
+    return nodes
+
+
+def authors_of(version: Version) -> QuerySet[VersionAuthor]:
+    return version.authors.select_related("person", "declared_by").order_by("person__printed_name")
