@@ -127,13 +127,17 @@ def candidates(parent, duty: Duty) -> list[Candidate]:
     for give in registries.parents[f"{parent.subject_kind}:family"]:
         family |= set(give(parent.pk))
     held: dict[int, list[Assignment]] = {}
-    open_ones = Assignment.objects.filter(state__in=[State.REQUESTED, State.APPROVED]).exclude(ends_at__lte=now())
+    open_ones = Assignment.objects.filter(state__in=[State.REQUESTED, State.APPROVED]).exclude(
+        ends_at__lte=now()
+    )
     for each in open_ones:
         held.setdefault(each.person_id, []).append(each)
     found = []
     for person in User.objects.filter(is_active=True, is_service=False).order_by("printed_name", "pk"):
         mine = held.get(person.pk, [])
-        same = [a for a in mine if (a.duty, a.scope_kind, a.scope_id) == (duty, parent.subject_kind, parent.pk)]
+        same = [
+            a for a in mine if (a.duty, a.scope_kind, a.scope_id) == (duty, parent.subject_kind, parent.pk)
+        ]
         if same:
             word = "was requested for" if same[0].state == State.REQUESTED else "holds"
             found.append(Candidate(person, f"{word} this duty already"))

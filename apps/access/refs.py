@@ -87,5 +87,7 @@ def _parts(prefix: str | None, slug: str, rest: str) -> list[_Asked]:
         return [_Asked("registry.IntendedUse", {"model__slug__iexact": slug, **counted}, ("model",))]
     asked = [_Asked("registry.Version", {"model__slug__iexact": slug, "label__iexact": rest}, ("model",))]
     if counted:
-        asked.append(_Asked("datasets.DatasetVersion", {"dataset__slug__iexact": slug, **counted}, ("dataset",)))
+        asked.append(
+            _Asked("datasets.DatasetVersion", {"dataset__slug__iexact": slug, **counted}, ("dataset",))
+        )
     return asked

@@ -21,6 +21,7 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "approvals.gate": lambda g: ("web:version", [g.version.model.slug, g.version.label]),
     "approvals.slot": lambda s: ("web:version", [s.gate.version.model.slug, s.gate.version.label]),
     "packs.pack": lambda p: ("web:pack", [p.number]),
+    "accounts.user": lambda u: ("web:person", [u.username]),
 }
 
 

@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from apps.web.styleguide import styleguide
-from apps.web.views import release, sessions, signing, work
+from apps.web.views import account, audit, people, records, release, search, sessions, signing, work
 
 app_name = "web"
 urlpatterns = [
@@ -16,5 +16,10 @@ urlpatterns = [
     path("demo/switch/", sessions.switch_person, name="switch_person"),
     *work.urlpatterns,
     *signing.urlpatterns,
+    *people.urlpatterns,
+    *account.urlpatterns,
+    *audit.urlpatterns,
+    *records.urlpatterns,
+    *search.urlpatterns,
     *release.urlpatterns,  # last: /models/<slug>/<label>/ takes what no other page of a model took
 ]

@@ -1,0 +1,178 @@
+"""One's own account: data, duties, password, access tokens, time zone."""
+
+from __future__ import annotations
+
+import uuid
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from apps.access import acts, queries
+from apps.access.acts.accounts import TOKEN_DAYS
+from apps.access.gate import visible
+from apps.access.models import Assignment
+from apps.access.sign_in import authenticate
+from apps.accounts.models import ApiToken
+from apps.core.clock import now
+from apps.core.errors import Refused
+from apps.trail.models import Entry
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.web.forms import Form
+from apps.web.views.sessions import EnrolForm, address
+
+SIGN_INS = 10
+
+
+class PasswordForm(EnrolForm):
+    current = forms.CharField(
+        label="Current password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    field_order = ["current", "password", "again"]
+
+
+class TokenForm(Form):
+    name = forms.CharField(max_length=80, help_text="What uses it, for example: ci-lotx.")
+    days = forms.IntegerField(
+        label="Days until it expires",
+        initial=90,
+        help_text=f"1 to {TOKEN_DAYS}.",
+        widget=forms.TextInput(attrs={"size": 5, "inputmode": "numeric"}),
+    )
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+class ZoneForm(Form):
+    time_zone = forms.ChoiceField(
+        label="Time zone", help_text="Times are shown in UTC first, then in this zone.", choices=()
+    )
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["time_zone"].choices = [(name, name) for name in sorted(available_timezones())]
+
+
+def _key() -> dict[str, str]:
+    return {"idempotency_key": uuid.uuid4().hex}
+
+
+def _show(request: HttpRequest, *, status: int = 200, **given) -> HttpResponse:
+    """The page with its three forms; `given` replaces the one that was sent."""
+    actor, user = actor_of(request), request.user
+    assignments = list(
+        visible(actor, Assignment)
+        .filter(person=user)
+        .select_related("person", "requester", "approver")
+        .order_by("scope_kind", "scope_id", "duty")
+    )
+    names = queries.place_names(actor, assignments)
+    sign_ins = visible(actor, Entry).filter(
+        actor_uuid=str(user.uuid), act__in=["access.sign_in", "access.sign_out"]
+    )
+    tokens = list(visible(actor, ApiToken).filter(owner=user).select_related("use"))
+    context = {
+        "duties": [{"a": a, "place": names[a.scope]} for a in assignments if not queries.is_past(a)],
+        "tokens": [{"token": t, "live": t.ended_at is None and t.expires_at > now()} for t in tokens],
+        "sign_ins": sign_ins.order_by("-id")[:SIGN_INS],
+        "idle_minutes": settings.SESSION_IDLE_SECONDS // 60,
+        "absolute_hours": settings.SESSION_ABSOLUTE_SECONDS // 3600,
+        "password_form": PasswordForm(auto_id="password-%s"),
+        "token_form": TokenForm(initial=_key() | {"days": 90}, auto_id="token-%s"),
+        "zone_form": ZoneForm(initial=_key() | {"time_zone": user.time_zone}, auto_id="zone-%s"),
+        **given,
+    }
+    context["bad_form"] = next((f for f in given.values() if isinstance(f, Form)), None)
+    return render(request, "account/account.html", context, status=status)
+
+
+@never_cache
+@page
+def account(request: HttpRequest) -> HttpResponse:
+    return _show(request)
+
+
+@never_cache
+@sensitive_post_parameters("current", "password", "again")
+@require_POST
+@page
+def set_password(request: HttpRequest) -> HttpResponse:
+    """The current password first: an open screen must not be enough to take an account over."""
+    form = PasswordForm(request.POST, auto_id="password-%s")
+    if form.is_valid():
+        try:
+            authenticate(request.user.username, form.cleaned_data["current"], address=address(request))
+        except Refused as refused:
+            form.add_error("current", refused.fact)
+        else:
+            done = attempt(
+                form,
+                acts.set_password,
+                actor_of(request),
+                request.user.pk,
+                password=form.cleaned_data["password"],
+            )
+            if done:
+                update_session_auth_hash(request, done)
+                messages.success(request, "Your password is changed. Your other sessions have ended.")
+                return redirect("web:account")
+    return _show(request, password_form=form, status=422)
+
+
+@never_cache
+@require_POST
+@page
+def create_token(request: HttpRequest) -> HttpResponse:
+    """The answer to the POST carries the secret, once: it is kept nowhere, so there is no redirect."""
+    form = TokenForm(request.POST, auto_id="token-%s")
+    if form.is_valid():
+        made = attempt(form, acts.create_token, actor_of(request), **form.cleaned_data)
+        if made:
+            secret = getattr(made, "secret", "")
+            if not secret:
+                messages.warning(request, "This token was created already and its secret was shown then.")
+                return redirect("web:account")
+            return render(request, "account/token.html", {"token": made, "secret": secret}, status=201)
+    return _show(request, token_form=form, status=422)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def end_token(request: HttpRequest, pk: int) -> HttpResponse:
+    token = seen_or_404(request, ApiToken, "owner", pk=pk)
+    if request.method == "POST":
+        acts.end_token(actor_of(request), token.pk, idempotency_key=request.POST.get("idempotency_key", ""))
+        messages.success(request, f"The token “{token.name}” has ended.")
+        return redirect("web:account")
+    return render(request, "account/end_token.html", {"token": token})
+
+
+@require_POST
+@page
+def set_zone(request: HttpRequest) -> HttpResponse:
+    form = ZoneForm(request.POST, auto_id="zone-%s")
+    if form.is_valid():
+        done = attempt(form, acts.set_preferences, actor_of(request), request.user.pk, **form.cleaned_data)
+        if done:
+            messages.success(request, f"Times are shown in UTC and in {done.time_zone}.")
+            return redirect("web:account")
+    return _show(request, zone_form=form, status=422)
+
+
+urlpatterns = [
+    path("account/", account, name="account"),
+    path("account/password/", set_password, name="change_password"),
+    path("account/tokens/", create_token, name="create_token"),
+    path("account/tokens/<int:pk>/end/", end_token, name="end_token"),
+    path("account/time-zone/", set_zone, name="set_zone"),
+]

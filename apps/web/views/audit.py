@@ -1,0 +1,270 @@
+"""The audit trail: entries one may see, one entry with what it changed and its proof, exports, signatures."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, time
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils.html import format_html
+
+from apps.access import acts, duties
+from apps.access.gate import visible
+from apps.access.policy import TABLE
+from apps.access.refs import resolve
+from apps.access.signing import standings
+from apps.core.errors import NotVisible
+from apps.trail import queries
+from apps.trail.models import Entry, Kind, Signature
+from apps.web.door import actor_of, page
+from apps.web.links import subject_of, url_of
+from apps.web.lists import Column, Listing, Table, choice, on_day, text
+from apps.web.marks import icon
+from apps.web.timeline import line_of
+
+KINDS = [(Kind.ACT, "act"), (Kind.REFUSAL, "refusal"), (Kind.EVENT, "event"), (Kind.SEAL, "seal")]
+ACT_CHOICES = sorted(((row.act, row.sentence) for row in TABLE.values()), key=lambda pair: pair[1])
+
+
+def _told(entry: Entry):
+    """The plain sentence; a refusal with its fact and rule."""
+    line = line_of(entry)
+    link = format_html('<a href="{}">{}</a>', reverse("web:entry", args=[entry.pk]), line.told)
+    if not line.refused:
+        return format_html("{} {}", icon("bot"), link) if line.machine else link
+    facts = json.loads(entry.body).get("facts", {})
+    why = " ".join(p for p in (facts.get("fact") or facts.get("cause", ""), _rule(facts)) if p)
+    return format_html('{} {}<br><span class="t2">{}</span>', icon("ban"), link, why)
+
+
+def _rule(facts: dict) -> str:
+    return f"Rule {facts['rule']}." if facts.get("rule") else ""
+
+
+def _sentence(entry: Entry) -> str:
+    line = line_of(entry)
+    facts = json.loads(entry.body).get("facts", {}) if line.refused else {}
+    return " ".join(p for p in (line.told, str(facts.get("fact", "")), _rule(facts)) if p)
+
+
+def _start(value):
+    return datetime.combine(value, time.min, UTC)
+
+
+def _end(value):
+    return datetime.combine(value, time.max, UTC)
+
+
+def audit_table(actor) -> Table:
+    """The list of entries; its filter by record sees what `actor` sees."""
+
+    def of_record(rows, value):
+        return queries.by_records(rows, resolve(actor, value))
+
+    def of_scope(rows, value):
+        if value == "organisation":
+            return rows.filter(scope=duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID))
+        return rows.filter(scope__in=[r.scope for r in resolve(actor, value) if hasattr(r, "scope")])
+
+    return Table(
+        name="audit-trail",
+        caption="Entries of the audit trail you may see",
+        order="-at",
+        empty="The trail holds no entry that you may see.",
+        columns=[
+            Column("at", "When (UTC)", sort="id", kind="moment", value=lambda e: e.at),
+            Column(
+                "who",
+                "Who",
+                sort="actor_name",
+                value=lambda e: line_of(e).who,
+            ),
+            Column("what", "What", sort="act", heading=True, value=_sentence, render=_told),
+            Column("record", "Record", sort=("subject_kind", "subject_id"), value=lambda e: line_of(e).ref),
+            Column("reason", "Reason", value=lambda e: line_of(e).reason),
+            Column("number", "Entry", sort="id", kind="number", value=lambda e: e.pk),
+            Column("kind", "Kind", sort="kind", value=lambda e: str(e.kind)),
+        ],
+        filters=[
+            text("record", "Record (R-3, lotx/1.0.0, @mchen)", of_record),
+            text("who", "Who", queries.by_person),
+            choice("act", "Act", ACT_CHOICES, lambda rows, v: rows.filter(act=v)),
+            choice("kind", "Kind", KINDS, lambda rows, v: rows.filter(kind=v)),
+            text("scope", "Belongs to (a model, a dataset, organisation)", of_scope),
+            on_day("from", "From (UTC)", lambda rows, v: queries.between(rows, since=_start(v))),
+            on_day("to", "To (UTC)", lambda rows, v: queries.between(rows, until=_end(v))),
+        ],
+    )
+
+
+@page
+def audit(request: HttpRequest) -> HttpResponseBase:
+    """Entries, filtered and sorted. CSV and JSON are acts of their own and stand in the trail before they leave."""
+    actor = actor_of(request)
+    rows = queries.told(visible(actor, Entry))
+    wanted = request.GET.get("format", "")
+    if wanted:
+        # What is written from here on, the entry of the export itself included, is not part of it.
+        newest = Entry.objects.order_by("-id").values_list("id", flat=True).first() or 0
+        rows = rows.filter(pk__lte=newest)
+
+    def enter(about: dict, form: str = "CSV") -> None:
+        acts.export_trail(
+            actor,
+            asked={str(k): str(v) for k, v in about["filter"].items()},
+            count=about["count"],
+            form=form,
+        )
+
+    listing = audit_table(actor).read(request, rows, on_export=enter)
+    if wanted == "jsonl" and not listing.bad:
+        return _json_lines(listing, enter)
+    return listing.respond(
+        "audit/audit.html", {"state": queries.log_state(), "json_url": listing.url(format="jsonl")}
+    )
+
+
+def _json_lines(listing: Listing, enter) -> StreamingHttpResponse:
+    filtered = {chip.label: chip.value for chip in listing.chips}
+    enter({"filter": filtered, "count": listing.total}, "JSON Lines")
+    response = StreamingHttpResponse(queries.exported(listing.rows), content_type="application/x-ndjson")
+    response["Content-Disposition"] = 'attachment; filename="audit-trail.jsonl"'
+    return response
+
+
+@page
+def entry(request: HttpRequest, pk: int) -> HttpResponse:
+    """One entry: who, what, on which record, what changed, its signature and its proof in the log."""
+    actor = actor_of(request)
+    row = Entry.objects.filter(pk=pk, kind=Kind.ROW).first()
+    if row is not None:
+        act = (
+            queries.told(visible(actor, Entry))
+            .filter(act_id=row.act_id, kind=Kind.ACT)
+            .exclude(act_id="")
+            .first()
+        )
+        if act is None:
+            raise NotVisible()
+        return redirect("web:entry", act.pk)
+    found = queries.told(visible(actor, Entry)).filter(pk=pk).first()
+    if found is None:
+        raise NotVisible()
+    body = json.loads(found.body)
+    facts = body.get("facts", {})
+    refused = found.kind == Kind.REFUSAL
+    signatures = list(visible(actor, Signature).filter(act_id=found.act_id)) if found.act_id else []
+    context = {
+        "entry": found,
+        "line": line_of(found),
+        "row": TABLE.get(found.act),
+        "actor_facts": body.get("actor", {}),
+        "on_behalf": body.get("on_behalf"),
+        "facts": {} if refused else {k: v for k, v in facts.items() if k != "signatures"},
+        "refusal": {k: facts.get(k, "") for k in ("what", "fact", "rule", "who")}
+        if facts.get("what")
+        else None,
+        "other_facts": facts if refused and not facts.get("what") else {},
+        "via": body.get("via", ""),
+        "subject_url": _subject_url(actor, found),
+        "written": queries.written_by(found),
+        "place": queries.place_of(found),
+        "signatures": [_standing(s) for s in signatures],
+    }
+    return render(request, "audit/entry.html", context)
+
+
+def _subject_url(actor, found: Entry) -> str:
+    """The page of the record the entry tells of, where there is one the reader may open."""
+    if found.subject_kind == "organisation" or not found.subject_id.isdigit():
+        return ""
+    try:
+        subject = subject_of(found.subject_kind, found.subject_id)
+    except LookupError:
+        return ""
+    if subject is None:
+        return ""
+    try:
+        seen = visible(actor, type(subject)).filter(pk=subject.pk).exists()
+    except LookupError:  # bookkeeping nobody looks at has no visibility, hence no page
+        return ""
+    return url_of(subject) if seen else ""
+
+
+def _standing(signature: Signature) -> dict:
+    subject = subject_of(signature.subject_kind, signature.subject_id)
+    valid = subject is not None and next(s for s in standings(subject, [signature])).valid
+    return {"signature": signature, "standing": "valid" if valid else "out_of_date"}
+
+
+SIGNATURES = Table(
+    name="signatures",
+    caption="Signatures you may see",
+    order="-signed",
+    empty="No signature on a record that you may see.",
+    columns=[
+        Column(
+            "signed", "Signed (UTC)", sort=("signed_at", "id"), kind="moment", value=lambda s: s.signed_at
+        ),
+        Column(
+            "record",
+            "Record",
+            sort="subject_ref",
+            heading=True,
+            value=lambda s: s.subject_ref,
+            render=lambda s: format_html(
+                '<a href="{}">{}</a>', reverse("web:signature", args=[s.uuid]), s.subject_ref
+            ),
+        ),
+        Column(
+            "signer",
+            "Signer",
+            sort="printed_name",
+            value=lambda s: f"{s.printed_name} (@{s.username})",
+        ),
+        Column("meaning", "Meaning", sort="meaning", value=lambda s: s.meaning_text),
+        Column("decision", "Decision", sort="decision"),
+        Column("reason", "Reason"),
+        Column(
+            "digest",
+            "Digest signed",
+            value=lambda s: s.content_digest,
+            render=lambda s: format_html('<code class="hash">{}…</code>', s.content_digest[:19]),
+        ),
+    ],
+    filters=[
+        text("record", "Record", lambda rows, v: rows.filter(subject_ref__icontains=v)),
+        text(
+            "signer",
+            "Signer",
+            lambda rows, v: (
+                rows.filter(printed_name__icontains=v) | rows.filter(username__iexact=v.removeprefix("@"))
+            ),
+        ),
+        choice(
+            "decision",
+            "Decision",
+            [("approved", "approved"), ("rejected", "rejected")],
+            lambda rows, v: rows.filter(decision=v),
+        ),
+        on_day("from", "From (UTC)", lambda rows, v: rows.filter(signed_at__gte=_start(v))),
+        on_day("to", "To (UTC)", lambda rows, v: rows.filter(signed_at__lte=_end(v))),
+    ],
+)
+
+
+@page
+def signatures(request: HttpRequest) -> HttpResponseBase:
+    """Every manifestation on a record the reader may see. Whether one still binds stands on its page."""
+    rows = visible(actor_of(request), Signature)
+    return SIGNATURES.read(request, rows).respond("audit/signatures.html")
+
+
+urlpatterns = [
+    path("audit/", audit, name="audit"),
+    path("audit/<int:pk>/", entry, name="entry"),
+    path("signatures/", signatures, name="signatures"),
+]

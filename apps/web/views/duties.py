@@ -1,0 +1,229 @@
+"""Duties: who holds them on a model or dataset, requests and their decision. The organisation's are on /people/."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from django import forms
+from django.apps import apps
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_http_methods
+
+from apps.access import acts, duties, queries
+from apps.access.actors import Actor
+from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
+from apps.access.models import Assignment
+from apps.access.policy import policy
+from apps.access.sharing import shared
+from apps.core.errors import NotVisible
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.web.forms import Form, MomentField, ReasonField
+from apps.web.links import url_of
+
+REQUESTS = {duties.ORGANISATION: acts.request_organisation_assignment}
+VERBS = ("approve", "refuse", "end")
+
+
+def decisions(actor: Actor, assignments: Iterable[Assignment]) -> dict:
+    """For pages with duties: requests that wait (with verdicts and approvers), what is held, what is past.
+
+    Judged together, so that the number of queries follows the number of open requests, not of all duties.
+    """
+    known = list(assignments)
+    names = queries.place_names(actor, known)
+    waiting, held, gone = [], [], []
+    end = policy("access.end_assignment")
+    with shared():
+        for each in known:
+            told = {"a": each, "place": names[each.scope]}
+            if queries.is_past(each):
+                gone.append(told)
+            elif each.state == Assignment.State.REQUESTED:
+                waiting.append(told | {"open": queries.open_request(actor, each)})
+            else:
+                held.append(told | {"end": Judge(each).verdict(actor, end)})
+    gone.sort(key=lambda t: t["a"].ends_at or t["a"].decided_at or t["a"].requested_at, reverse=True)
+    return {"waiting": waiting, "held": held, "past": gone}
+
+
+def _parent(request: HttpRequest, kind: str, slug: str):
+    if kind == duties.ORGANISATION:
+        return ORGANISATION_SUBJECT
+    return seen_or_404(request, apps.get_model(queries.PARENTS[kind]), slug=slug)
+
+
+def people_url(kind: str, slug: str = "") -> str:
+    """The page that shows the duties on this parent."""
+    name = {duties.MODEL: "web:model_people", duties.DATASET: "web:dataset_people"}.get(kind)
+    return reverse(name, args=[slug]) if name else reverse("web:people")
+
+
+def request_url(parent) -> str:
+    kind = parent.subject_kind
+    names = {duties.MODEL: "web:request_model_duty", duties.DATASET: "web:request_dataset_duty"}
+    return reverse(names[kind], args=[parent.slug]) if kind in names else reverse("web:request_duty")
+
+
+@page
+def parent_people(request: HttpRequest, slug: str, kind: str) -> HttpResponseBase:
+    """Who holds which duty on one model or dataset."""
+    actor, parent = actor_of(request), _parent(request, kind, slug)
+    given = list(queries.on_parent(actor, parent))
+    context = {
+        "parent": parent,
+        "parent_url": url_of(parent),
+        "kind_word": "model" if kind == duties.MODEL else "dataset",
+        "coverage": queries.coverage(parent, given),
+        "request_duty": may(actor, "access.request_assignment", parent),
+        "request_url": request_url(parent),
+        "area": "models" if kind == duties.MODEL else "datasets",
+        **decisions(actor, given),
+    }
+    return render(request, "people/parent_people.html", context)
+
+
+class RequestForm(Form):
+    duty = forms.CharField(widget=forms.HiddenInput)
+    person_id = forms.TypedChoiceField(label="Person", coerce=int, choices=())
+    starts_at = MomentField(required=False, label="From", help_text="UTC. Empty: as soon as it is approved.")
+    ends_at = MomentField(required=False, label="Until", help_text="UTC. Empty: until somebody ends it.")
+    reason = ReasonField(label="Why this person needs it")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args, people, **kwargs):
+        super().__init__(*args, **kwargs)
+        fit = [
+            (c.person.pk, f"{c.person.printed_name} (@{c.person.username})") for c in people if not c.because
+        ]
+        self.fields["person_id"].choices = [("", "Choose a person"), *fit]
+
+    def add_refusal(self, refused) -> None:
+        if "person" in refused.fields:
+            refused.fields["person_id"] = refused.fields.pop("person")
+        super().add_refusal(refused)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def request_duty(request: HttpRequest, kind: str = duties.ORGANISATION, slug: str = "") -> HttpResponse:
+    """First the duty, then the person: who cannot be given it is named with the reason."""
+    actor, parent = actor_of(request), _parent(request, kind, slug)
+    act = "organisation_assignment" if kind == duties.ORGANISATION else "assignment"
+    verdict = may(actor, f"access.request_{act}", parent)
+    if not verdict.allowed:
+        raise verdict.refusal()
+    choices = [(d.value, duties.WORDS[d]) for d in queries.duties_on(kind)]
+    asked = request.POST.get("duty") or request.GET.get("duty", "")
+    known = asked in dict(choices)
+    people = queries.candidates(parent, duties.Duty(asked)) if known else []
+    initial = {"duty": asked, "idempotency_key": uuid.uuid4().hex}
+    form = RequestForm(request.POST or None, initial=initial, people=people)
+    if request.method == "POST" and not known:
+        form.add_error(None, "Choose a duty first.")
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        where = {} if kind == duties.ORGANISATION else {"scope_kind": kind, "scope_id": parent.pk}
+        made = attempt(
+            form,
+            REQUESTS.get(kind, acts.request_assignment),
+            actor,
+            person_id=given["person_id"],
+            duty=given["duty"],
+            starts_at=given["starts_at"],
+            ends_at=given["ends_at"],
+            reason=given["reason"],
+            idempotency_key=given["idempotency_key"],
+            **where,
+        )
+        if made:
+            messages.success(request, f"Requested: {made}. Somebody else approves it.")
+            return redirect(people_url(kind, slug))
+    context = {
+        "parent": parent,
+        "back": people_url(kind, slug),
+        "choices": choices,
+        "asked": asked if known else "",
+        "word": dict(choices).get(asked, ""),
+        "form": form,
+        "unfit": [c for c in people if c.because],
+        "fit": any(not c.because for c in people),
+    }
+    return render(request, "people/request_duty.html", context, status=422 if form.errors else 200)
+
+
+class DecideForm(Form):
+    reason = ReasonField()
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args, asks_reason: bool, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not asks_reason:
+            del self.fields["reason"]
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Approve, refuse or end one duty, with everything about it before one's eyes."""
+    if verb not in VERBS:
+        raise NotVisible()
+    actor = actor_of(request)
+    assignment = seen_or_404(request, Assignment, "person", "requester", "approver", pk=pk)
+    row = queries.approval_of(assignment) if verb == "approve" else policy(f"access.{verb}_assignment")
+    back = people_page(actor, assignment)
+    initial = {"idempotency_key": uuid.uuid4().hex}
+    form = DecideForm(request.POST or None, initial=initial, asks_reason=row.reason)
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        act = getattr(acts, row.act.removeprefix("access."))
+        if attempt(
+            form,
+            act,
+            actor,
+            assignment.pk,
+            reason=given.get("reason", ""),
+            idempotency_key=given["idempotency_key"],
+        ):
+            done = {"approve": "approved", "refuse": "refused", "end": "ended"}[verb]
+            messages.success(request, f"{assignment.ref} is {done}: {assignment}.")
+            return redirect(back)
+    context = {
+        "a": assignment,
+        "place": queries.place_names(actor, [assignment])[assignment.scope],
+        "verb": verb,
+        "form": form,
+        "back": back,
+        "verdict": Judge(assignment).verdict(actor, row),
+    }
+    return render(request, "people/decide.html", context, status=422 if form.errors else 200)
+
+
+def people_page(actor: Actor, assignment: Assignment) -> str:
+    """The page on which the reader sees this duty; their own account when its place is hidden from them."""
+    label = queries.PARENTS.get(assignment.scope_kind)
+    if label is None:
+        return reverse("web:people")
+    parent = visible(actor, apps.get_model(label)).filter(pk=assignment.scope_id).first()
+    return people_url(assignment.scope_kind, parent.slug) if parent else reverse("web:account")
+
+
+urlpatterns = [
+    path("organisation/request-duty/", request_duty, name="request_duty"),
+    path("models/<slug:slug>/people/", parent_people, {"kind": duties.MODEL}, name="model_people"),
+    path(
+        "models/<slug:slug>/people/request/", request_duty, {"kind": duties.MODEL}, name="request_model_duty"
+    ),
+    path("datasets/<slug:slug>/people/", parent_people, {"kind": duties.DATASET}, name="dataset_people"),
+    path(
+        "datasets/<slug:slug>/people/request/",
+        request_duty,
+        {"kind": duties.DATASET},
+        name="request_dataset_duty",
+    ),
+    path("assignments/<int:pk>/<str:verb>/", decide, name="decide_assignment"),
+]

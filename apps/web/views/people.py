@@ -1,0 +1,226 @@
+"""People: accounts, and who holds which duty on the organisation."""
+
+from __future__ import annotations
+
+import uuid
+
+from django import forms
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from apps.access import acts, duties, queries
+from apps.access.enrolment import enrolment_of
+from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
+from apps.access.models import Assignment
+from apps.access.policy import policy
+from apps.accounts.models import User
+from apps.trail.models import Entry
+from apps.trail.queries import told
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.web.forms import Form, ReasonField
+from apps.web.lists import Column, Table, choice, text
+from apps.web.marks import RECORD_MARKS, render_mark
+from apps.web.timeline import line_of
+from apps.web.views.duties import decisions
+from apps.web.views.duties import urlpatterns as duty_urls
+
+ENTRIES = 20
+DUTY_CHOICES = [(duty.value, duties.WORDS[duty]) for duty in duties.Duty]
+
+
+def _state(person: User):
+    return render_mark(
+        RECORD_MARKS["active" if person.is_active else "ended"], "" if person.is_active else "Deactivated"
+    )
+
+
+def _holding(rows: QuerySet, duty: str) -> QuerySet:
+    return rows.filter(pk__in=Assignment.objects.active().filter(duty=duty).values("person_id"))
+
+
+ACCOUNTS = Table(
+    name="people",
+    caption="Accounts you may see",
+    order="name",
+    empty="No account yet.",
+    columns=[
+        Column(
+            "name",
+            "Name",
+            sort=("printed_name", "username"),
+            heading=True,
+            value=lambda u: u.printed_name,
+            render=lambda u: format_html(
+                '<a href="{}">{}</a>', reverse("web:person", args=[u.username]), u.printed_name
+            ),
+        ),
+        Column("username", "Username", sort="username", value=lambda u: u.username),
+        Column("title", "Title", sort="title"),
+        Column(
+            "state",
+            "Account",
+            sort="is_active",
+            value=lambda u: "active" if u.is_active else "deactivated",
+            render=_state,
+        ),
+        Column(
+            "duties",
+            "Duties in force",
+            value=lambda u: ", ".join(sorted({duties.WORDS[duties.Duty(a.duty)] for a in u.in_force_now})),
+        ),
+        Column("created", "Created", sort="created_at", kind="moment", value=lambda u: u.created_at),
+    ],
+    filters=[
+        text(
+            "name",
+            "Name or username",
+            lambda rows, v: rows.filter(printed_name__icontains=v) | rows.filter(username__icontains=v),
+        ),
+        choice(
+            "active",
+            "Account",
+            [("yes", "Active"), ("no", "Deactivated")],
+            lambda rows, v: rows.filter(is_active=v == "yes"),
+        ),
+        choice("duty", "Holds the duty", DUTY_CHOICES, _holding),
+    ],
+)
+
+
+@page
+def people(request: HttpRequest) -> HttpResponseBase:
+    """Accounts, and the duties on the organisation."""
+    actor = actor_of(request)
+    given = queries.on_parent(actor, ORGANISATION_SUBJECT)
+    listing = ACCOUNTS.read(request, queries.accounts(actor))
+    return listing.respond(
+        "people/people.html",
+        {
+            "create": may(actor, "access.create_account", ORGANISATION_SUBJECT),
+            "request_duty": may(actor, "access.request_organisation_assignment", ORGANISATION_SUBJECT),
+            "sees_duties": visible(actor, Assignment).filter(scope_kind=duties.ORGANISATION).exists(),
+            "coverage": queries.coverage(ORGANISATION_SUBJECT, given.exclude(queries.past())),
+            **decisions(actor, given),
+        },
+    )
+
+
+class AccountForm(Form):
+    username = forms.CharField(
+        max_length=80,
+        help_text="Small letters, digits, dot, dash, underscore. Never given to another person later.",
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off"}),
+    )
+    printed_name = forms.CharField(max_length=120, help_text="As it is to be printed beside signatures.")
+    title = forms.CharField(max_length=120, required=False, help_text="For example: Validation lead.")
+    email = forms.EmailField(required=False, label="E-mail address")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@page
+def create_account(request: HttpRequest) -> HttpResponse:
+    """Make an account. The answer to the POST carries the enrolment link: it is kept nowhere, so no redirect."""
+    actor = actor_of(request)
+    form = AccountForm(request.POST or None, initial={"idempotency_key": uuid.uuid4().hex})
+    verdict = may(actor, "access.create_account", ORGANISATION_SUBJECT)
+    if request.method == "POST" and form.is_valid():
+        made = attempt(form, acts.create_account, actor, **form.cleaned_data)
+        if made:
+            return _with_link(request, made, "The account is created.")
+    context = {"form": form, "verdict": verdict}
+    return render(request, "people/create_account.html", context, status=422 if form.errors else 200)
+
+
+@never_cache
+@require_POST
+@page
+def renew_enrolment(request: HttpRequest, username: str) -> HttpResponse:
+    """A new link for an account whose person has set no password: shown once, entered in the trail."""
+    person = seen_or_404(request, User, username=username, is_service=False)
+    acts.renew_enrolment(
+        actor_of(request), person.pk, idempotency_key=request.POST.get("idempotency_key", "")
+    )
+    return _with_link(request, person, "A new link is made.")
+
+
+def _with_link(request: HttpRequest, person: User, said: str) -> HttpResponse:
+    if person.has_usable_password():
+        messages.info(request, "This account has a password already: there is no link.")
+        return redirect("web:person", person.username)
+    enrolment = enrolment_of(person)
+    link = request.build_absolute_uri(reverse("web:enrol", args=[enrolment.uid, enrolment.token]))
+    context = {"person": person, "link": link, "expires_at": enrolment.expires_at, "said": said}
+    return render(request, "people/enrolment.html", context, status=201)
+
+
+@page
+def person(request: HttpRequest, username: str) -> HttpResponse:
+    """One account: its data, duties, and what the trail tells of it."""
+    actor = actor_of(request)
+    found = seen_or_404(request, User, username=username, is_service=False)
+    given = visible(actor, Assignment).filter(person=found).select_related("person", "requester", "approver")
+    assignments = sorted(given, key=lambda a: (queries.is_past(a), a.scope, a.duty))
+    about = told(visible(actor, Entry)).filter(subject_kind=User.subject_kind, subject_id=str(found.pk))
+    judge = Judge(found)
+    context = {
+        "person": found,
+        "enrolled": found.has_usable_password(),
+        "deactivate": judge.verdict(actor, policy("access.deactivate_account")),
+        "renew": judge.verdict(actor, policy("access.renew_enrolment")),
+        "entries": [line_of(entry) for entry in about.order_by("-id")[:ENTRIES]],
+        **decisions(actor, assignments),
+    }
+    return render(request, "people/person.html", context)
+
+
+class DeactivateForm(Form):
+    reason = ReasonField(label="Why the account ends")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def deactivate(request: HttpRequest, username: str) -> HttpResponse:
+    """A leaver: account off, duties and tokens ended, in one act."""
+    actor = actor_of(request)
+    found = seen_or_404(request, User, username=username, is_service=False)
+    form = DeactivateForm(request.POST or None, initial={"idempotency_key": uuid.uuid4().hex})
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        if attempt(
+            form,
+            acts.deactivate_account,
+            actor,
+            found.pk,
+            reason=given["reason"],
+            idempotency_key=given["idempotency_key"],
+        ):
+            messages.success(request, f"The account of {found.printed_name} is deactivated.")
+            return redirect("web:person", found.username)
+    context = {
+        "form": form,
+        "person": found,
+        "verdict": Judge(found).verdict(actor, policy("access.deactivate_account")),
+        "held": found.assignments.filter(state__in=["requested", "approved"]).count(),
+        "tokens": found.tokens.filter(ended_at=None).count(),
+    }
+    return render(request, "people/deactivate.html", context, status=422 if form.errors else 200)
+
+
+urlpatterns = [
+    path("people/", people, name="people"),
+    path("people/<str:username>/", person, name="person"),
+    path("people/<str:username>/deactivate/", deactivate, name="deactivate_account"),
+    path("people/<str:username>/enrolment/", renew_enrolment, name="renew_enrolment"),
+    path("accounts/new/", create_account, name="create_account"),
+    *duty_urls,
+]
