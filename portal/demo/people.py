@@ -151,3 +151,8 @@ PEOPLE = (
     ),
     Person("vkumar", "Vikram Kumar", "Sales analyst", "Sales", (), "Has nothing to do with the model"),
 )
+
+
+def by_duty(duty: str) -> Person:
+    """The first person who holds `duty`."""
+    return next(person for person in PEOPLE if any(held == duty for held, _where in person.duties))
