@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from django.apps import apps
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, models, transaction
 
 from apps.access import signing
@@ -20,12 +21,17 @@ from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_re
 from apps.access.models import Assignment, IdempotencyKey
 from apps.access.policy import MEANINGS, Policy, policy
 from apps.access.signing import SignatureInput
+from apps.accounts.models import User
 from apps.core import jobs
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotVisible, Refused
+from apps.core.models import Job
+from apps.core.subjects import Subject
 from apps.trail import current, sealer, statements
 from apps.trail.models import Signature
 from apps.trail.writer import Who, record
+
+Row = TypeVar("Row", bound=models.Model)
 
 ACTS: dict[str, Callable[..., Any]] = {}
 MAX_REASON = 2000
@@ -39,7 +45,13 @@ class Act:
     """One act under way; the first argument of every act function."""
 
     def __init__(
-        self, actor: Actor, row: Policy, *, reason: str, signature: SignatureInput | None, open_act
+        self,
+        actor: Actor,
+        row: Policy,
+        *,
+        reason: str,
+        signature: SignatureInput | None,
+        open_act: current.CurrentAct,
     ) -> None:
         self.actor = actor
         self.policy = row
@@ -53,18 +65,18 @@ class Act:
         self._allowed = False
 
     @property
-    def user(self):
+    def user(self) -> User:
         return self.actor.user
 
-    def lock(self, queryset, **lookup):
+    def lock(self, queryset: models.QuerySet[Row], **lookup: Any) -> Row:
         """The one row, locked until the end of the act; NotVisible when there is none."""
-        own = {"of": ("self",)} if queryset.query.select_related else {}
+        own: dict[str, Any] = {"of": ("self",)} if queryset.query.select_related else {}
         try:
             return queryset.select_for_update(**own).get(**lookup)
-        except queryset.model.DoesNotExist:
+        except ObjectDoesNotExist:
             raise NotVisible() from None
 
-    def allow(self, subject) -> None:
+    def allow(self, subject: Subject) -> None:
         """Duty, state and separation for this act on `subject`; raises Refused. The subject becomes the entry's."""
         self.subject = subject
         if self.policy.subject not in ("*", "", subject.subject_kind):
@@ -78,11 +90,11 @@ class Act:
             raise verdict.refusal()
         self._allowed = True
 
-    def sees(self, subject) -> bool:
+    def sees(self, subject: Subject) -> bool:
         """Whether the person may see `subject`: for rules that are told before duty is asked."""
         return is_visible(self.actor, subject)
 
-    def separated(self, subject) -> None:
+    def separated(self, subject: Subject) -> None:
         """Separation judged once more on a record this act has just made or will touch."""
         judge = Judge(subject)
         broken = judge.separation(self.user, self.policy)
@@ -94,16 +106,16 @@ class Act:
                 who=judge.who(self.policy, self.user),
             )
 
-    def own(self, user) -> None:
+    def own(self, user: User) -> None:
         """For acts open to anyone about their own affairs: the person acted on is the person acting."""
         if user.pk != self.user.pk:
             raise NotVisible()
 
-    def about(self, subject) -> None:
+    def about(self, subject: Subject) -> None:
         """Let the entry tell of `subject` (a record made by this act) instead of the one that was asked about."""
         self.subject = subject
 
-    def write(self, row: models.Model, /, **fields) -> models.Model:
+    def write(self, row: Row, /, **fields: Any) -> Row:
         """Set `fields` and save with history, under this act."""
         if not self._allowed:
             raise NothingRecorded(f"{self.policy.act} writes before permission was asked")
@@ -112,30 +124,35 @@ class Act:
         row.save()
         return row
 
-    def create(self, model: type[models.Model], /, **fields) -> models.Model:
+    def create(self, model: type[Row], /, **fields: Any) -> Row:
         """Make a row with history, under this act. A broken uniqueness is a Conflict with its own words."""
         return self.write(model(**fields))
 
-    def event(self, **facts) -> None:
+    def event(self, **facts: Any) -> None:
         """Add facts to the entry's body (JSON without floats)."""
         self.facts.update(facts)
 
-    def after_commit(self, kind: str, subject):
+    def after_commit(self, kind: str, subject: Subject) -> Job:
         """Queue a job for `subject`; sent after the commit. Returns the job."""
         requested_by = self.actor.on_behalf or self.user
         return jobs.enqueue(kind, subject, requested_by)
 
-    def refuse_if_changed(self, subject) -> str:
+    def refuse_if_changed(self, subject: Subject) -> str:
         """For acts that sign: the content must still have the digest that was shown. Before anything is written."""
         self.shown = signing.refuse_if_changed(subject, self._given())
         return self.shown
+
+    @property
+    def decision(self) -> str:
+        """What the signer decided: approved or rejected."""
+        return self._given().decision
 
     def _given(self) -> SignatureInput:
         if self.signature_input is None:
             raise NothingRecorded(f"{self.policy.act} signs without a signature")
         return self.signature_input
 
-    def sign(self, subject, *, record_version: str = "") -> Signature:
+    def sign(self, subject: Subject, *, record_version: str = "") -> Signature:
         """Write the signature over the content that `refuse_if_changed` compared (or over the content now)."""
         given = self._given()
         shown = self.shown or self.refuse_if_changed(subject)
@@ -181,7 +198,16 @@ class Act:
         )
 
 
-def _record(kind, actor: Actor, row: Policy, subject, reason, facts, open_act=None, duties=()) -> None:
+def _record(
+    kind: str,
+    actor: Actor,
+    row: Policy,
+    subject: Any,
+    reason: str,
+    facts: dict[str, Any],
+    open_act: current.CurrentAct | None = None,
+    duties: Sequence[str] = (),
+) -> None:
     if actor.token is not None:
         facts = {**facts, "token": actor.token.prefix}
     if actor.address:
@@ -227,7 +253,7 @@ def _demands(actor: Actor, row: Policy, reason: str, signature: SignatureInput |
         signing.check_components(actor.user, signature)
 
 
-def _fingerprint(name: str, args: tuple, kwargs: dict, reason: str) -> str:
+def _fingerprint(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], reason: str) -> str:
     return hashlib.sha256(repr((name, args, sorted(kwargs.items()), reason)).encode()).hexdigest()
 
 
@@ -238,7 +264,7 @@ def _model_of(kind: str) -> type[models.Model]:
     raise LookupError(f"no model has the subject kind {kind!r}")
 
 
-def _replayed(actor: Actor, key: str, name: str, fingerprint: str):
+def _replayed(actor: Actor, key: str, name: str, fingerprint: str) -> tuple[bool, Any]:
     """(True, earlier result) when this key was already used for the same act and input."""
     row = IdempotencyKey.objects.filter(user=actor.user, key=key).first()
     if row is None:
@@ -252,10 +278,10 @@ def _replayed(actor: Actor, key: str, name: str, fingerprint: str):
         )
     if row.result_id is None:
         return True, None
-    return True, _model_of(row.result_kind).objects.get(pk=row.result_id)
+    return True, _model_of(row.result_kind)._default_manager.get(pk=row.result_id)
 
 
-def _remember(actor: Actor, key: str, name: str, fingerprint: str, result) -> None:
+def _remember(actor: Actor, key: str, name: str, fingerprint: str, result: Any) -> None:
     known = isinstance(result, models.Model) and hasattr(result, "subject_kind")
     IdempotencyKey.objects.create(
         user=actor.user,
@@ -279,13 +305,13 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def perform(
-            actor,
-            *args,
+            actor: Actor | User,
+            *args: Any,
             reason: str = "",
             signature: SignatureInput | None = None,
             idempotency_key: str = "",
-            **kwargs,
-        ):
+            **kwargs: Any,
+        ) -> Any:
             actor = as_actor(actor)
             fingerprint = _fingerprint(name, args, kwargs, reason) if idempotency_key else ""
             under_way: list[Act] = []
@@ -313,11 +339,11 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     again, earlier = _replayed(actor, idempotency_key, name, fingerprint)
                     if again:
                         return earlier
-                refused = _collision(error)
-                if refused is None:
+                collided = _collision(error)
+                if collided is None:
                     raise
-                _record_refusal(actor, row, refused, under_way[0].subject if under_way else None, reason)
-                raise refused from error
+                _record_refusal(actor, row, collided, under_way[0].subject if under_way else None, reason)
+                raise collided from error
             if row.signs:
                 sealer.seal()
             return result
@@ -340,7 +366,7 @@ def _collision(error: IntegrityError) -> Refused | None:
     )
 
 
-def _record_refusal(actor: Actor, row: Policy, refused: Refused, subject, reason: str) -> None:
+def _record_refusal(actor: Actor, row: Policy, refused: Refused, subject: Any, reason: str) -> None:
     """A refused attempt is a fact of the trail; input that does not parse is not an attempt."""
     if isinstance(refused, BadInput):
         return

@@ -5,5 +5,5 @@ class AccessConfig(AppConfig):
     name = "apps.access"
     label = "access"
 
-    def ready(self):
+    def ready(self) -> None:
         from apps.access import acts, registered  # noqa: F401  (registers acts, facts and visibility)

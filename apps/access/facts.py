@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from apps.access.separation import Deed
 from apps.core import registries
+from apps.core.subjects import Subject
 
 Pair = tuple[str, int]
 
@@ -19,11 +21,11 @@ class Facts:
     declared: tuple[Deed, ...] = ()
 
 
-def pairs(kind: str, ids) -> frozenset[tuple[str, str]]:
+def pairs(kind: str, ids: Iterable[object]) -> frozenset[tuple[str, str]]:
     return frozenset((kind, str(pk)) for pk in ids)
 
 
-def facts_of(subject) -> Facts:
+def facts_of(subject: Subject) -> Facts:
     """The registered facts of `subject`, with what other apps add; a kind nobody registered is refused."""
     kind = subject.subject_kind
     base: Facts = registries.facts[kind](subject)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -19,6 +20,7 @@ from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
 from apps.core.errors import Conflict, NotAllowed, NotVisible, Refused, WrongState
+from apps.core.subjects import Subject
 from apps.trail.models import Entry, Kind
 
 ORGANISATION_PAIR = (duties.ORGANISATION, duties.ORGANISATION_ID)
@@ -37,7 +39,7 @@ ORGANISATION_SUBJECT = Organisation()
 
 
 @registries.facts(duties.ORGANISATION)
-def organisation_facts(_subject) -> Facts:
+def organisation_facts(_subject: Organisation) -> Facts:
     return Facts(parents=(ORGANISATION_PAIR,))
 
 
@@ -86,7 +88,7 @@ class Scopes:
     def __init__(self, user: User) -> None:
         self.user = user
 
-    def of(self, kind: str) -> QuerySet:
+    def of(self, kind: str) -> QuerySet[Assignment, Any]:
         """Ids of the parents of `kind` on which the person holds any duty now, as a subquery."""
         return Assignment.objects.active().filter(person=self.user, scope_kind=kind).values("scope_id")
 
@@ -100,10 +102,10 @@ class Scopes:
         return bool(self.organisation_duties & duties.SEES_ALL)
 
 
-def visible(actor: Actor | User, model) -> QuerySet:
+def visible(actor: Actor | User, model: type[Any]) -> QuerySet[Any]:
     """Rows of `model` the person may see. Deny by default: a model nobody registered shows nothing."""
     user = as_actor(actor).user
-    everything = model._default_manager.all()
+    everything: QuerySet[Any] = model._default_manager.all()
     if not user.is_active:
         return everything.none()
     givers = registries.visibility[model._meta.label]
@@ -120,16 +122,16 @@ def visible(actor: Actor | User, model) -> QuerySet:
     return everything.filter(condition)
 
 
-def is_visible(actor: Actor | User, subject) -> bool:
+def is_visible(actor: Actor | User, subject: Subject) -> bool:
     if isinstance(subject, Organisation):
         return True
-    return visible(actor, type(subject)).filter(pk=subject.pk).exists()
+    return visible(actor, subject.__class__).filter(pk=subject.pk).exists()  # request.user is a proxy
 
 
 class Judge:
     """Verdicts on one subject. Facts, deeds, and holders are read once, however many acts and people are asked."""
 
-    def __init__(self, subject) -> None:
+    def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self._preconditions: dict[str, Refused | None] = {}
 
@@ -185,7 +187,7 @@ class Judge:
             .order_by("id")
             .values_list("actor_uuid", "act", "subject_kind", "subject_id", "body", "at")
         )
-        found = []
+        found: list[Deed] = []
         for person, act, kind, pk, body, at in rows:
             told = f"{policy(act).sentence} ({json.loads(body)['subject']['ref']}) on {at:%Y-%m-%d}"
             found.extend(Deed(str(person), verb, kind, pk, told) for verb in verbs_by_act[act])
@@ -235,7 +237,12 @@ class Judge:
 
     def verdict(self, actor: Actor, row: Policy) -> Verdict:
         """Duty, state, separation, in this order. Visibility is asked by `may`, once per subject."""
-        common = {"act": row.act, "label": row.label, "signs": row.signs, "needs_reason": row.reason}
+        common: dict[str, Any] = {
+            "act": row.act,
+            "label": row.label,
+            "signs": row.signs,
+            "needs_reason": row.reason,
+        }
         cannot = (
             f"You cannot {row.label[:1].lower()}{row.label[1:]} {self.subject.ref}."
             if row.label
@@ -315,7 +322,7 @@ def front_refusal(actor: Actor, row: Policy) -> Refused | None:
     return None
 
 
-def may(actor: Actor | User, act: str, subject) -> Verdict:
+def may(actor: Actor | User, act: str, subject: Subject) -> Verdict:
     """Whether `actor` may do `act` on `subject` now, and if not, why not."""
     actor, row = as_actor(actor), policy(act)
     if row.subject not in ("*", "", subject.subject_kind):
@@ -326,7 +333,7 @@ def may(actor: Actor | User, act: str, subject) -> Verdict:
     return Judge(subject).verdict(actor, row)
 
 
-def would_conflict(person: User, verbs: frozenset[str], subject) -> Broken | None:
+def would_conflict(person: User, verbs: frozenset[str], subject: Subject) -> Broken | None:
     """The rule `person` would break by counting as having done `verbs` on `subject`; None when in order."""
     judge = Judge(subject)
     return first_conflict(
@@ -334,7 +341,7 @@ def would_conflict(person: User, verbs: frozenset[str], subject) -> Broken | Non
     )
 
 
-def offers(actor: Actor | User, subject, judge: Judge | None = None) -> list[Verdict]:
+def offers(actor: Actor | User, subject: Subject, judge: Judge | None = None) -> list[Verdict]:
     """Every act that exists on this kind of subject, with its verdict for `actor`."""
     actor = as_actor(actor)
     if not is_visible(actor, subject):
@@ -343,6 +350,6 @@ def offers(actor: Actor | User, subject, judge: Judge | None = None) -> list[Ver
     return [judge.verdict(actor, row) for row in acts_on(subject.subject_kind) if row.offered]
 
 
-def eligible(act: str, subject) -> list[User]:
+def eligible(act: str, subject: Subject) -> list[User]:
     """The people who could do `act` on `subject`: duty in force and no conflict."""
     return Judge(subject).eligible(policy(act))

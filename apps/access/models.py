@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -11,8 +13,8 @@ from apps.core.clock import now
 from apps.trail.history import history
 
 
-class AssignmentQuerySet(models.QuerySet):
-    def active(self, at=None):
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def active(self, at: datetime | None = None) -> AssignmentQuerySet:
         """In force at `at` (now): approved, started, not ended, not expired, and the person not deactivated."""
         at = at or now()
         return self.filter(
@@ -22,7 +24,7 @@ class AssignmentQuerySet(models.QuerySet):
             person__is_active=True,
         )
 
-    def on(self, scope_kind: str, scope_id: int):
+    def on(self, scope_kind: str, scope_id: int) -> AssignmentQuerySet:
         return self.filter(scope_kind=scope_kind, scope_id=scope_id)
 
 
@@ -81,18 +83,18 @@ class Assignment(models.Model):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.person.printed_name} as {duties.WORDS[duties.Duty(self.duty)]}"
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return f"A-{self.pk}"
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(self.scope_kind, self.scope_id)
 
-    def in_force(self, at=None) -> bool:
+    def in_force(self, at: datetime | None = None) -> bool:
         at = at or now()
         return (
             self.state == self.State.APPROVED
@@ -113,11 +115,11 @@ class SeparationRules(models.Model):
     history = history()
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return f"separation rules v{self.version}"
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID)
 
 

@@ -11,9 +11,10 @@ from apps.access.rules import refuse_bad_request, refuse_static_conflict
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import BadInput
+from apps.core.subjects import Subject
 
 
-def name_owner(act: Act, parent, owner_id: int, duty: Duty) -> Assignment:
+def name_owner(act: Act, parent: Subject, owner_id: int, duty: Duty) -> Assignment:
     """Request the owner's duty on `parent` inside the registering act (the registrar requests, compliance approves)."""
     owner = User.objects.filter(pk=owner_id, is_service=False, is_active=True).first()
     if owner is None:

@@ -6,7 +6,9 @@ person did stays done whatever duties they hold later.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from apps.access.duties import Duty as D
 
@@ -39,7 +41,15 @@ MEANINGS = {
 }
 
 
-def _p(act, label, sentence, subject="", duties=(), verbs=(), **rest) -> Policy:
+def _p(
+    act: str,
+    label: str,
+    sentence: str,
+    subject: str = "",
+    duties: Iterable[str] = (),
+    verbs: Iterable[str] = (),
+    **rest: Any,
+) -> Policy:
     return Policy(act, label, sentence, subject, frozenset(duties), frozenset(verbs), **rest)
 
 

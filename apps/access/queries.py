@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from django.apps import apps
 from django.db.models import Prefetch, Q, QuerySet
@@ -11,21 +12,26 @@ from django.db.models import Prefetch, Q, QuerySet
 from apps.access import duties
 from apps.access.actors import Actor
 from apps.access.duties import Duty
-from apps.access.gate import Judge, rules_in_force, visible
-from apps.access.models import Assignment
+from apps.access.gate import Judge, Verdict, rules_in_force, visible
+from apps.access.models import Assignment, AssignmentQuerySet
 from apps.access.policy import TABLE, Policy, policy
 from apps.access.separation import static_conflict
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
+from apps.core.subjects import Subject
 
 State = Assignment.State
 PARENTS = {duties.MODEL: "registry.Model", duties.DATASET: "datasets.Dataset"}
 
 
-def accounts(actor: Actor) -> QuerySet:
+def _visible_assignments(actor: Actor) -> AssignmentQuerySet:
+    return cast(AssignmentQuerySet, visible(actor, Assignment))
+
+
+def accounts(actor: Actor) -> QuerySet[User]:
     """People the reader may see, services left out, each with `in_force_now`: the duties the reader may see."""
-    in_force = visible(actor, Assignment).active().order_by("scope_kind", "scope_id", "duty")
+    in_force = _visible_assignments(actor).active().order_by("scope_kind", "scope_id", "duty")
     return (
         visible(actor, User)
         .filter(is_service=False)
@@ -48,10 +54,10 @@ def place_names(actor: Actor, assignments: Iterable[Assignment]) -> dict[str, st
     return words
 
 
-def on_parent(actor: Actor, parent) -> QuerySet:
+def on_parent(actor: Actor, parent: Subject) -> QuerySet[Assignment]:
     """Every assignment on a model, dataset or the organisation that the reader may see, with its people."""
     return (
-        visible(actor, Assignment)
+        _visible_assignments(actor)
         .on(parent.subject_kind, parent.pk)
         .select_related("person", "requester", "approver")
     )
@@ -91,7 +97,7 @@ class Coverage:
         return duties.WORDS[self.duty]
 
 
-def coverage(parent, assignments: Iterable[Assignment]) -> list[Coverage]:
+def coverage(parent: Subject, assignments: Iterable[Assignment]) -> list[Coverage]:
     """Each duty of `parent` with its holders among `assignments`; where there is none, the acts that nobody can do."""
     known = list(assignments)
     made = []
@@ -120,7 +126,7 @@ class Candidate:
     because: str = ""
 
 
-def candidates(parent, duty: Duty) -> list[Candidate]:
+def candidates(parent: Subject, duty: Duty) -> list[Candidate]:
     """Every active person, with the reason where the duty cannot be requested for them here. Five queries."""
     rules = rules_in_force()
     family = {(parent.subject_kind, parent.pk)}
@@ -165,8 +171,8 @@ class Open:
     """A request that waits, with the verdicts for the reader and who may approve it (nobody: it is stuck)."""
 
     assignment: Assignment
-    approve: object
-    refuse: object
+    approve: Verdict
+    refuse: Verdict
     approvers: tuple[User, ...]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from django.apps import apps
 from django.db.models import Model, QuerySet
 
+from apps.access.actors import Actor
 from apps.access.gate import visible
 
 # prefix -> (model, field of the number)
@@ -42,15 +44,15 @@ _PART = re.compile(r"(?:(IU)-)?([-\w]{1,60})/(.{1,40})", re.IGNORECASE)
 @dataclass(frozen=True)
 class _Asked:
     label: str
-    lookup: dict
+    lookup: dict[str, Any]
     select: tuple[str, ...] = ()
 
 
-def resolve(actor, text: str) -> list[Model]:
+def resolve(actor: Actor, text: str) -> list[Model]:
     """The visible records `text` names exactly; usually one or none, several for a name two kinds share."""
     found: list[Model] = []
     for asked in _asked(text.strip()):
-        rows: QuerySet = visible(actor, apps.get_model(asked.label))
+        rows: QuerySet[Any] = visible(actor, apps.get_model(asked.label))
         found += list(rows.filter(**asked.lookup).select_related(*asked.select)[:20])
     return found
 

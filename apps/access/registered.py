@@ -7,8 +7,10 @@ from django.db.models import Q
 from apps.access import duties
 from apps.access.facts import Facts
 from apps.access.gate import ORGANISATION_PAIR, Scopes
+from apps.access.models import Assignment
 from apps.access.separation import Deed
 from apps.core import registries
+from apps.core.subjects import Subject
 
 # An empty Q would vanish from a disjunction and open nothing.
 EVERYTHING = Q(pk__isnull=False)
@@ -17,12 +19,12 @@ EVERYTHING = Q(pk__isnull=False)
 @registries.facts("accounts.user")
 @registries.facts("accounts.token")
 @registries.facts("access.separation_rules")
-def organisation_record_facts(_subject) -> Facts:
+def organisation_record_facts(_subject: Subject) -> Facts:
     return Facts(parents=(ORGANISATION_PAIR,))
 
 
 @registries.facts("access.assignment")
-def assignment_facts(assignment) -> Facts:
+def assignment_facts(assignment: Assignment) -> Facts:
     kind, pk = assignment.subject_kind, str(assignment.pk)
     declared = (
         Deed(str(assignment.requester.uuid), "request_grant", kind, pk, "requested this duty"),

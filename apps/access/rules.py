@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Protocol
 
 from apps.access import duties
 from apps.access.duties import Duty
@@ -11,8 +12,21 @@ from apps.access.separation import Rules, static_conflict
 from apps.core.errors import BadInput, Conflict
 
 
+class Person(Protocol):
+    """What these rules ask of an account."""
+
+    @property
+    def printed_name(self) -> str: ...
+
+    @property
+    def is_service(self) -> bool: ...
+
+    @property
+    def is_active(self) -> bool: ...
+
+
 def refuse_bad_request(
-    person, duty: str, scope_kind: str, starts_at: datetime, ends_at: datetime | None
+    person: Person, duty: str, scope_kind: str, starts_at: datetime, ends_at: datetime | None
 ) -> None:
     """A duty that exists, held where it belongs, by a person, for a time that ends after it starts."""
     problems: dict[str, list[str]] = {}
@@ -41,7 +55,9 @@ def refuse_bad_request(
         raise BadInput("This duty cannot be requested.", rule="assignment", fields=problems)
 
 
-def refuse_static_conflict(rules: Rules, person, duty: Duty, held: Iterable[tuple[str, bool]]) -> None:
+def refuse_static_conflict(
+    rules: Rules, person: Person, duty: Duty, held: Iterable[tuple[str, bool]]
+) -> None:
     """ST rules: two duties one person may not hold."""
     found = static_conflict(rules, duty, held)
     if found is None:

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password
@@ -20,6 +21,7 @@ from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.digests import digest
 from apps.core.errors import Conflict, NotAllowed
+from apps.core.subjects import Subject
 from apps.trail.models import Signature
 
 
@@ -39,12 +41,12 @@ class SigningLocked(NotAllowed):
     status = 423
 
 
-def content_of(subject) -> dict:
+def content_of(subject: Subject) -> dict[str, Any]:
     """The one canonical content of a record: what is shown, digested, signed, exported and printed."""
     return registries.content[subject.subject_kind](subject)
 
 
-def content_digest(subject) -> str:
+def content_digest(subject: Subject) -> str:
     return digest(content_of(subject))
 
 
@@ -89,7 +91,7 @@ def check_components(user: User, given: SignatureInput) -> None:
     )
 
 
-def refuse_if_changed(subject, given: SignatureInput) -> str:
+def refuse_if_changed(subject: Subject, given: SignatureInput) -> str:
     """The digest of the record now; a Conflict when it is not the one that was shown."""
     today = content_digest(subject)
     if not secrets.compare_digest(today, given.digest):
@@ -114,7 +116,7 @@ class Standing:
         return "valid" if self.valid else "out of date"
 
 
-def standings(subject, signatures: Iterable[Signature] | None = None) -> list[Standing]:
+def standings(subject: Subject, signatures: Iterable[Signature] | None = None) -> list[Standing]:
     """All signatures on `subject`, oldest first, each compared with the content of today."""
     if signatures is None:
         signatures = Signature.objects.filter(
@@ -127,14 +129,14 @@ def standings(subject, signatures: Iterable[Signature] | None = None) -> list[St
     return [Standing(each, each.content_digest == today) for each in signatures]
 
 
-def has_valid(subject, meaning: str, *, act: str = "", decision: str = "approved") -> bool:
+def has_valid(subject: Subject, meaning: str, *, act: str = "", decision: str = "approved") -> bool:
     return any(
         s.valid and s.signature.meaning == meaning and s.signature.decision == decision
         for s in standings(subject)
     )
 
 
-def as_printed(signature: Signature) -> dict:
+def as_printed(signature: Signature) -> dict[str, Any]:
     """The manifestation as data: name, time, meaning and all that page, PDF, CSV and JSON show (11.50)."""
     return {
         "printed_name": signature.printed_name,

@@ -85,6 +85,7 @@ class ApiToken(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     history = history()
+    secret: str  # set by the act that makes the token, shown once, kept nowhere
 
     class Meta:
         ordering = ["-created_at"]

@@ -15,6 +15,7 @@ from apps.core import blobs, jobs, registries
 from apps.core.clock import now
 from apps.core.digests import digest
 from apps.core.errors import BadInput
+from apps.core.models import Job
 from apps.registry.models import Version
 from apps.registry.states import TRANSITIONS, State
 
@@ -69,7 +70,7 @@ def request_verification(act: Act, gate_id: int) -> Gate:
 
 
 @act("approvals.record_verification")
-def record_verification(act: Act, gate_id: int, *, job, entries: int, findings: int, first: str) -> Gate:
+def record_verification(act: Act, gate_id: int, *, job: Job, entries: int, findings: int, first: str) -> Gate:
     """Enter the result of a verification; the gate's check reads it from the trail."""
     gate = act.lock(Gate.objects.select_related("version__model"), pk=gate_id)
     act.allow(gate)
@@ -118,7 +119,7 @@ def _sign(act: Act, slot_id: int, code: str) -> Slot:
     if slot.code != code:
         raise BadInput(f"This is the slot {slot.code}, not {code}.", rule="G7")
     act.refuse_if_changed(slot)
-    decision = act.signature_input.decision
+    decision = act.decision
     rules.may_approve_now(
         decision, [f"{r.title} ({r.state.replace('_', ' ')})" for r in evaluate(version).open_checks]
     )

@@ -10,8 +10,9 @@ import io
 import os
 import tempfile
 from collections.abc import Iterable
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -48,7 +49,7 @@ def exists(digest: str, *, area: str = "files") -> bool:
     return path(digest, area=area).is_file()
 
 
-def _chunks(source) -> Iterable[bytes]:
+def _chunks(source: Any) -> Iterable[bytes]:
     if isinstance(source, bytes):
         source = io.BytesIO(source)
     if hasattr(source, "chunks"):  # a Django upload
@@ -58,7 +59,7 @@ def _chunks(source) -> Iterable[bytes]:
         yield chunk
 
 
-def put(source, *, area: str = "files", limit: int | None = None) -> Blob:
+def put(source: Any, *, area: str = "files", limit: int | None = None) -> Blob:
     """Store the bytes of `source` (bytes, binary file, or Django upload); durable before it returns.
 
     Written beside its place, synced, renamed: a crash or a full disk leaves nothing half-written.
@@ -105,7 +106,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def open_blob(digest: str, *, area: str = "files") -> BinaryIO:
+def open_blob(digest: str, *, area: str = "files") -> BufferedReader:
     return path(digest, area=area).open("rb")
 
 

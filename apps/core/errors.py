@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class Refused(Exception):
@@ -53,7 +54,7 @@ class NotVisible(Refused):
 
     status = 404
 
-    def __init__(self, what: str = "There is no such record, or you may not see it.", **parts) -> None:
+    def __init__(self, what: str = "There is no such record, or you may not see it.", **parts: Any) -> None:
         parts.setdefault("rule", "visibility")
         super().__init__(what, **parts)
 
@@ -81,7 +82,7 @@ class BadInput(Refused):
 
     status = 422
 
-    def __init__(self, what: str = "There is a problem with what was entered.", **parts) -> None:
+    def __init__(self, what: str = "There is a problem with what was entered.", **parts: Any) -> None:
         parts.setdefault("rule", "input")
         super().__init__(what, **parts)
 

@@ -10,15 +10,20 @@ import logging
 import threading
 import uuid
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from apps.core import registries
 from apps.core.clock import now
 from apps.core.errors import Conflict
 from apps.core.models import Job
+from apps.core.subjects import Subject
+
+if TYPE_CHECKING:
+    from apps.accounts.models import User
 
 log = logging.getLogger("countersign.jobs")
 MAX_ATTEMPTS = 5
@@ -26,7 +31,7 @@ RESEND_AFTER = timedelta(seconds=30)
 TASK = "core.run_job"
 
 
-def enqueue(kind: str, subject, requested_by) -> Job:
+def enqueue(kind: str, subject: Subject, requested_by: User) -> Job:
     """Write the job's row (inside the act) and send word of it after the commit."""
     if kind not in registries.job:
         raise LookupError(f"no job is registered as {kind!r}")
@@ -91,11 +96,11 @@ class Running:
         self._thread.start()
         return self
 
-    def __exit__(self, *_exc) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self._stop.set()
         self._thread.join(timeout=10)
 
-    def _mine(self):
+    def _mine(self) -> QuerySet[Job]:
         return Job.objects.filter(pk=self.job.pk, claim=self.job.claim, state=Job.State.RUNNING)
 
     def _beat(self) -> None:

@@ -5,7 +5,7 @@ An asked-for name that nobody registered is an error, never a silent pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -36,7 +36,7 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self._functions
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._functions))
 
 
@@ -46,7 +46,9 @@ content = Registry("canonical content")  # subject kind -> fn(subject) -> dict (
 precondition = Registry("precondition")  # act -> fn(subject) -> None or raises Refused
 job = Registry("job")  # job kind -> fn(job) run by the worker
 job_failed = Registry("job failure")  # job kind -> fn(job, error) writes the failed end of its record
-inspection = Registry("inspection")  # "artefact" -> fn(path) -> {"format", "interface"}, computed in the sandbox
+inspection = Registry(
+    "inspection"
+)  # "artefact" -> fn(path) -> {"format", "interface"}, computed in the sandbox
 
 
 class Contributions:

@@ -6,6 +6,7 @@ from apps.access.acting import Act, act
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.numbers import next_number
+from apps.core.subjects import Subject
 from apps.quality import rules
 from apps.quality.models import Deviation
 from apps.quality.states import State
@@ -15,7 +16,14 @@ NUMBERS = Deviation.subject_kind
 
 
 def raise_by_portal(
-    act: Act, version: Version, *, title: str, description: str, source, criterion: str, blocking: bool = True
+    act: Act,
+    version: Version,
+    *,
+    title: str,
+    description: str,
+    source: Subject,
+    criterion: str,
+    blocking: bool = True,
 ) -> Deviation:
     """Open a deviation from inside another act: a failed criterion opens its own (Annex 22 draft 7.3).
 
@@ -80,7 +88,7 @@ def accept_deviation(act: Act, deviation_id: int, *, expires_at: str = "") -> De
     """Accept a deviation with a reason, until `expires_at` (ISO 8601, UTC) or for good; the signature names the end."""
     deviation = _locked(act, deviation_id)
     act.allow(deviation)
-    rules.refuse_rejection(act.signature_input.decision, "Accepting a deviation")
+    rules.refuse_rejection(act.decision, "Accepting a deviation")
     until = rules.parse_expiry(expires_at, now())
     act.refuse_if_changed(deviation)
     act.write(
@@ -100,7 +108,7 @@ def close_deviation(act: Act, deviation_id: int) -> Deviation:
     """Close a deviation as resolved; the reason says how. A failed criterion stays failed in its run."""
     deviation = _locked(act, deviation_id)
     act.allow(deviation)
-    rules.refuse_rejection(act.signature_input.decision, "Closing a deviation")
+    rules.refuse_rejection(act.decision, "Closing a deviation")
     act.refuse_if_changed(deviation)
     act.write(deviation, state=State.CLOSED, decided_at=now(), decision_reason=act.reason)
     act.sign(deviation, record_version="closed as resolved")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.apps import apps
 from guardian.shortcuts import assign_perm, remove_perm
@@ -30,7 +31,15 @@ def held_by(person: User, scope_kind: str, scope_id: int) -> list[tuple[str, boo
     return [(a.duty, (a.scope_kind, a.scope_id) in family) for a in open_ones]
 
 
-def _request(act: Act, person_id, duty, scope_kind, scope_id, starts_at, ends_at) -> Assignment:
+def _request(
+    act: Act,
+    person_id: int,
+    duty: str,
+    scope_kind: str,
+    scope_id: int,
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+) -> Assignment:
     person = User.objects.filter(pk=person_id).first()
     if person is None:
         raise NotVisible()
@@ -79,7 +88,7 @@ def request_organisation_assignment(
     return _request(act, person_id, duty, duties.ORGANISATION, duties.ORGANISATION_ID, starts_at, ends_at)
 
 
-def parent_of(scope_kind: str, scope_id: int):
+def parent_of(scope_kind: str, scope_id: int) -> Any:
     """The model or dataset a duty is held on."""
     labels = {duties.MODEL: "registry.Model", duties.DATASET: "datasets.Dataset"}
     if scope_kind not in labels:

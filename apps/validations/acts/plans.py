@@ -159,7 +159,7 @@ def sign_plan_author(act: Act, plan_id: int) -> Plan:
             rule="author-signs",
             who=[plan.written_by.printed_name],
         )
-    if act.signature_input.decision != "approved":
+    if act.decision != "approved":
         raise BadInput(
             "An author signs their plan, or writes it anew.",
             rule="signature",
@@ -184,7 +184,7 @@ def sign_plan_approval(act: Act, plan_id: int) -> Plan:
             who=[f"{plan.written_by.printed_name}, by writing the plan anew"],
         )
     act.refuse_if_changed(plan)
-    if act.signature_input.decision == "rejected":
+    if act.decision == "rejected":
         act.write(plan, state=PLAN_TRANSITIONS[PlanState.AUTHORED, "reject"])
     else:
         move = TRANSITIONS.get((VersionState(plan.version.state), "lock_plan"))

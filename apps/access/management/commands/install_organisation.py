@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -18,13 +20,13 @@ class Command(BaseCommand):
         "Passwords come from COUNTERSIGN_ADMINISTRATOR_PASSWORD and COUNTERSIGN_COMPLIANCE_PASSWORD, or are asked for."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         for who in ("administrator", "compliance"):
             parser.add_argument(f"--{who}", required=True, metavar="USERNAME")
             parser.add_argument(f"--{who}-name", required=True, metavar="PRINTED_NAME")
             parser.add_argument(f"--{who}-email", default="", metavar="EMAIL")
 
-    def handle(self, *args, **options):
+    def handle(self, *args: Any, **options: Any) -> None:
         people = {}
         for who in ("administrator", "compliance"):
             password = os.environ.get(f"COUNTERSIGN_{who.upper()}_PASSWORD") or getpass.getpass(
