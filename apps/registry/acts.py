@@ -10,12 +10,13 @@ from apps.access.acting import Act, act
 from apps.access.duties import Duty
 from apps.access.gate import ORGANISATION_SUBJECT, visible, would_conflict
 from apps.access.naming import name_owner
-from apps.access.signing import content_digest
+from apps.access.signing import content_digest, has_valid
 from apps.accounts.models import User
 from apps.core import blobs, registries
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict
 from apps.datasets.models import DatasetVersion
+from apps.datasets.receiving import Download, download_of
 from apps.datasets.states import Partition
 from apps.datasets.states import State as DataState
 from apps.registry import rules
@@ -61,59 +62,50 @@ def write_intended_use(act: Act, model_id: int, *, given: dict) -> IntendedUse:
     """
     model = act.lock(Model.objects.all(), pk=model_id)
     act.allow(model)
-    given = {
-        "raised_by_one": False,
-        "raised_rationale": "",
-        "gmp_critical": False,
-        "affects_people": False,
-    } | given
-    missing = {name: "" for name in rules.USE_TEXTS if name not in given} | {
-        "influence": "",
-        "consequence": "",
-    }
-    given = missing | given
-    rules.refuse_bad_use(given)
+    use = rules.checked_use(given)
     found = tier(
-        given["influence"],
-        given["consequence"],
-        raised=given["raised_by_one"],
-        gmp_critical=given["gmp_critical"],
+        use["influence"], use["consequence"], raised=use["raised_by_one"], gmp_critical=use["gmp_critical"]
     )
     last = IntendedUse.objects.filter(model=model).aggregate(last=Max("number"))["last"] or 0
-    names = (
-        *rules.USE_TEXTS,
-        "influence",
-        "consequence",
-        "gmp_critical",
-        "affects_people",
-        "raised_by_one",
-        "raised_rationale",
-    )
-    use = act.create(
+    written = act.create(
         IntendedUse,
         model=model,
         number=last + 1,
         tier=found,
         written_by=act.user,
         written_at=now(),
-        **{name: given[name] for name in names},
+        **use,
     )
-    act.about(use)
+    act.about(written)
     act.event(tier=str(found))
-    return use
+    return written
+
+
+def _use_may_be_signed(use: IntendedUse, meaning: str, words: str) -> None:
+    newest = not IntendedUse.objects.filter(model=use.model_id, number__gt=use.number).exists()
+    rules.may_sign_use(use.ref, words, newest=newest, signed=has_valid(use, meaning))
+
+
+@registries.precondition("registry.sign_intended_use_expert")
+def _expert_may_sign(use: IntendedUse) -> None:
+    _use_may_be_signed(use, "responsibility", "process expert")
+
+
+@registries.precondition("registry.sign_intended_use_owner")
+def _owner_may_sign(use: IntendedUse) -> None:
+    _use_may_be_signed(use, "approval", "owner")
 
 
 def _sign_use(act: Act, use_id: int) -> IntendedUse:
     use = act.lock(IntendedUse.objects.select_related("model", "written_by"), pk=use_id)
     act.allow(use)
-    if act.signature_input.decision != "approved":
+    if act.decision != "approved":
         raise BadInput(
             "An intended use is signed or left unsigned.",
             fields={
                 "decision": ["Write a new number with what is wrong mended, instead of rejecting this one."]
             },
         )
-    act.refuse_if_changed(use)
     act.sign(use, record_version=f"v{use.number}")
     return use
 
@@ -204,56 +196,50 @@ def register_version(
     """
     model = act.lock(Model.objects.all(), pk=model_id)
     act.allow(model)
-    given = {
+    said = {
         "label": label,
+        "artefact_digest": artefact_digest,
+        "artefact_name": artefact_name,
         "artefact_format": artefact_format,
+        "interface": interface,
+        "features": features,
         "code_commit": code_commit,
+        "code_archive_digest": code_archive_digest,
+        "environment_digest": environment_digest,
         "image_digest": image_digest,
         "hyperparameters": hyperparameters or {},
         "claimed_metrics": claimed_metrics or {},
-        "features": features,
+        "note": note,
         "author_ids": author_ids,
         "data_version_ids": data_version_ids,
     }
-    rules.refuse_bad_version(given, known_labels=list(model.versions.values_list("label", flat=True)))
+    known_labels = set(model.versions.values_list("label", flat=True))
+    fields = rules.checked_version(said, known_labels=known_labels)
     problems: dict[str, list[str]] = {}
     use = IntendedUse.objects.filter(pk=intended_use_id, model=model).first()
     if use is None:
         problems["intended_use"] = ["Choose an intended use of this model; write one first if there is none."]
-    parent = Version.objects.filter(pk=parent_id, model__isnull=False).first() if parent_id else None
-    if parent_id and (parent is None or not act.sees(parent)):
+    parent = visible(act.actor, Version).filter(pk=parent_id).first() if parent_id else None
+    if parent_id and parent is None:
         problems["parent"] = ["Choose a version you may see, or leave it empty."]
-    for name, digest in (
-        ("artefact", artefact_digest),
-        ("code_archive", code_archive_digest),
-        ("environment", environment_digest),
-    ):
-        if digest and not (rules.DIGEST.fullmatch(digest) and blobs.exists(digest)):
-            problems[name] = ["Upload the file first."]
+    for name in ("artefact", "code_archive", "environment"):
+        digest = fields[f"{name}_digest"]
+        if digest and not blobs.exists(digest):
+            problems[name] = ["The file did not arrive. Choose it again."]
+    if "artefact" not in problems and blobs.path(fields["artefact_digest"]).stat().st_size != artefact_size:
+        problems["artefact"] = ["The file did not arrive whole. Choose it again."]
     if problems:
         raise BadInput("The version was not registered.", fields=problems)
     data, authors = _data(act, data_version_ids), _authors(author_ids)
     version = act.create(
         Version,
         model=model,
-        label=label,
         intended_use=use,
-        artefact_digest=artefact_digest,
         artefact_size=artefact_size,
-        artefact_name=artefact_name[:200],
-        artefact_format=artefact_format,
-        interface=interface,
-        features=features,
-        code_commit=code_commit,
-        code_archive_digest=code_archive_digest,
-        environment_digest=environment_digest,
-        image_digest=image_digest,
-        hyperparameters=given["hyperparameters"],
-        claimed_metrics=given["claimed_metrics"],
         parent=parent,
-        note=note,
         registered_by=act.user,
         registered_at=now(),
+        **fields,
     )
     for each in data:
         act.create(VersionData, version=version, dataset_version=each)
@@ -274,7 +260,10 @@ def _author_can_be_declared(version: Version) -> None:
 
 @registries.precondition("registry.freeze")
 def _version_can_freeze(version: Version) -> None:
+    """State, intended use signed, data fixed: what a page can tell before anybody presses the button."""
     rules.may_freeze(version.state)
+    outcomes = (intended_use_signed(version), data_fixed(version))
+    rules.refuse_unless_complete([outcome.why for outcome in outcomes if not outcome.state.closed])
 
 
 @act("registry.add_author")
@@ -301,27 +290,33 @@ def freeze(act: Act, version_id: int) -> Version:
     )
     version = act.lock(rows, pk=version_id)
     act.allow(version)
-    missing = []
-    if not blobs.exists(version.artefact_digest):
-        missing.append("The model file is missing from the store.")
-    for outcome in (intended_use_signed(version), data_fixed(version)):
-        if not outcome.state.closed:
-            missing.append(outcome.why)
-    rules.refuse_unless_complete(missing)
+    stored = {
+        "The model file": version.artefact_digest,
+        "The code archive": version.code_archive_digest,
+        "The environment lock": version.environment_digest,
+    }
+    rules.refuse_unless_complete(
+        [
+            f"{name} is missing from the store or no longer matches its digest."
+            for name, digest in stored.items()
+            if digest and not blobs.verify(digest)
+        ]
+    )
     act.write(
         version,
         state=TRANSITIONS[(State(version.state), "freeze")],
         frozen_at=now(),
         closure_digest=content_digest(version),
     )
-    act.event(closure=version.closure_digest)
+    act.event(closure=version.closure_digest, artefact=version.artefact_digest)
     return version
 
 
 @act("registry.download_artefact")
-def download_artefact(act: Act, version_id: int) -> Version:
-    """Hand out the model file, with a reason."""
+def download_artefact(act: Act, version_id: int) -> Download:
+    """The model file, compared with its digest just now, for a stated reason."""
     version = act.lock(Version.objects.select_related("model"), pk=version_id)
     act.allow(version)
-    act.event(digest=version.artefact_digest)
-    return version
+    found = download_of(version.artefact_name, version.artefact_digest)
+    act.event(digest=found.digest)
+    return found

@@ -73,10 +73,19 @@ def version_content(version: Version) -> dict:
         "environment": {"lock": version.environment_digest, "image": version.image_digest},
         "hyperparameters": plain(version.hyperparameters),
         "claimed_metrics": plain(version.claimed_metrics),
-        "data": [{"ref": d.dataset_version.ref, "digest": d.dataset_version.file_digest} for d in data],
+        "data": [
+            {
+                "ref": d.dataset_version.ref,
+                "partition": d.dataset_version.partition,
+                "digest": d.dataset_version.file_digest,
+                "table_digest": d.dataset_version.table_digest,
+            }
+            for d in data
+        ],
         "intended_use": {"ref": version.intended_use.ref, "digest": content_digest(version.intended_use)},
         "authors": [{"username": a.person.username, "uuid": str(a.person.uuid)} for a in authors],
         "parent": version.parent.ref if version.parent else None,
+        "parent_artefact": version.parent.artefact_digest if version.parent else None,
         "note": version.note,
         "registered_by": version.registered_by.username,
         "registered_at": iso(version.registered_at),
