@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.fairness.models import Report
@@ -61,7 +63,11 @@ def bias_within_limits(version: Version) -> Outcome:
     limits = report.summary
     open_ones = [item for item in limits if item["verdict"] != Verdict.WITHIN]
     evidence = f"Bias report {report.ref} on run {run.ref}: {len(limits) - len(open_ones)} of {len(limits)} limits kept"
-    common = {"evidence": evidence, "refs": (report.ref,), "digests": (report.results_digest,)}
+    common: dict[str, Any] = {
+        "evidence": evidence,
+        "refs": (report.ref,),
+        "digests": (report.results_digest,),
+    }
     if not open_ones:
         return Outcome(CheckState.MET, **common)
     worst = next((item for item in open_ones if item["verdict"] == Verdict.BREACHED), open_ones[0])

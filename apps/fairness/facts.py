@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import Q
 
 from apps.access import duties
@@ -18,13 +20,13 @@ def report_facts(report: Report) -> Facts:
 
 
 @registries.closure("registry.versions:version")
-def reports_of(version_ids):
+def reports_of(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
     ids = Report.objects.filter(run__plan__version_id__in=version_ids).values_list("pk", flat=True)
     return pairs(Report.subject_kind, ids)
 
 
 @registries.closure("registry.versions:version")
-def runs_asked_for_bias(version_ids):
+def runs_asked_for_bias(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
     """`fairness.request_report` is entered on its run or report; both are in the version's closure."""
     ids = Report.objects.filter(run__plan__version_id__in=version_ids).values_list("run_id", flat=True)
     return pairs("validations.run", ids)

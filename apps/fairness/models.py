@@ -41,13 +41,13 @@ class Report(models.Model):
     class Meta:
         ordering = ["-number"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.ref} of {self.run.ref}"
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return f"B-{self.number}"
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(duties.MODEL, self.run.plan.version.model_id)

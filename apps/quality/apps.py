@@ -7,7 +7,7 @@ class QualityConfig(AppConfig):
     name = "apps.quality"
     label = "quality"
 
-    def ready(self):
+    def ready(self) -> None:
         # What this app answers by name: facts, checks, acts, jobs.
         for shelf in ("facts", "content", "checks", "acts", "work"):
             if util.find_spec(f"{self.name}.{shelf}"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import Q
 
 from apps.access import duties
@@ -27,7 +29,7 @@ def deviation_facts(deviation: Deviation) -> Facts:
 
 
 @registries.closure("registry.versions:version")
-def deviations_of(version_ids):
+def deviations_of(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
     return pairs(
         Deviation.subject_kind,
         Deviation.objects.filter(version_id__in=version_ids).values_list("pk", flat=True),

@@ -51,13 +51,13 @@ class Deviation(models.Model):
             )
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.ref} {self.title}"
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return f"DEV-{self.number}"
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(duties.MODEL, self.version.model_id)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from typing import Any
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from apps.access import gate
 from apps.access.actors import Actor
@@ -23,7 +26,7 @@ def blocking(version: Version) -> QuerySet[Deviation]:
     return Deviation.objects.filter(_unsettled(), version=version, blocking=True).order_by("number")
 
 
-def accepted_for(source) -> dict[str, Deviation]:
+def accepted_for(source: Any) -> dict[str, Deviation]:
     """criterion -> deviation whose acceptance is in force, of those a run, report or plan opened."""
     found = Deviation.objects.filter(
         source_kind=source.subject_kind, source_id=str(source.pk), state=State.ACCEPTED
@@ -31,7 +34,7 @@ def accepted_for(source) -> dict[str, Deviation]:
     return {deviation.criterion: deviation for deviation in found}
 
 
-def opened_by(source) -> QuerySet[Deviation]:
+def opened_by(source: Any) -> QuerySet[Deviation]:
     """All deviations that a run, report or plan opened, oldest first."""
     return Deviation.objects.filter(source_kind=source.subject_kind, source_id=str(source.pk)).order_by(
         "number"
@@ -46,3 +49,10 @@ def register(
     if version is not None:
         rows = rows.filter(version=version)
     return rows.filter(_unsettled()) if unsettled else rows
+
+
+def unsettled_of_model() -> Coalesce:
+    """Annotation for rows of models: how many of their deviations nobody has settled."""
+    rows = Deviation.objects.filter(_unsettled(), version__model=OuterRef("pk")).order_by()
+    counted = rows.values("version__model").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)

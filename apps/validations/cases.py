@@ -7,6 +7,7 @@ columns under their own names, case_label and case_prediction (1 positive, 0 neg
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,26 @@ def put_cases(cases: pa.Table) -> str:
 def read_cases_table(digest: str) -> pa.Table:
     """Stored per-case results, compared with their digest."""
     return pq.read_table(io.BytesIO(blobs.read(digest, area=AREA)))
+
+
+@dataclass(frozen=True)
+class CasePage:
+    """A stretch of per-case results: `first` is the place of its first row, from 1; `number` runs from 1 to `pages`."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    total: int
+    number: int
+    pages: int
+    first: int
+
+
+def page_of_cases(digest: str, number: int, size: int) -> CasePage:
+    """Page `number` of the stored cases, `size` rows each; a number outside the pages gives the nearest one."""
+    table = read_cases_table(digest)
+    pages = max(1, -(-table.num_rows // size))
+    number = min(max(number, 1), pages)
+    part = table.slice((number - 1) * size, size)
+    columns = tuple(part.column_names)
+    rows = list(zip(*(part[name].to_pylist() for name in columns), strict=True))
+    return CasePage(columns, rows, table.num_rows, number, pages, (number - 1) * size + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apps.access.signing import content_digest
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
@@ -38,7 +40,7 @@ def plan_locked(version: Version) -> Outcome:
     if plan is None:
         needs = (("validations.write_plan", version.subject_kind, version.pk),)
         return Outcome(CheckState.NOT_STARTED, why="No validation plan is written yet.", needs=needs)
-    common = {"refs": (plan.ref,), "digests": (content_digest(plan),)}
+    common: dict[str, Any] = {"refs": (plan.ref,), "digests": (content_digest(plan),)}
     if plan.state == PlanState.DRAFT:
         needs = (("validations.sign_plan_author", plan.subject_kind, plan.pk),)
         return Outcome(
@@ -59,7 +61,7 @@ def plan_locked(version: Version) -> Outcome:
         )
     first = Run.objects.filter(plan=plan).order_by("number").values_list("requested_at", flat=True).first()
     when = f"{plan.ref} locked {plan.locked_at:%Y-%m-%d %H:%M} UTC"
-    if first is not None and first < plan.locked_at:
+    if first is not None and (plan.locked_at is None or first < plan.locked_at):
         return Outcome(
             CheckState.NOT_MET,
             evidence=when,
@@ -134,7 +136,7 @@ def validation_passed(version: Version) -> Outcome:
     results = list(run.results.all())
     open_ones = [r for r in results if r.verdict != Verdict.MET]
     met = len(results) - len(open_ones)
-    common = {"refs": (run.ref,), "digests": (run.results_digest,)}
+    common: dict[str, Any] = {"refs": (run.ref,), "digests": (run.results_digest,)}
     if not open_ones:
         return Outcome(
             CheckState.MET, evidence=f"Run {run.ref}: {met} of {len(results)} criteria met", **common

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import Q
 
 from apps.access import duties
 from apps.access.facts import Facts, pairs
 from apps.access.gate import Scopes
 from apps.core import registries
+from apps.datasets.models import DatasetVersion
 from apps.registry.facts import facts_on_version, version_closures
 from apps.validations.models import Plan, Run
 
@@ -26,14 +29,14 @@ def run_facts(run: Run) -> Facts:
 
 
 @registries.closure("registry.versions:version")
-def plans_and_runs_of(version_ids):
+def plans_and_runs_of(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
     plans = Plan.objects.filter(version_id__in=version_ids).values_list("pk", flat=True)
     runs = Run.objects.filter(plan__version_id__in=version_ids).values_list("pk", flat=True)
     return pairs(Plan.subject_kind, plans) | pairs(Run.subject_kind, runs)
 
 
 @registries.closure("registry.versions:family")
-def test_sets_of(version_ids):
+def test_sets_of(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
     """Test sets of the family and the runs whose per-case results may have been read (DY6)."""
     sets = Plan.objects.filter(version_id__in=version_ids).values_list("test_data_id", flat=True)
     runs = Run.objects.filter(plan__version_id__in=version_ids).values_list("pk", flat=True)
@@ -41,7 +44,7 @@ def test_sets_of(version_ids):
 
 
 @registries.closure("datasets.version:family")
-def families_tested_with(dataset_version):
+def families_tested_with(dataset_version: DatasetVersion) -> frozenset[tuple[str, str]]:
     """For who reads test data: every version of the models it tests, where having developed refuses."""
     plans = Plan.objects.filter(test_data=dataset_version).values_list("version_id", "version__model_id")
     found = list(plans)
@@ -52,7 +55,7 @@ def families_tested_with(dataset_version):
 
 
 @registries.parents("datasets.version")
-def models_tested_with(dataset_version):
+def models_tested_with(dataset_version: DatasetVersion) -> tuple[tuple[str, int], ...]:
     ids = (
         Plan.objects.filter(test_data=dataset_version).values_list("version__model_id", flat=True).distinct()
     )
@@ -60,7 +63,7 @@ def models_tested_with(dataset_version):
 
 
 @registries.parents("registry.model:family")
-def test_datasets_of_model(model_id: int):
+def test_datasets_of_model(model_id: int) -> set[tuple[str, int]]:
     ids = (
         Plan.objects.filter(version__model_id=model_id)
         .values_list("test_data__dataset_id", flat=True)
@@ -70,7 +73,7 @@ def test_datasets_of_model(model_id: int):
 
 
 @registries.parents("datasets.dataset:family")
-def models_tested_with_dataset(dataset_id: int):
+def models_tested_with_dataset(dataset_id: int) -> set[tuple[str, int]]:
     ids = (
         Plan.objects.filter(test_data__dataset_id=dataset_id)
         .values_list("version__model_id", flat=True)

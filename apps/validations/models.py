@@ -53,15 +53,15 @@ class Plan(models.Model):
             )
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.ref} for {self.version}"
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return f"VP-{self.number}"
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(duties.MODEL, self.version.model_id)
 
 
@@ -110,15 +110,15 @@ class Run(models.Model):
     class Meta:
         ordering = ["-number"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.ref} of {self.plan.ref}"
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return f"R-{self.number}"
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(duties.MODEL, self.plan.version.model_id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -54,7 +55,7 @@ class RunPage:
     deviations: list[Deviation]
 
 
-def newest_job(subject) -> Job | None:
+def newest_job(subject: Any) -> Job | None:
     """The last job queued for a record."""
     return (
         Job.objects.filter(subject_kind=subject.subject_kind, subject_id=subject.pk).order_by("-id").first()

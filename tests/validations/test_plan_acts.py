@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from apps.access import gate
 from apps.access.signing import has_valid
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.core.jobs import run_queued
 from apps.core.models import Job
 from apps.quality.models import Deviation
+from apps.registry.acts import add_author
 from apps.registry.models import Version
 from apps.trail.models import Entry, Signature
 from apps.validations import queries
@@ -68,10 +68,12 @@ def test_wrong_person_and_wrong_duty_write_nothing(world, frozen):
 
 
 def test_who_developed_the_version_may_not_validate_it(world, frozen):
-    offers = {v.act: v for v in gate.offers(world.author, frozen.version)}
-    assert offers["validations.write_plan"].rule == "duty"
-    broken = gate.Judge(frozen.version).separation(world.author, gate.policy("validations.write_plan"))
-    assert broken.rule.id == "DY1"
+    """A validator who is named as an author: DY1 from the declaration."""
+    add_author(world.owner, frozen.version.pk, person_id=world.validator.pk, reason="Wrote the features")
+    with pytest.raises(Conflict) as refused:
+        write(world, frozen)
+    assert refused.value.rule.startswith("DY1:")
+    assert not Plan.objects.exists()
 
 
 def test_training_data_cannot_test(world, frozen):
@@ -141,7 +143,8 @@ def test_rejecting_is_signed_with_a_reason_and_another_plan_follows(world, draft
         world.approver, plan.pk, reason="Limits too low", signature=signed(plan, decision="rejected")
     )
     assert (rejected.state, rejected.version.state) == ("rejected", "frozen")
-    assert Signature.objects.get(meaning="approval").decision == "rejected"
+    mine = Signature.objects.filter(subject_kind="validations.plan", subject_id=str(plan.pk))
+    assert mine.get(meaning="approval").decision == "rejected"
     assert write(world, drafted).state == "draft"
     assert Plan.objects.get(pk=plan.pk).state == "superseded"
 

@@ -9,9 +9,10 @@ from sklearn.metrics import roc_auc_score
 
 from apps.access import gate
 from apps.core import blobs, jobs
-from apps.core.errors import NotAllowed, NotVisible, WrongState
+from apps.core.errors import Conflict, NotAllowed, NotVisible, WrongState
 from apps.datasets.models import DatasetVersion
 from apps.quality.models import Deviation
+from apps.registry.acts import add_author
 from apps.trail.models import Entry
 from apps.validations import queries, work
 from apps.validations.acts import finish_run, read_cases, start_run
@@ -19,6 +20,7 @@ from apps.validations.cases import read_cases_table
 from apps.validations.execution import execute
 from apps.validations.models import Plan, Result, Run
 from apps.validations.stored import read_results
+from tests.cast import give
 from tests.factories.evidence import CRITERIA, done_run, validated_world
 
 
@@ -110,6 +112,15 @@ def test_a_run_on_an_unlocked_plan_is_refused(world):
     assert "not locked" in refused.value.fact
     offers = {v.act: v for v in gate.offers(world.validator, Plan.objects.get(pk=evidence.plan.pk))}
     assert not offers["validations.start_run"].allowed
+
+
+def test_who_developed_the_version_may_not_run_it(world, locked):
+    give(world, "stranger", "validator", world.model)
+    add_author(world.owner, locked.version.pk, person_id=world.stranger.pk, reason="Wrote the features")
+    with pytest.raises(Conflict) as refused:
+        start_run(world.stranger, locked.plan.pk)
+    assert refused.value.rule.startswith("DY1:")
+    assert not Run.objects.exists()
 
 
 def test_one_run_at_a_time_and_a_double_click_is_one_run(world, locked):
