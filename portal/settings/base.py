@@ -178,7 +178,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # Housekeeping has its own queue, so that two long computations cannot hold up the seal.
 CELERY_TASK_DEFAULT_QUEUE = "work"
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("work", "house")]
-CELERY_TASK_ROUTES = {name: {"queue": "house", "routing_key": "house"} for name in ("core.sweep", "trail.seal")}
+CELERY_TASK_ROUTES = {
+    name: {"queue": "house", "routing_key": "house"} for name in ("core.sweep", "trail.seal")
+}
 # A beat nobody took within its period is dropped: the next one does the same work.
 CELERY_BEAT_SCHEDULE = {
     "core.sweep": {"task": "core.sweep", "schedule": 5.0, "options": {"expires": 5}},

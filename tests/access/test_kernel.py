@@ -16,7 +16,12 @@ from apps.trail.models import Entry
 
 def test_the_world_stands_and_every_act_is_in_the_trail(world):
     acts = set(Entry.objects.filter(kind="act").values_list("act", flat=True))
-    assert {"access.install_organisation", "access.create_account", "access.approve_assignment", "registry.register_model"} <= acts
+    assert {
+        "access.install_organisation",
+        "access.create_account",
+        "access.approve_assignment",
+        "registry.register_model",
+    } <= acts
     written = Entry.objects.filter(kind="row", act_id="").count()
     assert written == 0
 
@@ -41,7 +46,12 @@ def test_a_write_outside_an_act_is_impossible(world):
 
 def test_who_requests_a_duty_may_not_approve_it(world):
     asked = request_assignment(
-        world.owner, person_id=world.stranger.pk, duty="monitor", scope_kind="registry.model", scope_id=world.model.pk, reason="Help"
+        world.owner,
+        person_id=world.stranger.pk,
+        duty="monitor",
+        scope_kind="registry.model",
+        scope_id=world.model.pk,
+        reason="Help",
     )
     with pytest.raises(Conflict) as refused:
         approve_assignment(world.owner, asked.pk)
@@ -55,13 +65,24 @@ def test_who_requests_a_duty_may_not_approve_it(world):
 def test_static_conflict_is_refused_when_asked_for(world):
     with pytest.raises(Conflict) as refused:
         request_assignment(
-            world.owner, person_id=world.author.pk, duty="approver", scope_kind="registry.model", scope_id=world.model.pk, reason="Help"
+            world.owner,
+            person_id=world.author.pk,
+            duty="approver",
+            scope_kind="registry.model",
+            scope_id=world.model.pk,
+            reason="Help",
         )
     assert refused.value.rule.startswith("ST3")
 
 
 def test_wrong_duty_and_wrong_person(world):
-    asked = {"person_id": world.stranger.pk, "duty": "monitor", "scope_kind": "registry.model", "scope_id": world.model.pk, "reason": "x"}
+    asked = {
+        "person_id": world.stranger.pk,
+        "duty": "monitor",
+        "scope_kind": "registry.model",
+        "scope_id": world.model.pk,
+        "reason": "x",
+    }
     with pytest.raises(NotAllowed) as refused:
         request_assignment(world.author, **asked)
     assert refused.value.rule == "duty"

@@ -105,7 +105,9 @@ def search(request: HttpRequest) -> HttpResponse:
             rows = visible(actor, kind.model).filter(kind.where(asked)).select_related(*kind.select)
             found = list(rows.order_by("pk")[: EACH + 1])
             if found:
-                hits = [{"ref": r.ref, "url": page_of(actor, r), "extra": kind.extra(r)} for r in found[:EACH]]
+                hits = [
+                    {"ref": r.ref, "url": page_of(actor, r), "extra": kind.extra(r)} for r in found[:EACH]
+                ]
                 groups.append({"title": kind.title, "hits": hits, "more": len(found) > EACH})
     context = {
         "asked": asked,
