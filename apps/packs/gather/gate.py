@@ -1,0 +1,122 @@
+"""The release gate as data: evaluation, every gate with its snapshots, every signature with its standing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps as installed
+
+from apps.access.facts import facts_of
+from apps.access.signing import as_printed, content_digest, content_of
+from apps.approvals.evaluation import evaluate
+from apps.approvals.models import Gate, Minute, Slot, Snapshot
+from apps.core import registries
+from apps.core.clock import iso
+from apps.core.outcomes import WORDS
+from apps.packs.gather.records import moment, person
+from apps.registry.models import Version
+from apps.trail.models import Signature
+
+
+def _slot(slot: Slot) -> dict[str, Any]:
+    signed = slot.signature
+    return {
+        "code": slot.code,
+        "state": slot.state,
+        "signature": str(signed.uuid) if signed else "",
+        "signer": signed.printed_name if signed else "",
+        "decision": signed.decision if signed else "",
+        "reason": signed.reason if signed else "",
+        "signed_at": moment(signed.signed_at) if signed else "",
+    }
+
+
+def ledger(version: Version) -> dict[str, Any]:
+    """What the gate asks and what it finds, and every decision on it, rejected gates among them."""
+    evaluation = evaluate(version)
+    seen = evaluation.as_data()
+    seen["rows"] = [
+        row | {"word": str(WORDS[r.state])} for row, r in zip(seen["rows"], evaluation.rows, strict=True)
+    ]
+    gates = []
+    rows = (
+        Gate.objects.filter(version=version)
+        .select_related("opened_by")
+        .prefetch_related("slots__signature")
+        .order_by("pk")
+    )
+    for gate in rows:
+        minute = Minute.objects.filter(gate=gate).select_related("recorded_by").first()
+        gates.append(
+            {
+                "kind": gate.kind,
+                "template": gate.template,
+                "state": gate.state,
+                "state_word": gate.get_state_display(),
+                "opened_by": person(gate.opened_by),
+                "opened_at": iso(gate.opened_at),
+                "decided_at": moment(gate.decided_at),
+                "slots": [_slot(slot) for slot in gate.slots.all()],
+                "minute": {
+                    "number": minute.number,
+                    "held_on": minute.held_on.isoformat(),
+                    "file_name": minute.file_name,
+                    "file_digest": minute.file_digest,
+                    "recorded_by": person(minute.recorded_by),
+                }
+                if minute
+                else None,
+                "snapshots": [
+                    {
+                        "taken_at": iso(s.taken_at),
+                        "cause": s.cause,
+                        "digest": s.digest,
+                        "evaluation": s.evaluation,
+                    }
+                    for s in Snapshot.objects.filter(gate=gate).order_by("pk")
+                ],
+            }
+        )
+    return {"now": seen, "gates": gates}
+
+
+def signatures(version: Version, as_of: datetime) -> list[dict[str, Any]]:
+    """Every signature on the version and its records: what was signed, what the record's digest is, the verdict.
+
+    `content` is the record as it is, so that the digest can be recomputed without the portal.
+    """
+    wanted = {(version.intended_use.subject_kind, str(version.intended_use_id))}
+    wanted |= facts_of(version).closures["version"]
+    by_kind: dict[str, list[str]] = {}
+    for kind, pk in sorted(wanted):
+        by_kind.setdefault(kind, []).append(pk)
+    found = []
+    for kind, ids in by_kind.items():
+        for row in Signature.objects.filter(subject_kind=kind, subject_id__in=ids, signed_at__lte=as_of):
+            found.append((row.pk, row))
+    return [_standing(row) for _, row in sorted(found, key=lambda pair: pair[0])]
+
+
+def _standing(row: Signature) -> dict[str, Any]:
+    subject = _subject(row.subject_kind, row.subject_id)
+    content = content_of(subject) if subject is not None else None
+    now_digest = content_digest(subject) if subject is not None else ""
+    valid = now_digest == row.content_digest
+    return {
+        **as_printed(row),
+        "uuid": str(row.uuid),
+        "kind": row.subject_kind,
+        "statement": row.statement,
+        "recomputed_digest": now_digest,
+        "content": content,
+        "valid": valid,
+        "verdict": "VALID" if valid else ("UNSIGNED" if subject is None else "OUT OF DATE"),
+    }
+
+
+def _subject(kind: str, pk: str) -> Any:
+    for model in installed.get_models():
+        if getattr(model, "subject_kind", None) == kind and kind in registries.content:
+            return model._default_manager.filter(pk=pk).first()
+    return None
