@@ -19,7 +19,7 @@ from apps.registry.models import IntendedUse, Version
 from apps.validations.acts import sign_plan_approval, sign_plan_author, start_run, write_plan
 from apps.validations.models import Plan, Run
 from tests.cast import PASSWORD, World
-from tests.factories.data import FEATURES, onnx_model, vault_csv, train_csv
+from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.foundation import frozen_version
 
 CRITERIA: tuple[dict[str, Any], ...] = (
