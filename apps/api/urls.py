@@ -4,15 +4,15 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from apps.api.v1 import gate
+from apps.api.v1 import gate, me, people, trail
 
 router = SimpleRouter(trailing_slash=False)
-for module in (gate,):
+for module in (gate, me, people, trail):
     module.register(router)
 
 app_name = "api"
 urlpatterns = [
-    path("v1/", include([*gate.urlpatterns, *router.urls])),
+    path("v1/", include([*gate.urlpatterns, *me.urlpatterns, *trail.urlpatterns, *router.urls])),
     path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("v1/docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
 ]

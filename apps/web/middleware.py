@@ -38,7 +38,8 @@ class SessionLimits:
             if moment - seen >= 30 or "seen" not in request.session:
                 request.session["seen"] = moment
         response = self.get_response(request)
-        if request.user.is_authenticated and "Cache-Control" not in response:
+        # Where the API found nobody, DRF leaves None as the request's user.
+        if request.user and request.user.is_authenticated and "Cache-Control" not in response:
             response["Cache-Control"] = "no-store"
         return response
 

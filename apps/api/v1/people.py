@@ -1,0 +1,290 @@
+"""People and duties."""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from apps.access import acts, duties, queries
+from apps.access.enrolment import enrolment_of
+from apps.access.gate import ORGANISATION_SUBJECT, visible
+from apps.access.models import Assignment
+from apps.accounts.models import User
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
+from apps.core.errors import BadInput, NotVisible, WrongState
+
+PLACES = {"models": duties.MODEL, "datasets": duties.DATASET}
+
+
+class PersonOut(serializers.ModelSerializer):
+    duties = serializers.SerializerMethodField(help_text="Duties in force that the caller may see.")
+
+    class Meta:
+        model = User
+        fields = [
+            "username",
+            "uuid",
+            "printed_name",
+            "title",
+            "email",
+            "time_zone",
+            "is_active",
+            "created_at",
+            "deactivated_at",
+            "duties",
+        ]
+
+    def get_duties(self, person) -> list[dict]:
+        return [{"assignment": a.ref, "duty": a.duty, "scope": a.scope} for a in person.in_force_now]
+
+
+class PersonDetail(PersonOut):
+    allowed_acts = serializers.SerializerMethodField()
+
+    class Meta(PersonOut.Meta):
+        fields = [*PersonOut.Meta.fields, "allowed_acts"]
+
+    def get_allowed_acts(self, person) -> list[dict]:
+        return allowed_acts(self.context["view"].actor, person)
+
+
+class PersonInput(serializers.Serializer):
+    username = serializers.CharField(max_length=80)
+    printed_name = serializers.CharField(max_length=120)
+    title = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
+    email = serializers.CharField(max_length=254, required=False, default="", allow_blank=True)
+
+
+class EnrolmentOut(serializers.Serializer):
+    username = serializers.CharField()
+    enrolment_link = serializers.URLField(help_text="For the person alone; kept nowhere, works once.")
+    expires_at = serializers.DateTimeField()
+
+
+LOOK_FOR = [
+    OpenApiParameter("search", str, description="Part of the printed name or username."),
+    OpenApiParameter("active", str, enum=["yes", "no"]),
+    OpenApiParameter("duty", str, enum=[d.value for d in duties.Duty], description="Holds this duty now."),
+]
+
+
+def one_of(request, name: str, allowed) -> str:
+    """A query parameter that must be one of `allowed`, or empty."""
+    value = request.query_params.get(name, "")
+    if value and value not in allowed:
+        raise BadInput(fields={name: [f"One of: {', '.join(allowed)}."]})
+    return value
+
+
+@extend_schema_view(
+    list=extend_schema(tags=["people"], summary="Accounts the caller may see", parameters=LOOK_FOR),
+    retrieve=extend_schema(tags=["people"], summary="One account", responses=PersonDetail),
+)
+class People(GateViewSet):
+    """Accounts of people. Services are no people."""
+
+    model = User
+    lookup_field = "username"
+    lookup_value_regex = "[a-z0-9][a-z0-9._-]*"
+
+    def get_serializer_class(self):
+        return PersonOut if self.action == "list" else PersonDetail
+
+    def get_queryset(self):
+        if getattr(self, "swagger_fake_view", False):
+            return User.objects.none()
+        rows = queries.accounts(self.actor).order_by("username")
+        if self.action != "list":
+            return rows
+        if active := one_of(self.request, "active", ["yes", "no"]):
+            rows = rows.filter(is_active=active == "yes")
+        if duty := one_of(self.request, "duty", [d.value for d in duties.Duty]):
+            holders = visible(self.actor, Assignment).active().filter(duty=duty).values("person_id")
+            rows = rows.filter(pk__in=holders)
+        if words := self.request.query_params.get("search", ""):
+            rows = rows.filter(printed_name__icontains=words) | rows.filter(username__icontains=words)
+        return rows
+
+    @extend_schema(
+        tags=["people"],
+        summary="Create an account; the answer carries its enrolment link, once",
+        request=PersonInput,
+        responses={201: EnrolmentOut},
+        parameters=[IDEMPOTENCY],
+    )
+    def create(self, request, *args, **kwargs):
+        person = acts.create_account(self.actor, **self.given(PersonInput), **self.key())
+        if person.has_usable_password():
+            raise WrongState("This account has a password already: there is no link.", rule="account-state")
+        enrolment = enrolment_of(person)
+        link = request.build_absolute_uri(reverse("web:enrol", args=[enrolment.uid, enrolment.token]))
+        made = {"username": person.username, "enrolment_link": link, "expires_at": enrolment.expires_at}
+        return Response(EnrolmentOut(made).data, status=201, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(
+        tags=["people"],
+        summary="Deactivate an account: duties and tokens end with it",
+        request=ReasonInput,
+        responses=PersonDetail,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def deactivate(self, request, username=None):
+        person = self.get_object()
+        acts.deactivate_account(self.actor, person.pk, **self.given(ReasonInput), **self.key())
+        return self.answer(self.get_object())
+
+
+class AssignmentOut(serializers.ModelSerializer):
+    ref = serializers.CharField()
+    person = serializers.CharField(source="person.username")
+    scope = serializers.CharField(help_text="registry.model:3, datasets.dataset:1 or organisation:0.")
+    requester = serializers.CharField(source="requester.username")
+    approver = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Assignment
+        fields = [
+            "id",
+            "ref",
+            "person",
+            "duty",
+            "scope",
+            "state",
+            "starts_at",
+            "ends_at",
+            "reason",
+            "requester",
+            "requested_at",
+            "approver",
+            "decided_at",
+            "end_reason",
+        ]
+
+    def get_approver(self, row) -> str | None:
+        return row.approver.username if row.approver else None
+
+
+class AssignmentDetail(AssignmentOut):
+    allowed_acts = serializers.SerializerMethodField()
+
+    class Meta(AssignmentOut.Meta):
+        fields = [*AssignmentOut.Meta.fields, "allowed_acts"]
+
+    def get_allowed_acts(self, row) -> list[dict]:
+        wrong = {"access.approve_assignment", "access.approve_organisation_assignment"} - {
+            queries.approval_of(row).act
+        }
+        return [a for a in allowed_acts(self.context["view"].actor, row) if a["act"] not in wrong]
+
+
+class AssignmentInput(serializers.Serializer):
+    person = serializers.CharField(max_length=80, help_text="Username.")
+    duty = serializers.CharField(max_length=20)
+    on = serializers.CharField(max_length=80, help_text="organisation, models/lotx or datasets/trial.")
+    reason = serializers.CharField(max_length=2000)
+    starts_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
+    ends_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
+
+
+STATES = [state.value for state in Assignment.State]
+NARROW = [
+    OpenApiParameter("person", str, description="Username."),
+    OpenApiParameter("duty", str, enum=[d.value for d in duties.Duty]),
+    OpenApiParameter("state", str, enum=STATES),
+    OpenApiParameter("on", str, description="organisation, models/lotx or datasets/trial."),
+]
+
+
+def place(actor, on: str):
+    """The visible parent that `on` names: the organisation, models/<slug> or datasets/<slug>."""
+    if on == "organisation":
+        return ORGANISATION_SUBJECT
+    kind, _, slug = on.partition("/")
+    if kind not in PLACES or not slug:
+        raise BadInput(fields={"on": ["organisation, models/<short name> or datasets/<short name>."]})
+    found = visible(actor, apps.get_model(queries.PARENTS[PLACES[kind]])).filter(slug=slug).first()
+    if found is None:
+        raise NotVisible()
+    return found
+
+
+def _decision(summary: str, body):
+    return extend_schema(
+        tags=["assignments"],
+        summary=summary,
+        request=body,
+        responses=AssignmentDetail,
+        parameters=[IDEMPOTENCY],
+    )
+
+
+@extend_schema_view(
+    list=extend_schema(tags=["assignments"], summary="Duties the caller may see", parameters=NARROW),
+    retrieve=extend_schema(tags=["assignments"], summary="One duty", responses=AssignmentDetail),
+)
+class Assignments(GateViewSet):
+    """Duties: requested by one person, approved by another, ended with a reason."""
+
+    model = Assignment
+    select_related = ("person", "requester", "approver")
+
+    def get_serializer_class(self):
+        return AssignmentOut if self.action == "list" else AssignmentDetail
+
+    def get_queryset(self):
+        rows = super().get_queryset()
+        if self.action != "list":
+            return rows
+        if duty := one_of(self.request, "duty", [d.value for d in duties.Duty]):
+            rows = rows.filter(duty=duty)
+        if state := one_of(self.request, "state", STATES):
+            rows = rows.filter(state=state)
+        if person := self.request.query_params.get("person", ""):
+            rows = rows.filter(person__username__iexact=person)
+        if on := self.request.query_params.get("on", ""):
+            parent = place(self.actor, on)
+            rows = rows.on(parent.subject_kind, parent.pk)
+        return rows
+
+    @_decision("Request a duty for a person", AssignmentInput)
+    def create(self, request, *args, **kwargs):
+        given = self.given(AssignmentInput)
+        parent = place(self.actor, given.pop("on"))
+        person = User.objects.filter(username__iexact=given.pop("person"), is_service=False).first()
+        given["person_id"] = person.pk if person else 0
+        if parent is ORGANISATION_SUBJECT:
+            made = acts.request_organisation_assignment(self.actor, **given, **self.key())
+        else:
+            where = {"scope_kind": parent.subject_kind, "scope_id": parent.pk}
+            made = acts.request_assignment(self.actor, **given, **where, **self.key())
+        return self.answer(made, status=201)
+
+    def _act(self, name: str, **given):
+        row = self.get_object()
+        getattr(acts, name)(self.actor, row.pk, **given, **self.key())
+        return self.answer(self.get_object())
+
+    @_decision("Approve a requested duty (not with a token)", None)
+    @action(detail=True, methods=["post"])
+    def approve(self, request, pk=None):
+        return self._act(queries.approval_of(self.get_object()).act.removeprefix("access."))
+
+    @_decision("Refuse a requested duty (not with a token)", ReasonInput)
+    @action(detail=True, methods=["post"])
+    def refuse(self, request, pk=None):
+        return self._act("refuse_assignment", **self.given(ReasonInput))
+
+    @_decision("End a duty now", ReasonInput)
+    @action(detail=True, methods=["post"])
+    def end(self, request, pk=None):
+        return self._act("end_assignment", **self.given(ReasonInput))
+
+
+def register(router) -> None:
+    router.register("people", People, basename="person")
+    router.register("assignments", Assignments, basename="assignment")
