@@ -18,14 +18,13 @@ from apps.core import registries
 from apps.registry.models import Version, VersionAuthor, VersionData
 
 KIND = Version.subject_kind
-MAX_ANCESTORS = 200
 
 
 def ancestors(version_ids) -> set[int]:
-    """The versions and all they were derived from, one query a generation."""
+    """The versions and all they were derived from, one query a generation. No limit: a long line hides nobody."""
     known: set[int] = set()
     ring = set(version_ids)
-    while ring and len(known) < MAX_ANCESTORS:
+    while ring:
         known |= ring
         ring = (
             set(Version.objects.filter(pk__in=ring, parent__isnull=False).values_list("parent_id", flat=True))

@@ -9,8 +9,9 @@ from django.db.models import Case, IntegerField, OuterRef, QuerySet, Subquery, V
 from apps.access.actors import Actor
 from apps.access.gate import visible
 from apps.access.models import Assignment
-from apps.access.signing import Standing, standings
 from apps.accounts.models import User
+from apps.core.errors import NotVisible
+from apps.datasets.models import DatasetVersion
 from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, VersionData
 from apps.registry.states import Level, State
 
@@ -45,6 +46,14 @@ def versions(actor: Actor | User, model: Model | None = None) -> QuerySet[Versio
     return rows if model is None else rows.filter(model=model)
 
 
+def resolve(actor: Actor | User, slug: str, label: str) -> Version:
+    """The version by the model's short name and its label; NotVisible when there is none for this person."""
+    found = versions(actor).filter(model__slug=slug, label=label).first()
+    if found is None:
+        raise NotVisible()
+    return found
+
+
 def intended_uses(actor: Actor | User, model: Model | None = None) -> QuerySet[IntendedUse]:
     """Intended uses the person may see, newest number first."""
     rows = visible(actor, IntendedUse).select_related("model", "written_by").order_by("model_id", "-number")
@@ -57,7 +66,6 @@ def possible_authors(actor: Actor | User, model: Model) -> list[User]:
     own = actor.user.pk if isinstance(actor, Actor) else actor.pk
     people = User.objects.filter(is_active=True, is_service=False)
     return list((people.filter(pk__in=held) | people.filter(pk=own)).order_by("printed_name", "pk"))
-
 
 
 @dataclass(frozen=True)
@@ -130,3 +138,8 @@ def derived_from(actor: Actor | User, version: Version, left: int = MAX_DEPTH) -
 
 def authors_of(version: Version) -> QuerySet[VersionAuthor]:
     return version.authors.select_related("person", "declared_by").order_by("person__printed_name")
+
+
+def made_from(actor: Actor | User, data: DatasetVersion) -> list[Version]:
+    """Versions the person may see that were trained or tuned on this dataset version."""
+    return list(versions(actor).filter(data__dataset_version=data))

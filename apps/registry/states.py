@@ -66,7 +66,7 @@ _GRID = {
 
 
 def tier(influence: str, consequence: str, *, raised: bool = False, gmp_critical: bool = False) -> Level:
-    """The risk tier; `raised` by vulnerable people, no later detection, or a first use. GMP-critical is at least medium."""
+    """Risk tier; `raised` by vulnerable people, no later detection or first use. GMP-critical: at least medium."""
     found = _GRID[Level(influence), Level(consequence)]
     if raised:
         found = _ORDER[min(_ORDER.index(found) + 1, 2)]
