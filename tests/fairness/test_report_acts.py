@@ -199,6 +199,7 @@ def test_damaged_cases_fail_the_report_with_its_sentence(world, tested):
     assert report.state == "failed"
     assert "missing or differ from their digest" in report.failure
     assert Deviation.objects.get().criterion == "execution"
+    assert Entry.objects.get(act="fairness.fail_report").subject_id == str(report.pk)
     assert done_report(world, tested.run).state == "done"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from apps.access.signing import has_valid
@@ -202,6 +204,8 @@ def test_a_comparison_that_failed_says_why_and_is_asked_for_again(world, frozen)
     page = queries.plan_page(world.validator, plan.pk)
     assert (page.job.state, page.missing) == ("failed", [frozen.train])
     assert "differ from their digest" in page.job.error
+    told = json.loads(Entry.objects.get(act="validations.fail_comparison").body)
+    assert told["facts"]["failure"] == page.job.error
     aside.rename(path)
     with pytest.raises(NotAllowed):
         compare_again(world.owner, plan.pk)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from sklearn.metrics import roc_auc_score
 
 from apps.access import gate
@@ -202,10 +204,17 @@ def test_failed_runs_keep_their_number_and_their_sentence(world, locked):
     assert failed.state == "failed"
     assert "missing or differ from their digest" in failed.failure
     assert (failed.job.state, failed.job.error) == ("failed", failed.failure)
+    entry = Entry.objects.get(act="validations.fail_run")
+    assert (entry.subject_id, json.loads(entry.body)["facts"]["failure"]) == (str(failed.pk), failed.failure)
     assert Deviation.objects.get().criterion == "execution"
     again = done_run(world, locked.plan)
     assert (again.state, again.number) == ("done", failed.number + 1)
-    assert set(queries.runs(world.inspector)) == {failed, again}
+    with CaptureQueriesContext(connection) as of_two:
+        assert [run.plan.version.ref for run in queries.runs(world.inspector)] == ["lotx/1.0.0"] * 2
+    done_run(world, locked.plan)
+    with CaptureQueriesContext(connection) as of_three:
+        assert len([run.plan.version.ref for run in queries.runs(world.inspector)]) == 3
+    assert len(of_two) == len(of_three)
     assert set(queries.runs(world.other_developer)) == set()
 
 
