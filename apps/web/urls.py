@@ -4,7 +4,21 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from apps.web.styleguide import styleguide
-from apps.web.views import account, audit, people, records, release, search, sessions, signing, work
+from apps.web.views import (
+    account,
+    audit,
+    datasets,
+    dossier,
+    models,
+    people,
+    records,
+    release,
+    search,
+    sessions,
+    signing,
+    versions,
+    work,
+)
 
 app_name = "web"
 urlpatterns = [
@@ -21,5 +35,9 @@ urlpatterns = [
     *audit.urlpatterns,
     *records.urlpatterns,
     *search.urlpatterns,
+    *models.urlpatterns,
+    *versions.urlpatterns,
+    *datasets.urlpatterns,
     *release.urlpatterns,  # last: /models/<slug>/<label>/ takes what no other page of a model took
+    *dossier.urlpatterns,  # after everything below /models/<slug>/<label>/
 ]

@@ -1,0 +1,232 @@
+"""The sections of a version's dossier: requirement, verdict, evidence and who, then what the evidence is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+
+from apps.access import queries as access_queries
+from apps.access.actors import Actor
+from apps.access.gate import Judge, visible
+from apps.access.sharing import shared
+from apps.access.signing import content_digest, content_of, standings
+from apps.accounts.models import User
+from apps.approvals.checks import conflicts_of
+from apps.approvals.evaluation import live_gate
+from apps.core.errors import NotVisible
+from apps.fairness import queries as fairness
+from apps.fairness.models import Report
+from apps.packs.models import Pack
+from apps.quality import queries as quality
+from apps.registry import queries as registry
+from apps.registry.models import Version, VersionData
+from apps.trail.models import Signature
+from apps.validations import queries as validations
+from apps.validations.comparing import missing_comparisons
+from apps.web.door import actor_of, page
+from apps.web.links import url_of
+from apps.web.sections import TITLES
+from apps.web.timeline import timeline
+from apps.web.views.models import use_context
+from apps.web.views.release import action_of, release_context, version_or_404
+
+AUDIT_ROWS = 100
+BUILDERS: dict[str, Callable[[Actor, Version], dict[str, Any]]] = {}
+
+
+def builds(slug: str) -> Callable:
+    def keep(function: Callable) -> Callable:
+        BUILDERS[slug] = function
+        return function
+
+    return keep
+
+
+@builds("intended-use")
+def intended_use(actor: Actor, version: Version) -> dict[str, Any]:
+    return use_context(actor, version.intended_use)
+
+
+@builds("data")
+def data(actor: Actor, version: Version) -> dict[str, Any]:
+    used = VersionData.objects.filter(version=version).select_related(
+        "dataset_version__dataset", "dataset_version__uploaded_by"
+    )
+    plan = validations.plan_in_force(version)
+    return {
+        "used": [
+            {"data": u.dataset_version, "url": url_of(u.dataset_version)}
+            for u in used.order_by("dataset_version__dataset__slug", "dataset_version__number")
+        ],
+        "plan": plan,
+        "plan_url": url_of(plan),
+        "comparisons": list(plan.comparisons.select_related("dataset_version__dataset").order_by("id"))
+        if plan
+        else [],
+        "missing": missing_comparisons(plan) if plan else [],
+    }
+
+
+def linked(rows) -> list[dict[str, Any]]:
+    """Records with the addresses of their pages."""
+    return [{"record": row, "url": url_of(row)} for row in rows]
+
+
+@builds("validation")
+def validation(actor: Actor, version: Version) -> dict[str, Any]:
+    run = validations.last_done_run(version)
+    return {
+        "plans": linked(validations.plans(actor, version)),
+        "runs": linked(validations.runs(actor, version)),
+        "run": run,
+        "run_url": url_of(run),
+        "results": list(run.results.all()) if run else [],
+    }
+
+
+@builds("fairness")
+def bias(actor: Actor, version: Version) -> dict[str, Any]:
+    reports = list(fairness.reports(actor, version=version))
+    done: Report | None = next((r for r in reports if r.state == "done"), None)
+    results = fairness.results_of(done) if done else {}
+    return {
+        "reports": linked(reports),
+        "report": done,
+        "report_url": url_of(done),
+        "charts": fairness.charts_of(results),
+    }
+
+
+@builds("deviations")
+def deviations(actor: Actor, version: Version) -> dict[str, Any]:
+    return {"deviations": linked(quality.register(actor, version=version))}
+
+
+def signed_records(actor: Actor, version: Version) -> list[Any]:
+    """The version's records that carry signatures: intended use, plans, deviations, slots of its gate."""
+    gate = live_gate(version)
+    slots = list(gate.slots.select_related("signature")) if gate else []
+    for slot in slots:
+        slot.gate, gate.version = gate, version
+    return [
+        version.intended_use,
+        *validations.plans(actor, version),
+        *quality.register(actor, version=version),
+        *slots,
+    ]
+
+
+@builds("signatures")
+def signatures(actor: Actor, version: Version) -> dict[str, Any]:
+    """Every manifestation on the version's records, each judged against its record as it is now."""
+    records = signed_records(actor, version)
+    by_record: dict[tuple[str, str], list[Signature]] = {}
+    kinds: dict[str, list[str]] = {}
+    for record in records:
+        kinds.setdefault(record.subject_kind, []).append(str(record.pk))
+    for kind, ids in kinds.items():
+        for given in Signature.objects.filter(subject_kind=kind, subject_id__in=ids).order_by("id"):
+            by_record.setdefault((kind, given.subject_id), []).append(given)
+    told = []
+    for record in records:
+        given = by_record.get((record.subject_kind, str(record.pk)), [])
+        if given:
+            told.append({"record": record, "url": url_of(record), "standings": standings(record, given)})
+    return {"signed": told}
+
+
+@builds("people")
+def people(actor: Actor, version: Version) -> dict[str, Any]:
+    """Who made it, who did what that separation counts, conflicts found, and who holds which duty now."""
+    judge = Judge(version)
+    told: dict[str, dict[str, None]] = {}
+    for deed in judge.deeds:
+        told.setdefault(deed.person, {})[deed.told] = None
+    persons = User.objects.filter(uuid__in=told).order_by("printed_name")
+    held = list(access_queries.on_parent(actor, version.model))
+    return {
+        "authors": registry.authors_of(version),
+        "deeds": [{"person": p, "told": list(told[str(p.uuid)])} for p in persons],
+        "conflicts": conflicts_of(version),
+        "coverage": access_queries.coverage(version.model, held),
+        "rules_version": judge.rules.version,
+    }
+
+
+@builds("lineage")
+def lineage(actor: Actor, version: Version) -> dict[str, Any]:
+    """Up: what it was made of. Down: what was made from it, and the evidence that rests on it."""
+    runs: dict[int, list[Any]] = {}
+    for run in validations.runs(actor, version):
+        runs.setdefault(run.plan_id, []).append(run)
+    reports: dict[int, list[Any]] = {}
+    for report in fairness.reports(actor, version=version):
+        reports.setdefault(report.run_id, []).append(report)
+    evidence = [
+        registry.Node(
+            "Validation plan",
+            plan,
+            below=[
+                registry.Node("Test data", plan.test_data, digest=plan.test_data.file_digest),
+                *(
+                    registry.Node(
+                        "Run",
+                        run,
+                        digest=run.results_digest,
+                        below=[
+                            registry.Node("Bias report", report, digest=report.results_digest)
+                            for report in reports.get(run.pk, ())
+                        ],
+                    )
+                    for run in runs.get(plan.pk, ())
+                ),
+            ],
+        )
+        for plan in validations.plans(actor, version)
+    ]
+    packs = [registry.Node("Inspection pack", p, digest=p.pdf_digest) for p in visible(actor, Pack).filter(version=version)]
+    return {
+        "up": registry.made_of(actor, version),
+        "down": [*evidence, *packs, *registry.derived_from(actor, version)],
+    }
+
+
+@builds("documents")
+def documents(actor: Actor, version: Version) -> dict[str, Any]:
+    content = content_of(version)
+    return {
+        "packs": linked(visible(actor, Pack).filter(version=version).select_related("requested_by", "version__model")),
+        "content": content,
+        "digest": content_digest(version),
+    }
+
+
+@builds("audit")
+def audit(actor: Actor, version: Version) -> dict[str, Any]:
+    return {"timeline": timeline(actor, version, limit=AUDIT_ROWS), "limit": AUDIT_ROWS}
+
+
+@page
+def section(request: HttpRequest, slug: str, label: str, section: str) -> HttpResponse:
+    """One section as a page of its own: it prints, can be bookmarked and works without JavaScript."""
+    if section not in BUILDERS:
+        raise NotVisible()
+    version = version_or_404(request, slug, label)
+    with shared():
+        context = release_context(request, version)
+        rows = [r for r in context["evaluation"].rows if r.section == section]
+        context |= {
+            "section": section,
+            "title": TITLES[section],
+            "part": f"registry/sections/{section}.html",
+            "required": [{"row": r, "action": action_of(r)} for r in rows],
+            **BUILDERS[section](actor_of(request), version),
+        }
+        return render(request, "registry/section.html", context)
+
+
+urlpatterns = [path("models/<slug:slug>/<str:label>/<str:section>/", section, name="section")]

@@ -1,0 +1,386 @@
+"""Models: the inventory, one model, and its intended use with the risk."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.views.decorators.http import require_http_methods
+
+from apps.access.gate import ORGANISATION_SUBJECT, Verdict, may, offers
+from apps.access.signing import content_digest, standings
+from apps.accounts.models import User
+from apps.quality.queries import unsettled_of_model
+from apps.registry import acts, queries
+from apps.registry.models import IntendedUse, Model
+from apps.registry.rules import USE_TEXTS
+from apps.registry.states import WORDS, Level, State, tier
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.web.forms import Form, ReasonField
+from apps.web.lists import Column, Table, choice, text
+from apps.web.marks import RECORD_MARKS, mark_of, render_mark
+
+LEVELS = [(level.value, level.value.capitalize()) for level in Level]
+NOT_STATED = "not stated"
+
+
+def _version_link(slug: str, label: str | None):
+    if not label:
+        return None
+    return format_html('<a href="{}">{}</a>', reverse("web:version", args=[slug, label]), label)
+
+
+def _newest(row: Model):
+    if not row.newest_label:
+        return None
+    state = mark_of(row.newest_state, RECORD_MARKS)
+    return format_html("{} {}", _version_link(row.slug, row.newest_label), render_mark(state))
+
+
+MODELS = Table(
+    name="models",
+    caption="Models you may see",
+    order="name",
+    empty="No model that you may see. A registrar registers models; who holds a duty on one sees it here.",
+    columns=[
+        Column(
+            "name",
+            "Model",
+            sort=("name", "slug"),
+            heading=True,
+            render=lambda m: format_html(
+                '<a href="{}">{}</a>', reverse("web:model", args=[m.slug]), m.name
+            ),
+        ),
+        Column("slug", "Short name", sort="slug"),
+        Column("tier", "Risk tier", sort="tier_rank", value=lambda m: (m.tier or NOT_STATED).capitalize()),
+        Column(
+            "newest",
+            "Newest version",
+            sort="newest_at",
+            value=lambda m: f"{m.newest_label} ({WORDS[State(m.newest_state)]})" if m.newest_label else None,
+            render=_newest,
+        ),
+        Column(
+            "released",
+            "Released",
+            sort="released_label",
+            value=lambda m: m.released_label,
+            render=lambda m: _version_link(m.slug, m.released_label),
+        ),
+        Column(
+            "deviations",
+            "Open deviations",
+            sort="open_deviations",
+            kind="number",
+            value=lambda m: m.open_deviations,
+        ),
+    ],
+    filters=[
+        text(
+            "q",
+            "Name contains",
+            lambda rows, v: rows.filter(name__icontains=v) | rows.filter(slug__icontains=v),
+        ),
+        choice("tier", "Risk tier", LEVELS, lambda rows, v: rows.filter(tier=v)),
+        choice(
+            "state",
+            "State of the newest version",
+            [(s.value, WORDS[s]) for s in State],
+            lambda rows, v: rows.filter(newest_state=v),
+        ),
+    ],
+)
+
+
+@page
+def models(request: HttpRequest) -> HttpResponseBase:
+    actor = actor_of(request)
+    rows = queries.inventory(actor).annotate(open_deviations=unsettled_of_model())
+    context = {"register": may(actor, "registry.register_model", ORGANISATION_SUBJECT)}
+    return MODELS.read(request, rows).respond("registry/models.html", context)
+
+
+def people_choices() -> list[tuple[int, str]]:
+    """Everybody who could be named, for a form whose act the person may do."""
+    people = User.objects.filter(is_active=True, is_service=False).order_by("printed_name", "pk")
+    return [(p.pk, f"{p.printed_name} (@{p.username})") for p in people]
+
+
+class RegisterForm(Form):
+    """Registers a model or a dataset: both have a short name, a name and an owner."""
+
+    name = forms.CharField(max_length=160, help_text="As people say it, for example: Lot release classifier.")
+    slug = forms.CharField(
+        max_length=60,
+        label="Short name",
+        help_text="Small letters, digits and dashes. It stands in addresses and can never be changed.",
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "size": 24}),
+    )
+    description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}), max_length=4000)
+    owner_id = forms.TypedChoiceField(
+        label="Owner",
+        coerce=int,
+        choices=(),
+        help_text="Answers for it in the business. A compliance officer approves the duty.",
+    )
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["owner_id"].choices = [("", "Choose a person"), *people_choices()]
+
+
+def refused_form(request: HttpRequest, verdict: Verdict, back: str, ask: Callable) -> HttpResponse:
+    """Instead of a form that this person cannot send: the refusal in four parts, and the way back.
+
+    What was sent nevertheless is put to the act (`ask`), whose refusal stands in the trail; no byte of it is kept.
+    """
+    if request.method == "POST":
+        ask()
+    context = {"refusal": verdict, "back": back}
+    return render(request, "errors/refused.html", context, status=verdict.status)
+
+
+def fresh() -> dict[str, str]:
+    """What every form begins with: a key by which a double click happens once."""
+    return {"idempotency_key": uuid.uuid4().hex}
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def model_register(request: HttpRequest) -> HttpResponse:
+    actor = actor_of(request)
+    verdict = may(actor, "registry.register_model", ORGANISATION_SUBJECT)
+    if not verdict.allowed:
+        blank = partial(acts.register_model, actor, slug="", name="", owner_id=0)
+        return refused_form(request, verdict, reverse("web:models"), blank)
+    form = RegisterForm(request.POST or None, initial=fresh())
+    if request.method == "POST" and form.is_valid():
+        made = attempt(form, acts.register_model, actor, **form.cleaned_data)
+        if made:
+            messages.success(request, f"{made.name} is registered. A compliance officer approves its owner.")
+            return redirect("web:model", made.slug)
+    context = {"form": form, "heading": "Register model", "back": reverse("web:models"), "back_text": "Models"}
+    return render(request, "registry/form.html", context, status=422 if form.errors else 200)
+
+
+VERSIONS = Table(
+    name="versions",
+    caption="Versions of this model",
+    order="-registered",
+    empty="No version yet. A developer registers the first, here or by the API.",
+    columns=[
+        Column("label", "Version", sort="label", heading=True, render=lambda v: _version_link(v.model.slug, v.label)),
+        Column(
+            "state",
+            "State",
+            sort="state",
+            value=lambda v: v.get_state_display(),
+            render=lambda v: render_mark(mark_of(v.state, RECORD_MARKS), v.get_state_display()),
+        ),
+        Column("tier", "Risk tier", value=lambda v: v.intended_use.get_tier_display()),
+        Column("use", "Intended use", value=lambda v: v.intended_use.ref),
+        Column("parent", "Derived from", value=lambda v: v.parent.ref if v.parent else None),
+        Column("by", "Registered by", sort="registered_by__printed_name", value=lambda v: v.registered_by.printed_name),
+        Column("registered", "Registered", sort="registered_at", kind="moment", value=lambda v: v.registered_at),
+    ],
+    filters=[
+        choice("state", "State", [(s.value, WORDS[s]) for s in State], lambda rows, v: rows.filter(state=v)),
+    ],
+)
+
+
+@page
+def model(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """One model: what it is for, its versions, what is released, and what you may do."""
+    actor = actor_of(request)
+    found = seen_or_404(request, Model, "registered_by", slug=slug)
+    given = {v.act: v for v in offers(actor, found)}
+    rows = queries.versions(actor, found)
+    context = {
+        "model": found,
+        "uses": list(queries.intended_uses(actor, found)),
+        "released": list(rows.filter(state=State.RELEASED)),
+        "write": given["registry.write_intended_use"],
+        "register": given["registry.register_version"],
+    }
+    return VERSIONS.read(request, rows).respond("registry/model.html", context)
+
+
+# ---------------------------------------------------------------- intended use
+
+LABELS = {
+    "question": "Question",
+    "purpose": "What the output is used for",
+    "input_space": "What the model may see",
+    "subgroups": "Groups looked at apart",
+    "limits": "Known limits",
+    "misuse": "Foreseeable misuse",
+    "operator_duties": "What the person using it must do",
+    "gmp_rationale": "Why it is or is not GMP-critical",
+    "influence_rationale": "Why this influence",
+    "consequence_rationale": "Why this consequence",
+    "residual_risk": "Residual risk",
+}
+
+
+def _text(name: str) -> forms.CharField:
+    made = forms.CharField(
+        label=LABELS[name],
+        help_text=USE_TEXTS[name],
+        max_length=8000,
+        widget=forms.Textarea(attrs={"rows": 2 if name == "question" else 3}),
+    )
+    made.error_messages["required"] = USE_TEXTS[name]
+    return made
+
+
+class UseForm(Form):
+    """What the model is for and what happens if it is wrong, in plain language."""
+
+    question = _text("question")
+    purpose = _text("purpose")
+    input_space = _text("input_space")
+    subgroups = _text("subgroups")
+    limits = _text("limits")
+    misuse = _text("misuse")
+    operator_duties = _text("operator_duties")
+    gmp_critical = forms.BooleanField(
+        required=False,
+        label="The use is GMP-critical",
+        help_text="It bears on product quality, patient safety or data integrity. The tier is then at least medium.",
+    )
+    gmp_rationale = _text("gmp_rationale")
+    affects_people = forms.BooleanField(
+        required=False,
+        label="A decision about people rests on it",
+        help_text="Then a bias report by groups of people is expected.",
+    )
+    influence = forms.ChoiceField(
+        choices=LEVELS,
+        widget=forms.RadioSelect,
+        label="Influence of the model",
+        help_text="Low: one of many kinds of evidence. High: the model alone decides.",
+    )
+    influence_rationale = _text("influence_rationale")
+    consequence = forms.ChoiceField(
+        choices=LEVELS,
+        widget=forms.RadioSelect,
+        label="Consequence of a wrong decision",
+        help_text="Low: small harm, easily put right. High: a patient may be harmed.",
+    )
+    consequence_rationale = _text("consequence_rationale")
+    raised_by_one = forms.BooleanField(
+        required=False,
+        label="Raise the tier by one",
+        help_text="For vulnerable people, where no later step would find the error, or for a first use of its kind.",
+    )
+    raised_rationale = forms.CharField(
+        required=False, label="Why it is raised", max_length=8000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    residual_risk = _text("residual_risk")
+    reason = ReasonField(label="Why it is written now")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+USE_FIELDS = tuple(name for name in UseForm.base_fields if name not in ("reason", "idempotency_key"))
+
+
+def tier_grid(use: IntendedUse) -> list[dict]:
+    """Rows by influence, cells by consequence: the tier of each, and which one this use stands on."""
+    return [
+        {
+            "influence": influence,
+            "cells": [
+                {
+                    "tier": tier(influence, consequence).value,
+                    "here": influence == use.influence and consequence == use.consequence,
+                }
+                for consequence in Level
+            ],
+        }
+        for influence in Level
+    ]
+
+
+@page
+def intended_use(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    actor = actor_of(request)
+    use = seen_or_404(request, IntendedUse, "model", "written_by", model__slug=slug, number=number)
+    others = list(queries.intended_uses(actor, use.model).values_list("number", flat=True))
+    context = use_context(actor, use) | {
+        "newest": max(others),
+        "others": [n for n in others if n != number],
+        "used_by": list(queries.versions(actor, use.model).filter(intended_use=use)),
+        "write": may(actor, "registry.write_intended_use", use.model),
+    }
+    return render(request, "registry/intended_use.html", context)
+
+
+def use_context(actor, use: IntendedUse) -> dict:
+    """What shows one intended use, on its page and in a dossier."""
+    return {
+        "use": use,
+        "texts": [{"label": LABELS[name], "text": getattr(use, name)} for name in LABELS],
+        "grid": tier_grid(use),
+        "levels": list(Level),
+        "base_tier": tier(use.influence, use.consequence).value,
+        "digest": content_digest(use),
+        "standings": standings(use),
+        "signing": [v for v in offers(actor, use) if v.signs],
+    }
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def intended_use_new(request: HttpRequest, slug: str) -> HttpResponse:
+    """The next number, prefilled from the last one: what is signed is never edited."""
+    actor = actor_of(request)
+    found = seen_or_404(request, Model, slug=slug)
+    verdict, back = may(actor, "registry.write_intended_use", found), reverse("web:model", args=[found.slug])
+    if not verdict.allowed:
+        blank = partial(acts.write_intended_use, actor, found.pk, given={}, reason="Not allowed")
+        return refused_form(request, verdict, back, blank)
+    last = queries.intended_uses(actor, found).first()
+    before = {name: getattr(last, name) for name in USE_FIELDS} if last else {}
+    form = UseForm(request.POST or None, initial=before | fresh())
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        made = attempt(
+            form,
+            acts.write_intended_use,
+            actor,
+            found.pk,
+            given={name: given[name] for name in USE_FIELDS},
+            reason=given["reason"],
+            idempotency_key=given["idempotency_key"],
+        )
+        if made:
+            messages.success(request, f"{made.ref} is written: tier {made.tier}. It takes effect when it is signed.")
+            return redirect("web:intended_use", found.slug, made.number)
+    context = {
+        "form": form,
+        "heading": f"Write intended use v{last.number + 1 if last else 1}",
+        "note": f"Prefilled from {last.ref}, which stays as it is." if last else "",
+        "back": back,
+        "back_text": found.name,
+    }
+    return render(request, "registry/form.html", context, status=422 if form.errors else 200)
+
+
+urlpatterns = [
+    path("models/", models, name="models"),
+    path("models/register/", model_register, name="model_register"),
+    path("models/<slug:slug>/", model, name="model"),
+    path("models/<slug:slug>/intended-use/new/", intended_use_new, name="intended_use_new"),
+    path("models/<slug:slug>/intended-use/<int:number>/", intended_use, name="intended_use"),
+]

@@ -1,0 +1,333 @@
+"""Versions: register one, declare authors, freeze, fetch the model file."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_http_methods
+
+from apps.access.actors import Actor
+from apps.access.gate import may, visible
+from apps.access.signing import content_of
+from apps.accounts.models import User
+from apps.core import blobs
+from apps.core.blobs import Blob
+from apps.core.errors import BadInput
+from apps.datasets.models import DatasetVersion
+from apps.datasets.states import Partition
+from apps.datasets.states import State as DataState
+from apps.registry import acts, queries
+from apps.registry.checks import data_fixed, intended_use_signed
+from apps.registry.inspecting import inspect_artefact
+from apps.registry.models import Model, Version
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.core.downloads import attachment
+from apps.web.forms import Form, ReasonField
+from apps.web.links import url_of
+from apps.web.uploading import JsonField, LinesField, UploadForm
+from apps.web.views.models import fresh, refused_form
+
+LIMITS = {"artefact": "UPLOAD_LIMIT_MODEL", "code_archive": "UPLOAD_LIMIT_FILE", "environment": "UPLOAD_LIMIT_FILE"}
+
+
+class VersionForm(UploadForm):
+    """The form mirror of the API: everything a version says about itself."""
+
+    uploads = {"artefact": "Choose the model file.", "code_archive": "", "environment": ""}
+
+    label = forms.CharField(
+        max_length=40,
+        label="Version",
+        help_text="Such as 1.2.0. A label is never reused.",
+        widget=forms.TextInput(attrs={"size": 16, "autocomplete": "off"}),
+    )
+    intended_use = forms.TypedChoiceField(coerce=int, choices=(), help_text="What this version is for.")
+    artefact = forms.FileField(
+        label="Model file", help_text="ONNX, or scikit-learn saved by skops; up to 1 GiB. It is opened in a sandbox."
+    )
+    features = LinesField(
+        label="Input columns",
+        help_text="One a line, in the order in which the model takes them, named as in the data.",
+    )
+    data_versions = forms.TypedMultipleChoiceField(
+        coerce=int,
+        choices=(),
+        widget=forms.CheckboxSelectMultiple,
+        label="Trained or tuned on",
+        help_text="Fixed training and tuning versions. Test data are not offered: no version is made from them.",
+    )
+    authors = forms.TypedMultipleChoiceField(
+        coerce=int,
+        choices=(),
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        label="Authors",
+        help_text="Everybody whose work is in this version. None of them may validate or approve it.",
+    )
+    other_authors = LinesField(
+        required=False,
+        label="Other authors",
+        help_text="Usernames of people who hold no duty on this model, one a line.",
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+    code_commit = forms.CharField(
+        max_length=64,
+        help_text="The commit of the training code: 7 to 64 hex digits.",
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    code_archive = forms.FileField(label="Code archive", help_text="Up to 100 MiB, kept by its digest.")
+    environment = forms.FileField(
+        label="Environment lock", help_text="The file that pins every package, up to 100 MiB."
+    )
+    image_digest = forms.CharField(
+        required=False, max_length=71, label="Container image", help_text="sha256: and 64 hex digits."
+    )
+    hyperparameters = JsonField(required=False, help_text='A JSON object, such as {"C": 1.0}.')
+    claimed_metrics = JsonField(
+        required=False,
+        label="Claims of the makers",
+        help_text="A JSON object of figures the makers measured. Nothing is judged on them.",
+    )
+    parent = forms.TypedChoiceField(
+        coerce=int, empty_value=None, choices=(), required=False, label="Derived from", help_text="If it was fine-tuned."
+    )
+    note = forms.CharField(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 2}))
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args: Any, actor: Actor, model: Model, **kwargs: Any) -> None:
+        super().__init__(*args, person_id=actor.pk, **kwargs)
+        uses = queries.intended_uses(actor, model)
+        self.fields["intended_use"].choices = [(u.pk, f"{u.ref}, tier {u.get_tier_display().lower()}") for u in uses]
+        self.fields["data_versions"].choices = [(d.pk, _data_words(d)) for d in data_choices(actor)]
+        people = queries.possible_authors(actor, model)
+        self.fields["authors"].choices = [(p.pk, f"{p.printed_name} (@{p.username})") for p in people]
+        derived = [("", "Not derived from a version"), *((v.pk, v.ref) for v in queries.versions(actor)[:500])]
+        self.fields["parent"].choices = derived
+
+    def add_refusal(self, refused: BadInput) -> None:
+        """Fields that only the file decides stand beside it."""
+        for inner, shown in (("artefact_format", "artefact"), ("interface", "artefact"), ("author_ids", "authors")):
+            if inner in refused.fields and shown not in refused.fields:
+                refused.fields[shown] = refused.fields.pop(inner)
+        super().add_refusal(refused)
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean()
+        names = given.get("other_authors") or []
+        people = dict(
+            User.objects.filter(username__in=names, is_active=True, is_service=False).values_list("username", "pk")
+        )
+        unknown = [name for name in names if name not in people]
+        if unknown:
+            self.add_error("other_authors", f"No active account is called {', '.join(unknown)}.")
+        given["author_ids"] = sorted({*given.get("authors", []), *people.values()})
+        if not given["author_ids"] and not unknown:
+            self.add_error("authors", "Name at least one author: everybody whose work is in this version.")
+        return given
+
+
+def data_choices(actor: Actor):
+    """Fixed training and tuning versions the person may see."""
+    rows = visible(actor, DatasetVersion).exclude(partition=Partition.TEST).filter(state=DataState.FIXED)
+    return rows.select_related("dataset").order_by("dataset__slug", "-number")
+
+
+def _data_words(data: DatasetVersion) -> str:
+    return f"{data.ref}, {data.get_partition_display().lower()}, {data.row_count} rows, {data.dataset.name}"
+
+
+def store(name: str, file: Any) -> Blob:
+    """An upload of a version, by its digest; BadInput with status 413 above the field's limit."""
+    return blobs.put(file, limit=getattr(settings, LIMITS[name]))
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def version_register(request: HttpRequest, slug: str) -> HttpResponse:
+    actor = actor_of(request)
+    model = seen_or_404(request, Model, slug=slug)
+    verdict, back = may(actor, "registry.register_version", model), reverse("web:model", args=[slug])
+    if not verdict.allowed:
+        blank = partial(acts.register_version, actor, model.pk, **NOTHING)
+        return refused_form(request, verdict, back, blank)
+    first = queries.intended_uses(actor, model).first()
+    initial = fresh() | {"intended_use": first.pk if first else None, "authors": [actor.pk]}
+    form = VersionForm(request.POST or None, request.FILES or None, initial=initial, actor=actor, model=model)
+    if request.method == "POST" and form.receive(store):
+        made = _register(actor, model, form)
+        if made:
+            messages.success(request, f"{made.ref} is registered. Its open checks are listed below.")
+            return redirect(url_of(made))
+    context = {
+        "form": form,
+        "heading": "Register version",
+        "back": back,
+        "back_text": model.name,
+        "note": "" if first else "This model has no intended use yet: it has to be written first.",
+    }
+    return render(request, "registry/form.html", context, status=form.status)
+
+
+NOTHING: dict[str, Any] = {
+    "label": "",
+    "intended_use_id": 0,
+    "artefact_digest": "",
+    "artefact_size": 0,
+    "artefact_name": "",
+    "artefact_format": "",
+    "interface": {},
+    "features": [],
+    "code_commit": "",
+    "data_version_ids": [],
+    "author_ids": [],
+}
+
+
+def _register(actor: Actor, model: Model, form: VersionForm) -> Version | None:
+    """Look at the file in the sandbox, then one act. None when something is wrong: the form says what."""
+    given, kept = form.cleaned_data, form.kept
+    try:
+        found = inspect_artefact(kept["artefact"].digest)
+    except BadInput as refused:
+        form.add_refusal(refused)
+        return None
+    return attempt(
+        form,
+        acts.register_version,
+        actor,
+        model.pk,
+        label=given["label"],
+        intended_use_id=given["intended_use"],
+        artefact_digest=kept["artefact"].digest,
+        artefact_size=kept["artefact"].size,
+        artefact_name=kept["artefact"].name,
+        artefact_format=found["format"],
+        interface=found["interface"],
+        features=given["features"],
+        code_commit=given["code_commit"],
+        data_version_ids=given["data_versions"],
+        author_ids=given["author_ids"],
+        code_archive_digest=kept["code_archive"].digest if "code_archive" in kept else "",
+        environment_digest=kept["environment"].digest if "environment" in kept else "",
+        image_digest=given["image_digest"],
+        hyperparameters=given["hyperparameters"],
+        claimed_metrics=given["claimed_metrics"],
+        parent_id=given["parent"],
+        note=given["note"],
+        idempotency_key=given["idempotency_key"],
+    )
+
+
+class AuthorForm(Form):
+    username = forms.CharField(
+        max_length=80,
+        help_text="Of the person whose work is in this version.",
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "size": 24}),
+    )
+    reason = ReasonField(label="Why it is declared now")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def clean_username(self) -> int:
+        """The person's key: unknown names are told like those of services."""
+        name = self.cleaned_data["username"].strip().removeprefix("@")
+        person = User.objects.filter(username=name, is_service=False).first()
+        if person is None:
+            raise forms.ValidationError(f"No account is called {name}.")
+        return person.pk
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def add_author(request: HttpRequest, pk: int) -> HttpResponse:
+    """Declare one more author: from then on they count as having developed the version."""
+    actor = actor_of(request)
+    version = seen_or_404(request, Version, "model", pk=pk)
+    verdict = may(actor, "registry.add_author", version)
+    if not verdict.allowed:
+        blank = partial(acts.add_author, actor, pk, person_id=0, reason="Not allowed")
+        return refused_form(request, verdict, url_of(version), blank)
+    form = AuthorForm(request.POST or None, initial=fresh())
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        done = attempt(
+            form,
+            acts.add_author,
+            actor,
+            version.pk,
+            person_id=given["username"],
+            reason=given["reason"],
+            idempotency_key=given["idempotency_key"],
+        )
+        if done:
+            messages.success(request, f"{done.person.printed_name} is declared an author of {version.ref}.")
+            return redirect("web:section", version.model.slug, version.label, "people")
+    context = {"form": form, "version": version, "heading": f"Declare an author of {version.ref}"}
+    return render(request, "registry/gate_form.html", context, status=422 if form.errors else 200)
+
+
+class KeyForm(Form):
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def freeze(request: HttpRequest, pk: int) -> HttpResponse:
+    """What freezing fixes, before one's eyes, and the button."""
+    actor = actor_of(request)
+    version = seen_or_404(request, Version, *queries.VERSION_PARTS, "intended_use__written_by", pk=pk)
+    form = KeyForm(request.POST or None, initial=fresh())
+    if request.method == "POST" and form.is_valid():
+        if attempt(form, acts.freeze, actor, version.pk, idempotency_key=form.cleaned_data["idempotency_key"]):
+            messages.success(request, f"{version.ref} is frozen. A change from now on is a new version.")
+            return redirect(url_of(version))
+    context = {
+        "form": form,
+        "version": version,
+        "verdict": may(actor, "registry.freeze", version),
+        "content": content_of(version),
+        "needed": [
+            {"title": title, "outcome": outcome}
+            for title, outcome in (
+                ("Intended use signed", intended_use_signed(version)),
+                ("Data fixed", data_fixed(version)),
+            )
+        ],
+    }
+    return render(request, "registry/freeze.html", context, status=422 if form.errors else 200)
+
+
+class DownloadForm(Form):
+    reason = ReasonField(label="Why you need the file")
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def download_artefact(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The model file as it was uploaded, for a stated reason; the request and its reason are in the trail."""
+    actor = actor_of(request)
+    version = seen_or_404(request, Version, "model", pk=pk)
+    verdict = may(actor, "registry.download_artefact", version)
+    if not verdict.allowed:
+        return refused_form(request, verdict, url_of(version), partial(acts.download_artefact, actor, pk, reason="Not allowed"))
+    form = DownloadForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if attempt(form, acts.download_artefact, actor, version.pk, reason=form.cleaned_data["reason"]):
+            return attachment(version.artefact_digest, version.artefact_name)
+    context = {"form": form, "version": version, "heading": f"Download the model file of {version.ref}"}
+    return render(request, "registry/gate_form.html", context, status=422 if form.errors else 200)
+
+
+urlpatterns = [
+    path("models/<slug:slug>/new-version/", version_register, name="version_register"),
+    path("versions/<int:pk>/authors/", add_author, name="add_author"),
+    path("versions/<int:pk>/freeze/", freeze, name="freeze"),
+    path("versions/<int:pk>/model-file/", download_artefact, name="download_artefact"),
+]
