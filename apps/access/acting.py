@@ -332,6 +332,11 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     if idempotency_key:
                         _remember(actor, idempotency_key, name, fingerprint, result)
             except Refused as refused:
+                if idempotency_key:
+                    # The twin of this request may have been first and changed what this one met.
+                    again, earlier = _replayed(actor, idempotency_key, name, fingerprint)
+                    if again:
+                        return earlier
                 _record_refusal(actor, row, refused, under_way[0].subject if under_way else None, reason)
                 raise
             except IntegrityError as error:

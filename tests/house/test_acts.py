@@ -28,6 +28,7 @@ BOOKKEEPING = {
     "trail.Entry",
     "trail.Pending",
     "trail.Leaf",
+    "trail.Node",
     "trail.Checkpoint",
     "trail.Signature",
     "registry.ModelUserPermission",
