@@ -6,6 +6,7 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from apps.core.blobs import BlobDamaged, damaged
 from apps.core.errors import NotVisible, Refused
 
 TYPE = "about:blank"
@@ -41,6 +42,8 @@ def handle(error: Exception, context) -> Response | None:
     """DRF's exception handler."""
     if isinstance(error, Http404):
         error = NotVisible()
+    if isinstance(error, BlobDamaged):
+        error = damaged(error)
     if isinstance(error, Refused):
         return problem(
             error.status,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from apps.core.errors import BadInput
+from apps.core.errors import BadInput, Conflict
 
 AREAS = ("files", "vault", "results")
 CHUNK = 1024 * 1024
@@ -29,6 +29,16 @@ class Blob(NamedTuple):
 
 class BlobDamaged(Exception):
     """Stored bytes no longer match their digest."""
+
+
+def damaged(error: BlobDamaged) -> Conflict:
+    """How it is told at the doors: evidence that cannot be trusted is not shown."""
+    return Conflict(
+        "This evidence cannot be shown.",
+        fact=f"{error}.",
+        rule="content-address",
+        who=["an administrator, from the backup; tell quality assurance"],
+    )
 
 
 def _folder(area: str) -> Path:

@@ -11,7 +11,6 @@ from apps.access.gate import visible
 from apps.access.models import Assignment
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
-from apps.datasets.models import DatasetVersion
 from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, VersionData
 from apps.registry.states import Level, State
 
@@ -138,8 +137,3 @@ def derived_from(actor: Actor | User, version: Version, left: int = MAX_DEPTH) -
 
 def authors_of(version: Version) -> QuerySet[VersionAuthor]:
     return version.authors.select_related("person", "declared_by").order_by("person__printed_name")
-
-
-def made_from(actor: Actor | User, data: DatasetVersion) -> list[Version]:
-    """Versions the person may see that were trained or tuned on this dataset version."""
-    return list(versions(actor).filter(data__dataset_version=data))

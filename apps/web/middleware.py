@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from apps.access.acts import sign_out
+from apps.core.blobs import BlobDamaged, damaged
 from apps.core.clock import now
 from apps.core.errors import Refused
 from apps.web.door import actor_of, refused_response
@@ -71,6 +72,8 @@ class Refusals:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, BlobDamaged):
+            exception = damaged(exception)
         if isinstance(exception, Refused) and not request.path.startswith("/api/"):
             return refused_response(request, exception)
         return None

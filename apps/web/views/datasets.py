@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access.gate import ORGANISATION_SUBJECT, may, offers
+from apps.access.sharing import shared
 from apps.analysis.charts import column_bars
 from apps.core.blobs import Blob, human_size
 from apps.core.downloads import attachment
@@ -24,12 +25,11 @@ from apps.datasets import acts, queries
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.datasets.receiving import receive
 from apps.datasets.states import PARTITION_WORDS, STATE_WORDS, Partition, State
-from apps.registry.queries import made_from
+from apps.registry.lineage import uses_of
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, ReasonField
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, Mark, mark_of, render_mark
-from apps.web.timeline import line_of
 from apps.web.uploading import UploadForm
 from apps.web.views.models import RegisterForm, fresh, refused_form
 
@@ -46,7 +46,9 @@ DATASETS = Table(
             "Dataset",
             sort=("name", "slug"),
             heading=True,
-            render=lambda d: format_html('<a href="{}">{}</a>', reverse("web:dataset", args=[d.slug]), d.name),
+            render=lambda d: format_html(
+                '<a href="{}">{}</a>', reverse("web:dataset", args=[d.slug]), d.name
+            ),
         ),
         Column("slug", "Short name", sort="slug"),
         Column("sensitive", "Sensitive", sort="sensitive", value=lambda d: "yes" if d.sensitive else "no"),
@@ -164,7 +166,7 @@ def dataset(request: HttpRequest, slug: str) -> HttpResponseBase:
         "upload": given["datasets.upload_version"],
         "upload_test": given["datasets.upload_test_version"],
     }
-    listing = VERSIONS.read(request, queries.versions_of(actor, found))
+    listing = VERSIONS.read(request, queries.versions(actor, found))
     return listing.respond("datasets/dataset.html", context)
 
 
@@ -181,9 +183,13 @@ class DataForm(UploadForm):
         widget=forms.RadioSelect,
         help_text="What it is for. Test data have their own page: they go into the vault.",
     )
-    file = forms.FileField(label="File", help_text="CSV in UTF-8 with a header, or Parquet; up to 2 GiB. Kept as it is.")
+    file = forms.FileField(
+        label="File", help_text="CSV in UTF-8 with a header, or Parquet; up to 2 GiB. Kept as it is."
+    )
     source = forms.CharField(
-        max_length=4000, help_text="System, study or supplier the data come from.", widget=forms.Textarea(attrs={"rows": 2})
+        max_length=4000,
+        help_text="System, study or supplier the data come from.",
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
     collection = forms.CharField(
         max_length=4000,
@@ -195,7 +201,7 @@ class DataForm(UploadForm):
         required=False,
         max_length=120,
         label="Column of the physical unit",
-        help_text="Patient, batch, device: test and training data must share none. Without it only whole rows are compared.",
+        help_text="Patient, batch, device: test and training data must share none. Else only whole rows are compared.",
         widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "size": 24}),
     )
     transformation_commit = forms.CharField(
@@ -203,7 +209,9 @@ class DataForm(UploadForm):
         max_length=64,
         label="Commit of the transformation",
         help_text="Of the code that made this file from its source.",
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
+        ),
     )
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
@@ -260,12 +268,6 @@ TEST_NOTE = (
 # ---------------------------------------------------------------- one version
 
 
-def seen_version(request: HttpRequest, slug: str, number: int) -> DatasetVersion:
-    return seen_or_404(
-        request, DatasetVersion, "dataset", "uploaded_by", dataset__slug=slug, number=number
-    )
-
-
 def profile_rows(profile: dict[str, Any]) -> list[dict[str, Any]]:
     """The profile's columns with their small charts."""
     return [
@@ -274,22 +276,23 @@ def profile_rows(profile: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def version_context(request: HttpRequest, version: DatasetVersion) -> dict[str, Any]:
-    actor = actor_of(request)
-    fixed = version.state == State.FIXED
-    open_profile = queries.profile_of(version) if fixed and not version.in_vault else {}
+def version_context(request: HttpRequest, found: queries.VersionPage) -> dict[str, Any]:
+    actor, version = actor_of(request), found.version
+    uses, hidden = uses_of(actor, version)
     return {
         "version": version,
         "state": state_mark(version),
         "size": human_size(version.file_size),
-        "job": queries.job_of(version),
+        "job": found.job,
         "running": version.state == State.UPLOADED,
-        "profile": open_profile,
-        "profile_rows": profile_rows(open_profile),
-        "reads": [line_of(entry) for entry in queries.reads_of(version)[:READS_SHOWN]],
+        "profile": found.profile,
+        "profile_rows": profile_rows(found.profile or {}),
+        "reads": found.reads[:READS_SHOWN],
+        "reads_more": len(found.reads) - READS_SHOWN,
         "read_profile": may(actor, "datasets.read_test_profile", version) if version.in_vault else None,
         "download": may(actor, "datasets.download_version", version),
-        "used_by": made_from(actor, version),
+        "uses": uses,
+        "hidden": hidden,
     }
 
 
@@ -297,10 +300,11 @@ def version_context(request: HttpRequest, version: DatasetVersion) -> dict[str, 
 @page
 def dataset_version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """One version; the state alone for htmx, which asks again while it is being profiled."""
-    version = seen_version(request, slug, number)
-    if request.htmx and version.state == State.UPLOADED:
-        return render(request, "datasets/_state.html", version_context(request, version))
-    response = render(request, "datasets/version.html", version_context(request, version))
+    with shared():
+        context = version_context(request, queries.version_page(actor_of(request), slug, number))
+    if request.htmx and context["running"]:
+        return render(request, "datasets/_state.html", context)
+    response = render(request, "datasets/version.html", context)
     if request.htmx:
         response["HX-Refresh"] = "true"  # profiled meanwhile: the whole page has changed
     return response
@@ -311,9 +315,9 @@ def dataset_version(request: HttpRequest, slug: str, number: int) -> HttpRespons
 @page
 def read_test_profile(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show the profile of test data this once. The answer to the POST carries it, so that every look is a read."""
-    version = seen_version(request, slug, number)
-    profile = acts.read_test_profile(actor_of(request), version.pk)
-    context = version_context(request, version)
+    actor = actor_of(request)
+    profile = acts.read_test_profile(actor, queries.version(actor, slug, number).pk)
+    context = version_context(request, queries.version_page(actor, slug, number))
     context |= {"profile": profile, "profile_rows": profile_rows(profile), "just_read": True}
     return render(request, "datasets/version.html", context)
 
@@ -327,7 +331,7 @@ class DownloadForm(Form):
 def dataset_download(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
     """The rows as uploaded, for a stated reason; the entry is the read register."""
     actor = actor_of(request)
-    version = seen_version(request, slug, number)
+    version = queries.version(actor, slug, number)
     verdict = may(actor, "datasets.download_version", version)
     if not verdict.allowed:
         blank = partial(acts.download_version, actor, version.pk, reason="Not allowed")
@@ -336,7 +340,7 @@ def dataset_download(request: HttpRequest, slug: str, number: int) -> HttpRespon
     if request.method == "POST" and form.is_valid():
         found = attempt(form, acts.download_version, actor, version.pk, reason=form.cleaned_data["reason"])
         if found:
-            return attachment(found.digest, found.name, area=version.area)
+            return attachment(found)
     context = {
         "form": form,
         "heading": f"Download the rows of {version.ref}",

@@ -188,7 +188,10 @@ def lineage(actor: Actor, version: Version) -> dict[str, Any]:
         )
         for plan in validations.plans(actor, version)
     ]
-    packs = [registry.Node("Inspection pack", p, digest=p.pdf_digest) for p in visible(actor, Pack).filter(version=version)]
+    packs = [
+        registry.Node("Inspection pack", p, digest=p.pdf_digest)
+        for p in visible(actor, Pack).filter(version=version)
+    ]
     return {
         "up": registry.made_of(actor, version),
         "down": [*evidence, *packs, *registry.derived_from(actor, version)],
@@ -199,7 +202,9 @@ def lineage(actor: Actor, version: Version) -> dict[str, Any]:
 def documents(actor: Actor, version: Version) -> dict[str, Any]:
     content = content_of(version)
     return {
-        "packs": linked(visible(actor, Pack).filter(version=version).select_related("requested_by", "version__model")),
+        "packs": linked(
+            visible(actor, Pack).filter(version=version).select_related("requested_by", "version__model")
+        ),
         "content": content,
         "digest": content_digest(version),
     }

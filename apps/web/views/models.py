@@ -56,9 +56,7 @@ MODELS = Table(
             "Model",
             sort=("name", "slug"),
             heading=True,
-            render=lambda m: format_html(
-                '<a href="{}">{}</a>', reverse("web:model", args=[m.slug]), m.name
-            ),
+            render=lambda m: format_html('<a href="{}">{}</a>', reverse("web:model", args=[m.slug]), m.name),
         ),
         Column("slug", "Short name", sort="slug"),
         Column("tier", "Risk tier", sort="tier_rank", value=lambda m: (m.tier or NOT_STATED).capitalize()),
@@ -169,7 +167,12 @@ def model_register(request: HttpRequest) -> HttpResponse:
         if made:
             messages.success(request, f"{made.name} is registered. A compliance officer approves its owner.")
             return redirect("web:model", made.slug)
-    context = {"form": form, "heading": "Register model", "back": reverse("web:models"), "back_text": "Models"}
+    context = {
+        "form": form,
+        "heading": "Register model",
+        "back": reverse("web:models"),
+        "back_text": "Models",
+    }
     return render(request, "registry/form.html", context, status=422 if form.errors else 200)
 
 
@@ -179,7 +182,13 @@ VERSIONS = Table(
     order="-registered",
     empty="No version yet. A developer registers the first, here or by the API.",
     columns=[
-        Column("label", "Version", sort="label", heading=True, render=lambda v: _version_link(v.model.slug, v.label)),
+        Column(
+            "label",
+            "Version",
+            sort="label",
+            heading=True,
+            render=lambda v: _version_link(v.model.slug, v.label),
+        ),
         Column(
             "state",
             "State",
@@ -190,8 +199,15 @@ VERSIONS = Table(
         Column("tier", "Risk tier", value=lambda v: v.intended_use.get_tier_display()),
         Column("use", "Intended use", value=lambda v: v.intended_use.ref),
         Column("parent", "Derived from", value=lambda v: v.parent.ref if v.parent else None),
-        Column("by", "Registered by", sort="registered_by__printed_name", value=lambda v: v.registered_by.printed_name),
-        Column("registered", "Registered", sort="registered_at", kind="moment", value=lambda v: v.registered_at),
+        Column(
+            "by",
+            "Registered by",
+            sort="registered_by__printed_name",
+            value=lambda v: v.registered_by.printed_name,
+        ),
+        Column(
+            "registered", "Registered", sort="registered_at", kind="moment", value=lambda v: v.registered_at
+        ),
     ],
     filters=[
         choice("state", "State", [(s.value, WORDS[s]) for s in State], lambda rows, v: rows.filter(state=v)),
@@ -365,7 +381,9 @@ def intended_use_new(request: HttpRequest, slug: str) -> HttpResponse:
             idempotency_key=given["idempotency_key"],
         )
         if made:
-            messages.success(request, f"{made.ref} is written: tier {made.tier}. It takes effect when it is signed.")
+            messages.success(
+                request, f"{made.ref} is written: tier {made.tier}. It takes effect when it is signed."
+            )
             return redirect("web:intended_use", found.slug, made.number)
     context = {
         "form": form,

@@ -20,6 +20,7 @@ from apps.access.signing import content_of
 from apps.accounts.models import User
 from apps.core import blobs
 from apps.core.blobs import Blob
+from apps.core.downloads import attachment
 from apps.core.errors import BadInput
 from apps.datasets.models import DatasetVersion
 from apps.datasets.states import Partition
@@ -29,13 +30,16 @@ from apps.registry.checks import data_fixed, intended_use_signed
 from apps.registry.inspecting import inspect_artefact
 from apps.registry.models import Model, Version
 from apps.web.door import actor_of, attempt, page, seen_or_404
-from apps.core.downloads import attachment
 from apps.web.forms import Form, ReasonField
 from apps.web.links import url_of
 from apps.web.uploading import JsonField, LinesField, UploadForm
 from apps.web.views.models import fresh, refused_form
 
-LIMITS = {"artefact": "UPLOAD_LIMIT_MODEL", "code_archive": "UPLOAD_LIMIT_FILE", "environment": "UPLOAD_LIMIT_FILE"}
+LIMITS = {
+    "artefact": "UPLOAD_LIMIT_MODEL",
+    "code_archive": "UPLOAD_LIMIT_FILE",
+    "environment": "UPLOAD_LIMIT_FILE",
+}
 
 
 class VersionForm(UploadForm):
@@ -51,11 +55,13 @@ class VersionForm(UploadForm):
     )
     intended_use = forms.TypedChoiceField(coerce=int, choices=(), help_text="What this version is for.")
     artefact = forms.FileField(
-        label="Model file", help_text="ONNX, or scikit-learn saved by skops; up to 1 GiB. It is opened in a sandbox."
+        label="Model file",
+        help_text="ONNX, or scikit-learn saved by skops; up to 1 GiB. It is opened in a sandbox.",
     )
     features = LinesField(
+        required=False,
         label="Input columns",
-        help_text="One a line, in the order in which the model takes them, named as in the data.",
+        help_text="One a line, in the order in which the model takes them, named as in the data; empty: as the file says.",
     )
     data_versions = forms.TypedMultipleChoiceField(
         coerce=int,
@@ -81,7 +87,9 @@ class VersionForm(UploadForm):
     code_commit = forms.CharField(
         max_length=64,
         help_text="The commit of the training code: 7 to 64 hex digits.",
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
+        ),
     )
     code_archive = forms.FileField(label="Code archive", help_text="Up to 100 MiB, kept by its digest.")
     environment = forms.FileField(
@@ -97,7 +105,12 @@ class VersionForm(UploadForm):
         help_text="A JSON object of figures the makers measured. Nothing is judged on them.",
     )
     parent = forms.TypedChoiceField(
-        coerce=int, empty_value=None, choices=(), required=False, label="Derived from", help_text="If it was fine-tuned."
+        coerce=int,
+        empty_value=None,
+        choices=(),
+        required=False,
+        label="Derived from",
+        help_text="If it was fine-tuned.",
     )
     note = forms.CharField(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 2}))
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
@@ -105,16 +118,25 @@ class VersionForm(UploadForm):
     def __init__(self, *args: Any, actor: Actor, model: Model, **kwargs: Any) -> None:
         super().__init__(*args, person_id=actor.pk, **kwargs)
         uses = queries.intended_uses(actor, model)
-        self.fields["intended_use"].choices = [(u.pk, f"{u.ref}, tier {u.get_tier_display().lower()}") for u in uses]
+        self.fields["intended_use"].choices = [
+            (u.pk, f"{u.ref}, tier {u.get_tier_display().lower()}") for u in uses
+        ]
         self.fields["data_versions"].choices = [(d.pk, _data_words(d)) for d in data_choices(actor)]
         people = queries.possible_authors(actor, model)
         self.fields["authors"].choices = [(p.pk, f"{p.printed_name} (@{p.username})") for p in people]
-        derived = [("", "Not derived from a version"), *((v.pk, v.ref) for v in queries.versions(actor)[:500])]
+        derived = [
+            ("", "Not derived from a version"),
+            *((v.pk, v.ref) for v in queries.versions(actor)[:500]),
+        ]
         self.fields["parent"].choices = derived
 
     def add_refusal(self, refused: BadInput) -> None:
         """Fields that only the file decides stand beside it."""
-        for inner, shown in (("artefact_format", "artefact"), ("interface", "artefact"), ("author_ids", "authors")):
+        for inner, shown in (
+            ("artefact_format", "artefact"),
+            ("interface", "artefact"),
+            ("author_ids", "authors"),
+        ):
             if inner in refused.fields and shown not in refused.fields:
                 refused.fields[shown] = refused.fields.pop(inner)
         super().add_refusal(refused)
@@ -123,7 +145,9 @@ class VersionForm(UploadForm):
         given = super().clean()
         names = given.get("other_authors") or []
         people = dict(
-            User.objects.filter(username__in=names, is_active=True, is_service=False).values_list("username", "pk")
+            User.objects.filter(username__in=names, is_active=True, is_service=False).values_list(
+                "username", "pk"
+            )
         )
         unknown = [name for name in names if name not in people]
         if unknown:
@@ -285,7 +309,9 @@ def freeze(request: HttpRequest, pk: int) -> HttpResponse:
     version = seen_or_404(request, Version, *queries.VERSION_PARTS, "intended_use__written_by", pk=pk)
     form = KeyForm(request.POST or None, initial=fresh())
     if request.method == "POST" and form.is_valid():
-        if attempt(form, acts.freeze, actor, version.pk, idempotency_key=form.cleaned_data["idempotency_key"]):
+        if attempt(
+            form, acts.freeze, actor, version.pk, idempotency_key=form.cleaned_data["idempotency_key"]
+        ):
             messages.success(request, f"{version.ref} is frozen. A change from now on is a new version.")
             return redirect(url_of(version))
     context = {
@@ -316,11 +342,17 @@ def download_artefact(request: HttpRequest, pk: int) -> HttpResponseBase:
     version = seen_or_404(request, Version, "model", pk=pk)
     verdict = may(actor, "registry.download_artefact", version)
     if not verdict.allowed:
-        return refused_form(request, verdict, url_of(version), partial(acts.download_artefact, actor, pk, reason="Not allowed"))
+        return refused_form(
+            request,
+            verdict,
+            url_of(version),
+            partial(acts.download_artefact, actor, pk, reason="Not allowed"),
+        )
     form = DownloadForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        if attempt(form, acts.download_artefact, actor, version.pk, reason=form.cleaned_data["reason"]):
-            return attachment(version.artefact_digest, version.artefact_name)
+        found = attempt(form, acts.download_artefact, actor, version.pk, reason=form.cleaned_data["reason"])
+        if found:
+            return attachment(found)
     context = {"form": form, "version": version, "heading": f"Download the model file of {version.ref}"}
     return render(request, "registry/gate_form.html", context, status=422 if form.errors else 200)
 
