@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from apps.access.policy import policy
 from apps.access.signing import content_digest, content_of
 from apps.core import blobs
 from apps.core.clock import iso
@@ -137,7 +138,7 @@ def independence(of: Version, as_of: datetime) -> list[dict[str, Any]]:
                     for c in compared
                 ],
                 "reads": [
-                    {"entry": e.pk, "at": iso(e.at), "who": e.actor_name, "act": e.act}
+                    {"entry": e.pk, "at": iso(e.at), "who": e.actor_name, "act": policy(e.act).sentence}
                     for e in (*reads, *cases)
                 ],
             }

@@ -125,14 +125,19 @@ def decimal(text: Any, places: int = 3) -> str:
 
 
 def interval(row: dict[str, Any], places: int = 3) -> str:
-    """`0.812–0.871`, or a dash."""
+    """`0.812 to 0.871`, or a dash."""
     if row.get("low") in (None, "") or row.get("high") in (None, ""):
         return "–"
-    return f"{decimal(row['low'], places)}–{decimal(row['high'], places)}"
+    return f"{decimal(row['low'], places)} to {decimal(row['high'], places)}"
 
 
 def estimate(row: dict[str, Any], places: int = 3) -> str:
-    """`0.842 (0.812–0.871), n = 400`."""
+    """`0.842 (0.812 to 0.871), n = 400`."""
     if row.get("value") in (None, ""):
         return f"too little data, n = {row.get('n', 0)}"
     return f"{decimal(row['value'], places)} ({interval(row, places)}), n = {row.get('n', 0)}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 entry`, `2 entries`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

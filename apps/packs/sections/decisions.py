@@ -8,7 +8,7 @@ from typing import Any
 
 from apps.core.outcomes import WORDS, CheckState
 from apps.packs.render import Chapter
-from apps.packs.sections.blocks import Cell, Section, at, named, short
+from apps.packs.sections.blocks import Cell, Section, at, counted, named, short
 from apps.packs.sections.front import LEFT_OUT, Generation
 
 TRAIL_ROWS = 1000  # a chapter; chapters are what is laid out in parallel
@@ -22,7 +22,7 @@ def _section(content: dict[str, Any], number: int, title: str) -> Section:
 def gate_ledger(content: dict[str, Any]) -> Chapter:
     part = _section(content, 17, "Gate ledger")
     gate = content["gate"]
-    part.heading(f"As of now: {gate['now']['headline']}")
+    part.heading(f"As of {part.as_of}: {gate['now']['headline'].lower()}")
     part.table(
         f"Evaluation by {gate['now']['template']}",
         [("State", "w-20", ""), ("Check, clause", "w-30", ""), ("Evidence", "w-25", ""), ("Why", "w-25", "")],
@@ -85,7 +85,7 @@ def signature_manifest(content: dict[str, Any]) -> Chapter:
     part = _section(content, 18, "Signature manifest")
     rows = content["signatures"]
     valid = sum(s["valid"] for s in rows)
-    part.text(f"{len(rows)} signatures, {valid} match their record as of {part.as_of}.", lead=True)
+    part.text(f"{counted(len(rows), 'signature')}, {valid} match the record as of {part.as_of}.", lead=True)
     if not rows:
         part.none("the signers named by the plan, the intended use and the gate")
     for s in rows:
@@ -181,8 +181,8 @@ def people(content: dict[str, Any]) -> Chapter:
     part.table(
         "Duties on the model, its data and the organisation; also refused and ended ones",
         [
-            ("Person", "w-18", ""), ("Duty, on", "w-22", ""), ("From, to", "w-22", ""), ("Asked, approved by", "w-20", ""),
-            ("State", "w-18", ""),
+            ("Person", "w-18", ""), ("Duty, on", "w-22", ""), ("From, to", "w-22", ""),
+            ("Asked, approved by", "w-20", ""), ("State", "w-18", ""),
         ],
         [
             (
@@ -259,8 +259,8 @@ def trail(content: dict[str, Any], made: Generation) -> Iterator[Chapter]:
         part.table(
             "Acts, events and refusals, oldest first",
             [
-                ("Entry", "w-8", "num"), ("When", "w-18", ""), ("Who", "w-18", ""), ("What, on which record", "w-36", ""),
-                ("Digest", "w-20", ""),
+                ("Entry", "w-8", "num"), ("When", "w-18", ""), ("Who", "w-18", ""),
+                ("What, on which record", "w-36", ""), ("Digest", "w-20", ""),
             ],
             [_line(e) for e in batch if e],
             small=True,
@@ -301,8 +301,9 @@ def appendix(content: dict[str, Any], made: Generation) -> Chapter:
     part.heading("Methods")
     part.text(
         "Proportions: Wilson score interval. Differences of proportions: Newcombe. Ratios: Katz, logarithmic. "
-        "Area under the ROC curve: DeLong. All intervals are two-sided 95 %. A verdict is given on the interval's bound "
-        "that the locked rule names (point, lower, upper; near, far), and is “too little data to tell” below the least n."
+        "Area under the ROC curve: DeLong. All intervals are two-sided 95 %. A verdict is given on the interval's "
+        "bound that the locked rule names (point, lower, upper; near, far), and is “too little data to tell” "
+        "below the least n."
     )
     part.heading("Sections left out")
     part.text("; ".join(f"{number} {title}" for number, title in LEFT_OUT.items()) + ".")

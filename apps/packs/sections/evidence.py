@@ -79,7 +79,8 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
             ("Test data", f"{plan['test_data']['ref']}, {plan['test_data']['rows']} rows"),
             (
                 "Label",
-                f"{plan['label_column']} = {plan['positive_value']} is positive; scores from {plan['threshold']} count as positive",
+                f"{plan['label_column']} = {plan['positive_value']} is positive, "
+                f"as is a score from {plan['threshold']}",
             ),
             ("Groups", ", ".join(plan["group_columns"])),
             ("Rationale", plan["rationale"]),
@@ -93,7 +94,10 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
             ("Judged on", "w-15", ""), ("Least n", "w-15", "num"),
         ],
         [
-            (c["id"], LABELS.get(c["metric"], c["metric"]), c.get("subgroup", "all"), f"{SIGNS.get(c['direction'], '')} {c['limit']}", c["rule"], c["min_n"])
+            (
+                c["id"], LABELS.get(c["metric"], c["metric"]), c.get("subgroup", "all"), _limit(c), c["rule"],
+                c["min_n"],
+            )
             for c in plan["criteria"]
         ],
     )  # fmt: skip
@@ -114,6 +118,10 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
     )
 
 
+def _limit(criterion: dict[str, Any]) -> str:
+    return f"{SIGNS.get(criterion['direction'], '')} {criterion['limit']}"
+
+
 def _run(part: Section, record: dict[str, Any]) -> None:
     run = record["content"]
     part.heading(
@@ -130,7 +138,7 @@ def _run(part: Section, record: dict[str, Any]) -> None:
             ("Test table", run["test_table_digest"], "code"),
             ("Results", run["results_digest"], "code"),
             ("Per-case results", run["cases_digest"], "code"),
-            ("Failure", run["failure"]),
+            *([("Failure", run["failure"])] if run["failure"] else []),
         ]
     )
     part.table(
@@ -142,7 +150,7 @@ def _run(part: Section, record: dict[str, Any]) -> None:
         [
             (
                 r["criterion"], f"{LABELS.get(r['metric'], r['metric'])}, {r['subgroup']}", r["n"], decimal(r["value"]),
-                interval(r), f"{SIGNS.get(r['direction'], '')} {r['limit']} ({r['rule']})", verdict_cell(r["verdict"]),
+                interval(r), f"{_limit(r)} ({r['rule']})", verdict_cell(r["verdict"]),
             )
             for r in run["results"]
         ],
@@ -200,7 +208,7 @@ def fairness(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
                 ("Asked for", f"{at(report['requested_at'])} by {named(record['requested_by'])}"),
                 ("Results", report["results_digest"], "code"),
                 ("Counts", report["cells_digest"], "code"),
-                ("Failure", report["failure"]),
+                *([("Failure", report["failure"])] if report["failure"] else []),
             ]
         )
         part.table(

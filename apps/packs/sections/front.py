@@ -7,9 +7,10 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
+from apps.analysis.metrics import LABELS
 from apps.core.outcomes import WORDS, CheckState
 from apps.packs.render import Chapter
-from apps.packs.sections.blocks import Cell, Section, at, estimate, named, short
+from apps.packs.sections.blocks import Cell, Section, at, counted, estimate, named, short
 
 # Sections of the regulations' list that no part of the portal produces yet. Their numbers stay free.
 LEFT_OUT = {
@@ -112,7 +113,7 @@ def cover(content: dict[str, Any], made: Generation) -> Chapter:
     notes.append(
         (
             "Between as-of and generation",
-            f"{made.later_entries} entries were recorded on these records (this pack's own among them).",
+            f"{counted(made.later_entries, 'entry', 'entries')} on these records (this pack's own among them).",
             "",
         )
     )
@@ -151,7 +152,9 @@ def cover(content: dict[str, Any], made: Generation) -> Chapter:
 
 def _answers(content: dict[str, Any]) -> list[dict[str, Any]]:
     version, use, gate = content["version"], content["intended_use"]["content"], content["gate"]
-    artefact = version["content"]["artefact"]
+    artefact, commit = version["content"]["artefact"], version["content"]["code"]["commit"]
+    since = at(content["timeline"][-1]["at"]) if content["timeline"] else "–"
+    valid = sum(s["valid"] for s in content["signatures"])
     signed = [s for s in content["signatures"] if s["kind"] == "approvals.slot"]
     approvals = (
         "; ".join(f"{s['printed_name']} ({s['meaning']}, {s['decision']})" for s in signed) or "Nobody yet"
@@ -170,15 +173,15 @@ def _answers(content: dict[str, Any]) -> list[dict[str, Any]]:
         },
         {
             "question": "Which exact version, data and code, and since when?",
-            "text": f"{version['ref']}, model file sha256 {short(artefact['digest'])}, code {version['content']['code']['commit'][:12]}, "
+            "text": f"{version['ref']}, model file sha256 {short(artefact['digest'])}, code {commit[:12]}, "
             f"data {', '.join(d['ref'] for d in version['content']['data']) or 'none declared'}; "
-            f"{version['state_word'].lower()} since {at(content['timeline'][-1]['at']) if content['timeline'] else '–'}.",
+            f"{version['state_word'].lower()} since {since}.",
             "links": [("s13", "Registry entry"), ("s11", "Snapshots")],
         },
         {
             "question": "Who approved it, were they independent, what did they sign?",
             "text": f"{_cut(approvals, 190)}. Conflicts of duties found: {conflicts or 'none'}; "
-            f"{sum(s['valid'] for s in content['signatures'])} of {len(content['signatures'])} signatures match their records.",
+            f"{valid} of {len(content['signatures'])} signatures match their records.",
             "links": [("s18", "Signatures"), ("s19", "Separation")],
         },
         {
@@ -188,9 +191,9 @@ def _answers(content: dict[str, Any]) -> list[dict[str, Any]]:
         },
         {
             "question": "What went wrong, and what did you do?",
-            "text": f"{len(deviations)} deviations, {open_ones} open; "
-            f"{sum(g['state'] == 'rejected' for g in gate['gates'])} gates rejected; "
-            f"{len(content['separation']['refusals'])} refused attempts.",
+            "text": f"{counted(len(deviations), 'deviation')}, {open_ones} open; "
+            f"gates rejected: {sum(g['state'] == 'rejected' for g in gate['gates'])}; "
+            f"attempts refused: {len(content['separation']['refusals'])}.",
             "links": [("s3", "Gaps"), ("s14", "Deviations"), ("s17", "Gate ledger")],
         },
     ]
@@ -202,7 +205,11 @@ def _works(runs: list[dict[str, Any]]) -> str:
     last = runs[-1]
     results = last["content"]["results"]
     met = sum(r["verdict"] == "met" for r in results)
-    first = f" {results[0]['metric']}: {estimate(results[0])}." if results else ""
+    first = (
+        f" {LABELS.get(results[0]['metric'], results[0]['metric'])}: {estimate(results[0])}."
+        if results
+        else ""
+    )
     return f"{last['ref']}: {met} of {len(results)} criteria met, locked {at(last['plan_locked_at'])}.{first}"
 
 
@@ -229,7 +236,7 @@ def answers(content: dict[str, Any]) -> Chapter:
         "Release gate, one line a check",
         [("State", "w-20", ""), ("Check", "w-35", ""), ("Evidence", "w-45", "")],
         [
-            (Cell(row["word"], "state", row["state"]), row["title"], _cut(row["evidence"] or row["why"], 110))
+            (Cell(row["word"], "state", row["state"]), row["title"], _cut(row["evidence"] or row["why"], 80))
             for row in content["gate"]["now"]["rows"]
         ],
         small=True,
@@ -268,7 +275,7 @@ def how_to_verify(content: dict[str, Any], made: Generation) -> Chapter:
                 made.content_digest,
             ),
             (
-                "Compare the log's public key with one you hold from elsewhere: the key in this file cannot vouch for itself.",
+                "Compare the log's public key with one you hold from elsewhere: this one cannot vouch for itself.",
                 "pack/log.pub",
             ),
         ],
@@ -281,15 +288,15 @@ def how_to_verify(content: dict[str, Any], made: Generation) -> Chapter:
             ("Records", "SHA-256 of the canonical JSON (RFC 8785) of each record in content.json."),
             (
                 "Signatures",
-                "The statement signed, its digest, and the digest of the record it names; the trail holds the statement's digest.",
+                "The statement signed, its digest, the digest of the record it names; the trail holds it.",
             ),
             (
                 "Trail",
-                "Each entry of the extract lies in the Merkle tree (RFC 6962) whose root the checkpoint signs with Ed25519.",
+                "Each entry of the extract lies in the Merkle tree (RFC 6962) whose root the checkpoint signs.",
             ),
             (
                 "Content digest",
-                "Of everything this pack says, without who asked for it and when it was built: the same moment gives the same digest.",
+                "Of all this pack says, without who asked and when it was built: the same moment gives the same.",
             ),
         ],
     )

@@ -101,8 +101,10 @@ class Command(BaseCommand):
 
     def _copy(self, source: Path, target: Path) -> None:
         """The whole file or nothing."""
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".pack-", delete=False) as draft:
-            with source.open("rb") as file:
-                shutil.copyfileobj(file, draft)
+        with (
+            source.open("rb") as file,
+            tempfile.NamedTemporaryFile(dir=target.parent, prefix=".pack-", delete=False) as draft,
+        ):
+            shutil.copyfileobj(file, draft)
         os.chmod(draft.name, 0o644)
         os.replace(draft.name, target)
