@@ -1,0 +1,245 @@
+"""The form of a validation plan: fields, and repeatable rows of criteria and limits that need no JavaScript.
+
+Rows travel as `criteria-0-metric`, `criteria-1-metric`, …; the buttons "add another" and "remove" send the form and
+get it back with a row more or less and everything typed still there.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+
+from apps.analysis.disparities import DISPARITIES
+from apps.analysis.metrics import LABELS
+from apps.core.errors import BadInput
+from apps.datasets.models import DatasetVersion
+from apps.validations.models import Plan
+from apps.validations.rules import MAX_CRITERIA
+from apps.web.criteria import LIMIT_RULE_WORDS, METRIC_WORDS, RULE_WORDS, disparity_words
+from apps.web.forms import Form
+
+_ROW_FAULT = re.compile(r"(?:Criterion|Limit) (\d+): (.+)", re.DOTALL)
+_SHORT = {"size": 8, "autocomplete": "off"}
+
+
+def _name(size: int = 24) -> forms.TextInput:
+    return forms.TextInput(
+        attrs={"size": size, "autocomplete": "off", "spellcheck": "false", "list": "columns"}
+    )
+
+
+class CriterionForm(Form):
+    """One acceptance criterion. Nothing is required here: the act judges, and a blank row is no row."""
+
+    metric = forms.ChoiceField(required=False, choices=[("", "Choose a metric"), *LABELS.items()])
+    subgroup = forms.CharField(
+        required=False,
+        initial="all",
+        max_length=160,
+        label="Cases",
+        help_text="“all”, or column=value, for example sex=female.",
+        widget=forms.TextInput(attrs={"size": 18, "autocomplete": "off", "spellcheck": "false"}),
+    )
+    direction = forms.ChoiceField(
+        required=False, choices=[("min", "at least"), ("max", "at most")], label="Is"
+    )
+    limit = forms.CharField(required=False, max_length=24, widget=forms.TextInput(attrs=_SHORT))
+    rule = forms.ChoiceField(
+        required=False, choices=list(RULE_WORDS.items()), initial="lower", label="Judged on"
+    )
+    min_n = forms.CharField(
+        required=False, max_length=12, initial="30", label="Smallest n", widget=forms.TextInput(attrs=_SHORT)
+    )
+    id = forms.CharField(
+        required=False, max_length=40, label="Identifier", widget=forms.TextInput(attrs=_SHORT)
+    )
+    wanted = ("metric", "limit")
+
+
+class LimitForm(Form):
+    """One limit on a difference or ratio between groups."""
+
+    metric = forms.ChoiceField(
+        required=False,
+        choices=[("", "Choose a comparison"), *((name, of[2]) for name, of in DISPARITIES.items())],
+        label="Comparison",
+    )
+    column = forms.CharField(required=False, max_length=120, label="Groups of", widget=_name(18))
+    limit = forms.CharField(
+        required=False,
+        max_length=24,
+        help_text="A difference at most this, a ratio at least this.",
+        widget=forms.TextInput(attrs=_SHORT),
+    )
+    rule = forms.ChoiceField(
+        required=False, choices=list(LIMIT_RULE_WORDS.items()), initial="near", label="Judged on"
+    )
+    min_n = forms.CharField(
+        required=False, max_length=12, initial="30", label="Smallest n", widget=forms.TextInput(attrs=_SHORT)
+    )
+    id = forms.CharField(
+        required=False, max_length=40, label="Identifier", widget=forms.TextInput(attrs=_SHORT)
+    )
+    wanted = ("metric", "limit", "column")
+
+
+class PlanForm(Form):
+    test_data_id = forms.TypedChoiceField(
+        label="Test data",
+        coerce=int,
+        choices=(),
+        help_text="Fixed versions in the vault. Their rows stay unseen.",
+    )
+    label_column = forms.CharField(
+        max_length=120, help_text="The column with the verified outcome.", widget=_name()
+    )
+    positive_value = forms.CharField(
+        max_length=120,
+        help_text="The value of the label that counts as positive, as it stands in the file.",
+        widget=forms.TextInput(attrs={"size": 12, "autocomplete": "off"}),
+    )
+    threshold = forms.CharField(
+        max_length=24,
+        initial="0.5",
+        help_text="Scores at or above it count as positive. It is locked with the plan.",
+        widget=forms.TextInput(attrs=_SHORT),
+    )
+    group_columns = forms.CharField(
+        max_length=1000,
+        help_text="Columns that make groups, separated by commas: results are reported for each group.",
+        widget=forms.TextInput(attrs={"size": 40, "autocomplete": "off", "spellcheck": "false"}),
+    )
+    rationale = forms.CharField(
+        max_length=20_000,
+        help_text="Why these data, limits and sample sizes suffice (EU GMP Annex 22 draft 5.2).",
+        widget=forms.Textarea(attrs={"rows": 5}),
+    )
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+class Rows:
+    """A repeatable part of the form: `forms` in order, blank ones kept on the page and left out of `values`."""
+
+    def __init__(
+        self, name: str, kind: type[CriterionForm] | type[LimitForm], given: Any, before: Sequence[Mapping]
+    ):
+        self.name, self.kind = name, kind
+        self.forms: list[CriterionForm | LimitForm] = []
+        if given is None:
+            for i, row in enumerate(before or [{}]):
+                self.forms.append(self._form(i, None, row))
+            return
+        wanted = _whole(given.get(f"{name}-count", "1"))
+        keep = [i for i in range(wanted) if given.get("remove") != f"{name}-{i}"]
+        data = [{field: given.get(f"{name}-{i}-{field}", "") for field in kind.base_fields} for i in keep]
+        if given.get("add") == name and len(data) < MAX_CRITERIA:
+            data.append({key: field.initial or "" for key, field in kind.base_fields.items()})
+        for i, row in enumerate(data or [{key: f.initial or "" for key, f in kind.base_fields.items()}]):
+            self.forms.append(self._form(i, {f"{name}-{i}-{key}": value for key, value in row.items()}, None))
+
+    def _form(self, number: int, data: Mapping | None, initial: Mapping | None) -> CriterionForm | LimitForm:
+        return self.kind(data, prefix=f"{self.name}-{number}", initial=initial)
+
+    def _filled(self, form: Form) -> bool:
+        return any(str(form.data.get(form.add_prefix(name), "")).strip() for name in self.kind.wanted)
+
+    def values(self) -> list[dict[str, str]]:
+        """What was typed in the rows that are not blank, as `write_plan` takes it."""
+        found = []
+        for form in self.forms:
+            if self._filled(form):
+                typed = {name: str(form.data.get(form.add_prefix(name), "")).strip() for name in form.fields}
+                found.append(
+                    {name: value for name, value in typed.items() if value or name not in ("id", "min_n")}
+                )
+        return found
+
+    def place(self, messages: Sequence[str]) -> list[str]:
+        """Put "Criterion 2: …" beside the row it is about; gives back what is about no row."""
+        filled = [form for form in self.forms if self._filled(form)]
+        rest = []
+        for message in messages:
+            found = _ROW_FAULT.fullmatch(message)
+            if found and 0 < int(found[1]) <= len(filled):
+                filled[int(found[1]) - 1].add_error(None, found[2][:1].upper() + found[2][1:])
+            else:
+                rest.append(message)
+        return rest
+
+
+def _whole(typed: str) -> int:
+    return min(int(typed), MAX_CRITERIA) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 1
+
+
+class PlanEntry:
+    """The whole form: `main`, `criteria` and `limits`, filled from a POST, from an earlier plan, or blank."""
+
+    def __init__(self, given: Any, choices: Sequence[DatasetVersion], earlier: Plan | None) -> None:
+        before: dict[str, Any] = {"idempotency_key": uuid.uuid4().hex}
+        if earlier is not None:
+            before |= {
+                "test_data_id": earlier.test_data_id,
+                "group_columns": ", ".join(earlier.group_columns),
+                **{
+                    n: getattr(earlier, n)
+                    for n in ("label_column", "positive_value", "threshold", "rationale")
+                },
+            }
+        self.reshaped = given is not None and ("add" in given or "remove" in given)
+        if self.reshaped:  # sent only to get a row more or less: nothing is judged
+            self.main = PlanForm(initial={name: given.get(name, "") for name in PlanForm.base_fields})
+        else:
+            self.main = PlanForm(given, initial=before)
+        self.main.fields["test_data_id"].choices = [  # type: ignore[attr-defined]
+            ("", "Choose a test version"),
+            *((one.pk, f"{one.ref}, {one.row_count:,} rows") for one in choices),
+        ]
+        self.criteria = Rows("criteria", CriterionForm, given, earlier.criteria if earlier else [])
+        self.limits = Rows("bias_limits", LimitForm, given, earlier.bias_limits if earlier else [])
+        self.parts = (self.criteria, self.limits)
+        self.columns = {one.ref: [column["name"] for column in one.columns] for one in choices}
+
+    @property
+    def column_names(self) -> list[str]:
+        return sorted({name for names in self.columns.values() for name in names})
+
+    def arguments(self) -> dict[str, Any]:
+        """What `write_plan` takes; the main form must be valid."""
+        typed = dict(self.main.cleaned_data)
+        typed["group_columns"] = [part.strip() for part in typed["group_columns"].split(",") if part.strip()]
+        return typed | {"criteria": self.criteria.values(), "bias_limits": self.limits.values()}
+
+    def add_refusal(self, refused: BadInput) -> None:
+        """Each message beside the field or the row it is about."""
+        left = dict(refused.fields)
+        for part in self.parts:
+            if part.name in left:
+                left[part.name] = part.place(left[part.name])
+                if not left[part.name]:
+                    del left[part.name]
+        if left or not refused.fields:
+            self.main.add_refusal(BadInput(refused.what, fact=refused.fact, fields=left))
+
+    @property
+    def found(self) -> list[tuple[str, str]]:
+        """(id of the place, message) of everything wrong, in the page's order."""
+        if not self.main.is_bound:
+            return []
+        made = [("", str(message)) for message in self.main.non_field_errors()]
+        made += [(bound.auto_id, str(m)) for bound in self.main for m in bound.errors]
+        for part, word in ((self.criteria, "Criterion"), (self.limits, "Limit")):
+            for i, form in enumerate(part.forms, start=1):
+                made += [(f"{part.name}-{i - 1}", f"{word} {i}: {m}") for m in form.non_field_errors()]
+        return made
+
+
+def definitions() -> dict[str, list[tuple[str, str, str]]]:
+    """(name, label, one line) of every metric and of every comparison between groups."""
+    return {
+        "metrics": [(name, label, METRIC_WORDS[name]) for name, label in LABELS.items()],
+        "comparisons": [(name, of[2], disparity_words(name)) for name, of in DISPARITIES.items()],
+    }
