@@ -20,7 +20,7 @@ from apps.registry.models import Version, VersionAuthor
 from apps.trail.current import WriteOutsideAct
 from apps.trail.models import Entry
 from tests.cast import give
-from tests.factories.data import FEATURES, vault_csv, onnx_model, train_csv
+from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.evidence import validated_world
 from tests.factories.foundation import PROVENANCE, USE, data_version, registered_version, signed_use
 
