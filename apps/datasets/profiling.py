@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from apps.datasets.models import DatasetVersion
 from apps.datasets.receiving import limits
 
 STEPS = 3
+LEFT_BEHIND_AFTER = 6 * 3600  # seconds; reading a file is ended after a quarter of an hour
 
 
 class Unreadable(Exception):
@@ -36,6 +39,7 @@ def compute(version: DatasetVersion, report: Callable[[int, int, str], None]) ->
     """
     work = Path(settings.COUNTERSIGN_DATA) / "work"
     work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _clear_left_behind(work)
     try:
         report(0, STEPS, f"Reading {version.file_name}")
         source = blobs.checked_path(version.file_digest, area=version.area)
@@ -64,6 +68,17 @@ def compute(version: DatasetVersion, report: Callable[[int, int, str], None]) ->
     }
     report(STEPS, STEPS, "Profiled")
     return {"fields": fields, "warnings": found.warnings}
+
+
+def _clear_left_behind(work: Path) -> None:
+    """Remove what a killed worker left: its folder holds a copy of data, test data too."""
+    for folder in work.iterdir():
+        try:
+            old = time.time() - folder.stat().st_mtime > LEFT_BEHIND_AFTER
+        except FileNotFoundError:  # another worker has just ended with it
+            continue
+        if old:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_unknown_unit(unit: str, columns: list[dict[str, str]]) -> None:

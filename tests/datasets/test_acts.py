@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -357,6 +360,19 @@ def test_lists_cost_the_same_however_long_they_are(world, django_assert_num_quer
         assert [v.ref for v in queries.versions(world.curator)] == ["trial/v2", "trial/v1"]
     with django_assert_num_queries(2):
         assert [d.version_count for d in queries.register(world.curator)] == [2]
+
+
+def test_what_a_killed_worker_left_is_removed_and_what_others_work_on_is_not(world, settings):
+    work = Path(settings.COUNTERSIGN_DATA) / "work"
+    old, new = work / "killed", work / "busy"
+    for folder in (old, new):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "data.parquet").write_bytes(b"rows")
+    os.utime(old, (0, 0))
+    uploaded(world)
+    assert (old.exists(), new.exists()) == (False, True)
+    assert [each.name for each in work.iterdir()] == ["busy"]
+    shutil.rmtree(new)
 
 
 def test_the_same_file_gives_the_same_profile(world):
