@@ -124,6 +124,7 @@ def _sign(act: Act, slot_id: int, code: str) -> Slot:
         decision, [f"{r.title} ({r.state.replace('_', ' ')})" for r in evaluate(version).open_checks]
     )
     signature = act.sign(slot, record_version=version.label)
+    act.event(decision=decision)
     if decision == "rejected":
         act.write(slot, state=SlotState.REJECTED, signature=signature)
         act.write(gate, state=GATE_TRANSITIONS[(GateState.OPEN, "reject")], decided_at=now())

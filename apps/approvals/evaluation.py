@@ -16,7 +16,7 @@ from apps.access.policy import policy
 from apps.access.sharing import shared
 from apps.access.signing import content_digest
 from apps.approvals.models import Gate, Slot
-from apps.approvals.states import SlotState
+from apps.approvals.states import GateState, SlotState
 from apps.approvals.templates import template_for
 from apps.core import registries
 from apps.core.outcomes import WORDS as WORDS_OF
@@ -39,6 +39,7 @@ class Row:
     slot: Slot | None = None
     verdicts: tuple[tuple[Verdict, str, int], ...] = ()  # (verdict, subject kind, subject id)
     who: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()  # who may, besides the viewer
 
     @property
     def state(self) -> CheckState:
@@ -174,6 +175,8 @@ def _slot_outcome(slot: Slot | None, act: str, open_checks: int) -> Outcome:
                 CheckState.OUT_OF_DATE, evidence=evidence, why=why, rule="21 CFR 11.70", needs=needs
             )
         return Outcome(CheckState.MET, evidence=evidence, digests=(signed.content_digest,))
+    if slot.gate.state != GateState.OPEN:
+        return Outcome(CheckState.NOT_APPLICABLE, why="The gate was decided before this signature was given.")
     if open_checks:
         word = "check is" if open_checks == 1 else "checks are"
         return Outcome(
@@ -202,12 +205,13 @@ def _seen(row: Row, actor) -> Row:
         verdicts.append((verdict, kind, pk))
         who.extend(p.printed_name for p in judge.eligible(policy(act)))
     who = tuple(dict.fromkeys(who))
+    others = tuple(name for name in who if name != actor.user.printed_name)
     state = row.state
     if any(v.allowed for v, _, _ in verdicts):
         state = CheckState.NEEDS_YOU if state is not CheckState.NOT_MET else state
     elif not who and state in (CheckState.WAITING, CheckState.OUT_OF_DATE, CheckState.NOT_STARTED):
         state = CheckState.STUCK
-    return replace(row, outcome=replace(row.outcome, state=state), verdicts=tuple(verdicts), who=who)
+    return replace(row, outcome=replace(row.outcome, state=state), verdicts=tuple(verdicts), who=who, others=others)
 
 
 def _subject(kind: str, pk: int):

@@ -19,13 +19,14 @@ from apps.trail.models import Entry, Kind
 class Line:
     entry_id: int
     at: datetime
-    who: str
-    machine: bool
+    who: str  # the person, or the portal
+    on_behalf: str  # for whom the portal worked
     told: str
     ref: str
     reason: str
     refused: bool
     signed: bool
+    rejected: bool
 
 
 def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
@@ -46,14 +47,20 @@ def line_of(entry: Entry) -> Line:
     row = TABLE.get(entry.act)
     told = row.sentence if row else entry.act
     refused = entry.kind == Kind.REFUSAL
+    facts = body.get("facts", {})
+    by_portal = body.get("via") == "job"
+    rejected = facts.get("decision") == "rejected"
+    if rejected:
+        told = f"rejected at the release gate ({row.label.removeprefix('Sign: ') if row else entry.act})"
     return Line(
         entry_id=entry.pk,
         at=entry.at,
-        who=entry.on_behalf_name or entry.actor_name or "somebody not signed in",
-        machine=bool(entry.on_behalf_name) or body.get("via") == "job",
+        who="The portal" if by_portal else entry.actor_name or "Somebody not signed in",
+        on_behalf=entry.on_behalf_name,
         told=f"was refused: {row.label if row else entry.act}" if refused else told,
         ref=body.get("subject", {}).get("ref", ""),
         reason=body.get("reason", ""),
         refused=refused,
-        signed="signatures" in body.get("facts", {}),
+        signed="signatures" in facts,
+        rejected=rejected,
     )
