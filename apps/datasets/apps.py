@@ -7,7 +7,7 @@ class DatasetsConfig(AppConfig):
     name = "apps.datasets"
     label = "datasets"
 
-    def ready(self):
+    def ready(self) -> None:
         # What this app answers by name: facts, checks, acts, jobs.
         for shelf in ("facts", "content", "checks", "acts", "work"):
             if util.find_spec(f"{self.name}.{shelf}"):

@@ -8,15 +8,16 @@ from apps.access import duties
 from apps.access.facts import Facts, pairs
 from apps.access.gate import Scopes
 from apps.core import registries
+from apps.datasets.models import Dataset, DatasetVersion
 
 
 @registries.facts("datasets.dataset")
-def dataset_facts(dataset) -> Facts:
+def dataset_facts(dataset: Dataset) -> Facts:
     return Facts(parents=((duties.DATASET, dataset.pk),))
 
 
 @registries.facts("datasets.version")
-def dataset_version_facts(version) -> Facts:
+def dataset_version_facts(version: DatasetVersion) -> Facts:
     own = pairs(version.subject_kind, [version.pk])
     return Facts(
         parents=((duties.DATASET, version.dataset_id),),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
@@ -10,7 +12,7 @@ from apps.access import duties
 from apps.datasets import states
 from apps.trail.history import history
 
-DATASET_PERMISSIONS = [
+DATASET_PERMISSIONS: list[tuple[str, Any]] = [
     (duties.GUARDIAN_CODENAME[d], f"May act as {duties.WORDS[d]}") for d in sorted(duties.DATASET_DUTIES)
 ]
 
@@ -33,15 +35,15 @@ class Dataset(models.Model):
         default_permissions = ()
         permissions = DATASET_PERMISSIONS
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return self.slug
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(self.subject_kind, self.pk)
 
 
@@ -102,15 +104,15 @@ class DatasetVersion(models.Model):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.dataset.name} v{self.number}"
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return f"{self.dataset.slug}/v{self.number}"
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(duties.DATASET, self.dataset_id)
 
     @property

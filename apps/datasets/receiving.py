@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from django.conf import settings
 
@@ -25,7 +26,7 @@ class Download:
     path: Path
 
 
-def receive(upload, *, test: bool) -> Blob:
+def receive(upload: Any, *, test: bool) -> Blob:
     """Store an upload (bytes, binary file or Django upload) as it comes; test data go straight into the vault.
 
     Raises BadInput (413) when more than UPLOAD_LIMIT_DATA bytes come; nothing of it is kept then.

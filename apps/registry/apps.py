@@ -7,7 +7,7 @@ class RegistryConfig(AppConfig):
     name = "apps.registry"
     label = "registry"
 
-    def ready(self):
+    def ready(self) -> None:
         # What this app answers by name: facts, checks, acts, jobs.
         for shelf in ("facts", "content", "checks", "acts", "work"):
             if util.find_spec(f"{self.name}.{shelf}"):

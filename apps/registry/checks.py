@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from apps.access.signing import content_digest, standings
 from apps.core import blobs, registries
 from apps.core.outcomes import CheckState, Outcome
@@ -19,7 +21,9 @@ def intended_use_signed(version: Version) -> Outcome:
     """Both signatures over the intended use that this version names, still matching it."""
     use = version.intended_use
     found = standings(use)
-    signed, stale, missing = [], [], []
+    signed: list[str] = []
+    stale: list[tuple[str, str]] = []
+    missing: list[tuple[str, str]] = []
     for meaning, words, act in SIGNATURES:
         mine = [s for s in found if s.signature.meaning == meaning and s.signature.decision == "approved"]
         if any(s.valid for s in mine):
@@ -27,15 +31,15 @@ def intended_use_signed(version: Version) -> Outcome:
         else:
             (stale if mine else missing).append((words, act))
     evidence = f"{use.ref} · tier {use.tier}" + (f" · signed by {', '.join(signed)}" if signed else "")
-    common = {"evidence": evidence, "refs": (use.ref,), "digests": (content_digest(use),)}
+    outcome = partial(Outcome, evidence=evidence, refs=(use.ref,), digests=(content_digest(use),))
     needs = tuple((act, use.subject_kind, use.pk) for _words, act in (*stale, *missing))
     if stale:
         why = f"{use.ref} changed after the {' and the '.join(w for w, _ in stale)} signed it."
-        return Outcome(CheckState.OUT_OF_DATE, why=why, needs=needs, **common)
+        return outcome(CheckState.OUT_OF_DATE, why=why, needs=needs)
     if missing:
         why = f"{use.ref} is not signed by the {' and the '.join(w for w, _ in missing)}."
-        return Outcome(CheckState.WAITING, why=why, needs=needs, **common)
-    return Outcome(CheckState.MET, **common)
+        return outcome(CheckState.WAITING, why=why, needs=needs)
+    return outcome(CheckState.MET)
 
 
 @registries.check("data_fixed")
@@ -52,19 +56,18 @@ def data_fixed(version: Version) -> Outcome:
             rule="PC22",
         )
     refs, digests = tuple(d.ref for d in used), tuple(d.file_digest for d in used)
-    common = {"evidence": ", ".join(refs), "refs": refs, "digests": digests}
+    outcome = partial(Outcome, evidence=", ".join(refs), refs=refs, digests=digests)
     for data in used:
         if data.state == DataState.UPLOADED:
-            return Outcome(CheckState.RUNNING, why=f"{data.ref} is being profiled.", **common)
+            return outcome(CheckState.RUNNING, why=f"{data.ref} is being profiled.")
         if data.state == DataState.FAILED:
-            return Outcome(
-                CheckState.NOT_MET, why=f"{data.ref} could not be read: {data.failure}", rule="PC22", **common
+            return outcome(
+                CheckState.NOT_MET, why=f"{data.ref} could not be read: {data.failure}", rule="PC22"
             )
         if not blobs.exists(data.file_digest, area=data.area):
-            return Outcome(
+            return outcome(
                 CheckState.NOT_MET,
                 why=f"The bytes of {data.ref} are missing from the store.",
                 rule="PC22",
-                **common,
             )
-    return Outcome(CheckState.MET, **common)
+    return outcome(CheckState.MET)

@@ -7,20 +7,23 @@ version inherits developers); `lineage` adds the dataset versions it was made fr
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from django.db.models import Q
 
 from apps.access import duties
-from apps.access.facts import Facts, pairs
+from apps.access.facts import Facts, Pair, pairs
 from apps.access.gate import Scopes
 from apps.access.separation import Deed
 from apps.access.sharing import once
 from apps.core import registries
-from apps.registry.models import Version, VersionAuthor, VersionData
+from apps.datasets.models import Dataset, DatasetVersion
+from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, VersionData
 
 KIND = Version.subject_kind
 
 
-def ancestors(version_ids) -> set[int]:
+def ancestors(version_ids: Iterable[int]) -> set[int]:
     """The versions and all they were derived from, one query a generation. No limit: a long line hides nobody."""
     known: set[int] = set()
     ring = set(version_ids)
@@ -33,7 +36,7 @@ def ancestors(version_ids) -> set[int]:
     return known
 
 
-def declared_authors(version_ids) -> tuple[Deed, ...]:
+def declared_authors(version_ids: Collection[int]) -> tuple[Deed, ...]:
     rows = VersionAuthor.objects.filter(version_id__in=version_ids).select_related("person", "version__model")
     return tuple(
         Deed(
@@ -47,7 +50,9 @@ def declared_authors(version_ids) -> tuple[Deed, ...]:
     )
 
 
-def version_closures(version_ids, model_ids) -> tuple[dict[str, frozenset], tuple[Deed, ...]]:
+def version_closures(
+    version_ids: Iterable[int], model_ids: Iterable[int]
+) -> tuple[dict[str, frozenset], tuple[Deed, ...]]:
     """Closures and declared deeds of versions; used for a version and for every record that hangs on one."""
     line = ancestors(version_ids)
     family_models = set(model_ids) | set(
@@ -86,12 +91,12 @@ def version_facts(version: Version) -> Facts:
 
 @registries.facts("registry.author")
 @registries.facts("registry.version_data")
-def part_facts(part) -> Facts:
+def part_facts(part: VersionAuthor | VersionData) -> Facts:
     return facts_on_version(part.version)
 
 
 @registries.facts("registry.model")
-def model_facts(model) -> Facts:
+def model_facts(model: Model) -> Facts:
     """A model has no version yet to judge; its family is judged, so that a test-data reader starts no new version."""
     versions = set(Version.objects.filter(model=model).values_list("pk", flat=True))
     closures, declared = version_closures(versions, [model.pk])
@@ -101,12 +106,12 @@ def model_facts(model) -> Facts:
 
 
 @registries.facts("registry.intended_use")
-def intended_use_facts(use) -> Facts:
+def intended_use_facts(use: IntendedUse) -> Facts:
     return Facts(parents=((duties.MODEL, use.model_id),))
 
 
 @registries.parents("datasets.dataset")
-def models_made_of_dataset(dataset):
+def models_made_of_dataset(dataset: Dataset) -> tuple[Pair, ...]:
     ids = (
         VersionData.objects.filter(dataset_version__dataset=dataset)
         .values_list("version__model_id", flat=True)
@@ -116,7 +121,7 @@ def models_made_of_dataset(dataset):
 
 
 @registries.parents("datasets.version")
-def models_made_of(dataset_version):
+def models_made_of(dataset_version: DatasetVersion) -> tuple[Pair, ...]:
     ids = (
         VersionData.objects.filter(dataset_version=dataset_version)
         .values_list("version__model_id", flat=True)
@@ -126,7 +131,7 @@ def models_made_of(dataset_version):
 
 
 @registries.parents("registry.model:family")
-def datasets_of_model(model_id: int):
+def datasets_of_model(model_id: int) -> set[Pair]:
     ids = (
         VersionData.objects.filter(version__model_id=model_id)
         .values_list("dataset_version__dataset_id", flat=True)
@@ -136,7 +141,7 @@ def datasets_of_model(model_id: int):
 
 
 @registries.parents("datasets.dataset:family")
-def models_of_dataset(dataset_id: int):
+def models_of_dataset(dataset_id: int) -> set[Pair]:
     ids = (
         VersionData.objects.filter(dataset_version__dataset_id=dataset_id)
         .values_list("version__model_id", flat=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
@@ -11,7 +13,7 @@ from apps.datasets.models import DatasetVersion
 from apps.registry import states
 from apps.trail.history import history
 
-MODEL_PERMISSIONS = [
+MODEL_PERMISSIONS: list[tuple[str, Any]] = [
     (duties.GUARDIAN_CODENAME[d], f"May act as {duties.WORDS[d]}") for d in sorted(duties.MODEL_DUTIES)
 ]
 LEVELS = [(level.value, level.value.capitalize()) for level in states.Level]
@@ -34,15 +36,15 @@ class Model(models.Model):
         default_permissions = ()
         permissions = MODEL_PERMISSIONS
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return self.slug
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(self.subject_kind, self.pk)
 
 
@@ -91,15 +93,15 @@ class IntendedUse(models.Model):
         ordering = ["model", "-number"]
         constraints = [models.UniqueConstraint(fields=["model", "number"], name="intended_use_number_once")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"Intended use of {self.model.name}, v{self.number}"
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return f"IU-{self.model.slug}/v{self.number}"
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(duties.MODEL, self.model_id)
 
 
@@ -143,15 +145,15 @@ class Version(models.Model):
         indexes = [models.Index(fields=["model", "state"]), models.Index(fields=["-registered_at"])]
         constraints = [models.UniqueConstraint(fields=["model", "label"], name="version_label_once")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.model.slug} {self.label}"
 
     @property
-    def ref(self):
+    def ref(self) -> str:
         return f"{self.model.slug}/{self.label}"
 
     @property
-    def scope(self):
+    def scope(self) -> str:
         return duties.scope_text(duties.MODEL, self.model_id)
 
 

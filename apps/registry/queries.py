@@ -61,7 +61,11 @@ def intended_uses(actor: Actor | User, model: Model | None = None) -> QuerySet[I
 
 def possible_authors(actor: Actor | User, model: Model) -> list[User]:
     """People who hold or held a duty on the model that the person may see, and the person: for the authors' list."""
-    held = visible(actor, Assignment).on(model.subject_kind, model.pk).values("person_id")
+    held = (
+        visible(actor, Assignment)
+        .filter(scope_kind=model.subject_kind, scope_id=model.pk)
+        .values("person_id")
+    )
     own = actor.user.pk if isinstance(actor, Actor) else actor.pk
     people = User.objects.filter(is_active=True, is_service=False)
     return list((people.filter(pk__in=held) | people.filter(pk=own)).order_by("printed_name", "pk"))
@@ -86,7 +90,7 @@ def made_of(actor: Actor | User, version: Version) -> list[Node]:
     return _made_of(actor, version, frozenset(), MAX_DEPTH)
 
 
-def _made_of(actor, version: Version, seen: frozenset[int], left: int) -> list[Node]:
+def _made_of(actor: Actor | User, version: Version, seen: frozenset[int], left: int) -> list[Node]:
     nodes = [Node("Model file", text=version.artefact_name, digest=version.artefact_digest)]
     code = [Node("Code archive", digest=version.code_archive_digest)] if version.code_archive_digest else []
     nodes.append(Node("Code", text=f"commit {version.code_commit}", below=code))
