@@ -4,10 +4,10 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from apps.api.v1 import gate, me, packs, people, trail
+from apps.api.v1 import datasets, gate, me, models, packs, people, trail, versions
 
 router = SimpleRouter(trailing_slash=False)
-for module in (gate, me, people, trail, packs):
+for module in (gate, me, people, trail, packs, models, versions, datasets):
     module.register(router)
 
 app_name = "api"
