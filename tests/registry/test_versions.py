@@ -12,6 +12,7 @@ from apps.access.signing import content_digest
 from apps.core import blobs
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.datasets.acts import read_test_profile, upload_version
+from apps.datasets.queries import reads_of
 from apps.registry import queries
 from apps.registry.acts import add_author, download_artefact, freeze, write_intended_use
 from apps.registry.inspecting import inspect_artefact
@@ -19,6 +20,7 @@ from apps.registry.lineage import descendants, made_from, uses_of
 from apps.registry.models import Version, VersionAuthor
 from apps.trail.current import WriteOutsideAct
 from apps.trail.models import Entry
+from apps.validations.acts import read_cases
 from tests.cast import give
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.evidence import validated_world
@@ -383,3 +385,26 @@ def test_content_changes_with_anything_that_matters_and_with_nothing_else(world,
         changed = fetched(version)
         setattr(changed, name, value)
         assert content_digest(changed) != before, name
+
+
+def test_who_is_an_author_of_the_family_does_not_read_its_test_data(world):
+    evidence = validated_world(world, until="drafted", label="0.9.0")
+    assert read_test_profile(world.inspector, evidence.test.pk)["rows"] == 400
+    reason = "Tuned the threshold"
+    add_author(world.author, evidence.version.pk, person_id=world.compliance.pk, reason=reason)
+    with pytest.raises(Conflict) as refused:
+        read_test_profile(world.compliance, evidence.test.pk)
+    assert refused.value.rule.startswith("DY6")
+    assert "are a declared author of lotx/0.9.0" in refused.value.fact
+    refusal = last("refusal")
+    assert (refusal.act, refusal.subject_id) == ("datasets.read_test_profile", str(evidence.test.pk))
+
+
+def test_per_case_results_stand_in_the_read_log_of_the_test_data(world):
+    evidence = validated_world(world, until="run", label="0.9.0")
+    read_cases(world.validator, evidence.run.pk)
+    reads = reads_of(evidence.test)
+    assert [(r.person, r.sentence) for r in reads] == [
+        ("Validator Person", "read per-case results on test data"),
+        ("Steward Person", "put a test version into the vault"),
+    ]
