@@ -4,15 +4,27 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from apps.api.v1 import datasets, gate, me, models, packs, people, trail, versions
+from apps.api.v1 import datasets, evidence, findings, gate, me, models, packs, people, trail, versions
 
 router = SimpleRouter(trailing_slash=False)
-for module in (gate, me, people, trail, packs, models, versions, datasets):
+for module in (gate, me, people, trail, packs, models, versions, datasets, evidence, findings):
     module.register(router)
 
 app_name = "api"
 urlpatterns = [
-    path("v1/", include([*gate.urlpatterns, *me.urlpatterns, *trail.urlpatterns, *router.urls])),
+    path(
+        "v1/",
+        include(
+            [
+                *gate.urlpatterns,
+                *me.urlpatterns,
+                *trail.urlpatterns,
+                *evidence.urlpatterns,
+                *findings.urlpatterns,
+                *router.urls,
+            ]
+        ),
+    ),
     path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("v1/docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
 ]

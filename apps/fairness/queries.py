@@ -11,7 +11,7 @@ from apps.access import gate
 from apps.access.actors import Actor
 from apps.accounts.models import User
 from apps.core import blobs
-from apps.core.errors import NotVisible
+from apps.core.errors import NotVisible, WrongState
 from apps.core.models import Job
 from apps.fairness.models import Report
 from apps.fairness.states import State
@@ -76,3 +76,14 @@ def report_page(actor: Actor | User, report_id: int) -> ReportPage:
         charts=charts_of(results),
         deviations=list(opened_by(report)),
     )
+
+
+def refuse_unfinished(report: Report) -> None:
+    """Figures are given out when a report is done; WrongState before, and for one that failed."""
+    if report.state != State.DONE:
+        raise WrongState(
+            f"{report.ref} has no figures.",
+            fact="It is queued or running." if report.state == State.QUEUED else "It failed.",
+            rule="report-done",
+            who=["whoever may see it, after a report that came to its end"],
+        )

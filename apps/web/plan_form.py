@@ -19,10 +19,12 @@ from apps.core.errors import BadInput
 from apps.datasets.models import DatasetVersion
 from apps.validations.models import Plan
 from apps.validations.rules import MAX_CRITERIA
-from apps.web.criteria import LIMIT_RULE_WORDS, METRIC_WORDS, RULE_WORDS, disparity_words
+from apps.web.criteria import METRIC_WORDS, disparity_words
 from apps.web.forms import Form
 
 _ROW_FAULT = re.compile(r"(?:Criterion|Limit) (\d+): (.+)", re.DOTALL)
+ENDS = [("point", "the value"), ("lower", "its lower end"), ("upper", "its upper end")]
+LIMIT_ENDS = [("point", "the value"), ("near", "its nearest end"), ("far", "its farthest end")]
 _SHORT = {"size": 8, "autocomplete": "off"}
 
 
@@ -41,16 +43,13 @@ class CriterionForm(Form):
         initial="all",
         max_length=160,
         label="Cases",
-        help_text="“all”, or column=value, for example sex=female.",
         widget=forms.TextInput(attrs={"size": 18, "autocomplete": "off", "spellcheck": "false"}),
     )
     direction = forms.ChoiceField(
         required=False, choices=[("min", "at least"), ("max", "at most")], label="Is"
     )
     limit = forms.CharField(required=False, max_length=24, widget=forms.TextInput(attrs=_SHORT))
-    rule = forms.ChoiceField(
-        required=False, choices=list(RULE_WORDS.items()), initial="lower", label="Judged on"
-    )
+    rule = forms.ChoiceField(required=False, choices=ENDS, initial="lower", label="Judged on")
     min_n = forms.CharField(
         required=False, max_length=12, initial="30", label="Smallest n", widget=forms.TextInput(attrs=_SHORT)
     )
@@ -72,12 +71,9 @@ class LimitForm(Form):
     limit = forms.CharField(
         required=False,
         max_length=24,
-        help_text="A difference at most this, a ratio at least this.",
         widget=forms.TextInput(attrs=_SHORT),
     )
-    rule = forms.ChoiceField(
-        required=False, choices=list(LIMIT_RULE_WORDS.items()), initial="near", label="Judged on"
-    )
+    rule = forms.ChoiceField(required=False, choices=LIMIT_ENDS, initial="near", label="Judged on")
     min_n = forms.CharField(
         required=False, max_length=12, initial="30", label="Smallest n", widget=forms.TextInput(attrs=_SHORT)
     )
@@ -111,7 +107,7 @@ class PlanForm(Form):
     group_columns = forms.CharField(
         max_length=1000,
         help_text="Columns that make groups, separated by commas: results are reported for each group.",
-        widget=forms.TextInput(attrs={"size": 40, "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     rationale = forms.CharField(
         max_length=20_000,

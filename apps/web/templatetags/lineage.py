@@ -30,4 +30,6 @@ def _line(node: Node) -> SafeString:
         name = format_html(shape, node.record.ref, url)
     text = format_html("<span>{}</span>", node.text) if node.text else EMPTY
     digest = digest_short(node.digest) if node.digest else EMPTY
-    return format_html('<span class="row"><span class="t2">{}</span> {} {} {}</span>', node.what, name, text, digest)
+    return format_html(
+        '<span class="row"><span class="t2">{}</span> {} {} {}</span>', node.what, name, text, digest
+    )

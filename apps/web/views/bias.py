@@ -11,12 +11,11 @@ from apps.access.gate import Judge, may
 from apps.access.policy import policy
 from apps.access.sharing import shared
 from apps.access.signing import content_digest
-from apps.core.errors import WrongState
 from apps.fairness import queries
 from apps.fairness.export import as_csv
 from apps.fairness.models import Report
 from apps.fairness.states import VERDICT_WORDS, WORDS, State, Verdict
-from apps.web.buttons import Button
+from apps.web.buttons import Acts, Button
 from apps.web.criteria import LIMIT_RULE_WORDS, metric_label
 from apps.web.door import actor_of, page, seen_or_404
 from apps.web.lists import Column, Table, choice, text
@@ -131,6 +130,7 @@ def report_context(request: HttpRequest, found: Report) -> dict:
         ),
         Button(deviation, reverse("web:deviation_new", args=[report.run.plan.version_id])),
     ]
+    doable = Acts(tuple(buttons))
     return {
         "report": report,
         "run": report.run,
@@ -143,7 +143,7 @@ def report_context(request: HttpRequest, found: Report) -> dict:
         "figures": shown.results.get("report", {}),
         "deviations": shown.deviations,
         "digest": content_digest(report),
-        "buttons": buttons,
+        "acts": doable,
         "done": report.state == State.DONE,
     }
 
@@ -156,21 +156,11 @@ def bias_report(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, template, report_context(request, found))
 
 
-def refuse_unfinished(report: Report) -> None:
-    if report.state != State.DONE:
-        raise WrongState(
-            f"{report.ref} has no figures.",
-            fact="It is queued or running." if report.state == State.QUEUED else "It failed.",
-            rule="report-done",
-            who=["whoever may see it, after a report that came to its end"],
-        )
-
-
 @page
 def bias_csv(request: HttpRequest, number: int) -> HttpResponse:
     """Every figure of the report as CSV."""
     found = seen_or_404(request, Report, number=number)
-    refuse_unfinished(found)
+    queries.refuse_unfinished(found)
     response = HttpResponse(as_csv(found), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{found.ref}.csv"'
     return response

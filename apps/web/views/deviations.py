@@ -20,7 +20,7 @@ from apps.quality import acts, queries, rules
 from apps.quality.models import Deviation
 from apps.quality.states import WORDS, State
 from apps.registry.models import Version
-from apps.web.buttons import Button
+from apps.web.buttons import Acts, Button
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form
 from apps.web.links import sign_url, subject_of, url_of
@@ -107,6 +107,7 @@ def deviation(request: HttpRequest, number: int) -> HttpResponse:
         ),
         Button(given["quality.close_deviation"], sign_url("quality.close_deviation", found.pk)),
     ]
+    doable = Acts(tuple(buttons))
     context = {
         "deviation": found,
         "version": found.version,
@@ -115,8 +116,8 @@ def deviation(request: HttpRequest, number: int) -> HttpResponse:
         "source_url": url_of(source) if source else "",
         "digest": content_digest(found),
         "standings": standings(found),
-        "buttons": buttons,
-        "needs_you": "acts" if any(b.verdict.allowed for b in buttons) else "",
+        "acts": doable,
+        "needs_you": doable.anchor,
     }
     return render(request, "quality/deviation.html", context)
 

@@ -18,7 +18,7 @@ from apps.registry.models import Version
 from apps.validations import acts, queries
 from apps.validations.models import Plan
 from apps.validations.states import PLAN_WORDS, PlanState
-from apps.web.buttons import Button
+from apps.web.buttons import Acts, Button
 from apps.web.criteria import criterion_line, limit_line
 from apps.web.door import actor_of, page, seen_or_404
 from apps.web.links import sign_url, url_of
@@ -105,6 +105,7 @@ def plan_context(request: HttpRequest, plan: Plan) -> dict:
     buttons.append(
         Button(write, reverse("web:plan_new", args=[plan.version_id]), label="Write the plan anew")
     )
+    doable = Acts(tuple(buttons))
     return {
         "plan": plan,
         "version": plan.version,
@@ -117,8 +118,8 @@ def plan_context(request: HttpRequest, plan: Plan) -> dict:
         "runs": shown.runs,
         "deviations": shown.deviations,
         "digest": content_digest(plan),
-        "buttons": buttons,
-        "needs_you": "acts" if any(b.verdict.allowed and b.verdict.signs for b in buttons) else "",
+        "acts": doable,
+        "needs_you": doable.anchor,
     }
 
 

@@ -21,7 +21,7 @@ from apps.validations.cases import page_of_cases
 from apps.validations.models import Run
 from apps.validations.states import RUN_WORDS, VERDICT_WORDS, RunState, Verdict
 from apps.validations.stored import read_results
-from apps.web.buttons import Button
+from apps.web.buttons import Acts, Button
 from apps.web.criteria import RULE_WORDS, SIGNS, metric_label, subgroup_words
 from apps.web.door import actor_of, page, seen_or_404
 from apps.web.lists import Column, Table, choice, text
@@ -123,6 +123,7 @@ def run_context(request: HttpRequest, found: Run) -> dict:
         bias,
     ]
     buttons.append(Button(deviation, reverse("web:deviation_new", args=[run.plan.version_id])))
+    doable = Acts(tuple(buttons))
     stored = read_results(run.results_digest) if done else {}
     return {
         "run": run,
@@ -139,7 +140,7 @@ def run_context(request: HttpRequest, found: Run) -> dict:
         "warnings": stored.get("warnings", []),
         "differing": stored.get("labels_differing_from_threshold", 0),
         "digest": content_digest(run),
-        "buttons": buttons,
+        "acts": doable,
         "read": read,
         "done": done,
     }
