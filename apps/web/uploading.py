@@ -67,8 +67,9 @@ class UploadForm(Form):
         super().__init__(*args, **kwargs)
         self.person_id = person_id
         self.kept: dict[str, Upload] = {}
-        for name in self.uploads:
-            self.fields[name].required = False
+        for name, wanted in self.uploads.items():
+            self.fields[name].required = bool(wanted)
+            self.fields[name].error_messages["required"] = wanted
             self.fields[f"{name}_kept"] = forms.CharField(required=False, widget=forms.HiddenInput)
             sealed = self.data.get(f"{name}_kept", "") if self.is_bound else ""
             upload = uploads.opened(person_id, sealed) if sealed else None
@@ -77,6 +78,7 @@ class UploadForm(Form):
 
     def _keep(self, name: str, upload: Upload) -> None:
         self.kept[name] = upload
+        self.fields[name].required = False
         self.data = self.data.copy()
         self.data[f"{name}_kept"] = uploads.sealed(self.person_id, upload)
         told = f"Received: {upload.name}, {human_size(upload.size)}, {upload.digest[:19]}…."
@@ -88,16 +90,15 @@ class UploadForm(Form):
         True when everything that is wanted is there and nothing is wrong.
         """
         valid = self.is_valid()
-        for name, wanted in self.uploads.items():
-            chosen = self.files.get(name)
-            if chosen is not None:
-                try:
-                    self._keep(name, uploads.of(store(name, chosen), chosen.name))
-                except BadInput as refused:
-                    self.too_large = self.too_large or refused.status == 413
-                    self.add_error(name, " ".join(p for p in (refused.what, refused.fact) if p))
-            elif wanted and name not in self.kept:
-                self.add_error(name, wanted)
+        for name in self.uploads:
+            chosen = self.cleaned_data.get(name)
+            if chosen is None:
+                continue
+            try:
+                self._keep(name, uploads.of(store(name, chosen), chosen.name))
+            except BadInput as refused:
+                self.too_large = self.too_large or refused.status == 413
+                self.add_error(name, " ".join(p for p in (refused.what, refused.fact) if p))
         return valid and not self.errors
 
     @property

@@ -61,7 +61,7 @@ class VersionForm(UploadForm):
     features = LinesField(
         required=False,
         label="Input columns",
-        help_text="One a line, in the order in which the model takes them, named as in the data; empty: as the file says.",
+        help_text="One a line, in the order the model takes them, named as in the data. Empty: as the file names them.",
     )
     data_versions = forms.TypedMultipleChoiceField(
         coerce=int,
@@ -74,7 +74,6 @@ class VersionForm(UploadForm):
         coerce=int,
         choices=(),
         widget=forms.CheckboxSelectMultiple,
-        required=False,
         label="Authors",
         help_text="Everybody whose work is in this version. None of them may validate or approve it.",
     )
@@ -153,8 +152,6 @@ class VersionForm(UploadForm):
         if unknown:
             self.add_error("other_authors", f"No active account is called {', '.join(unknown)}.")
         given["author_ids"] = sorted({*given.get("authors", []), *people.values()})
-        if not given["author_ids"] and not unknown:
-            self.add_error("authors", "Name at least one author: everybody whose work is in this version.")
         return given
 
 
@@ -309,9 +306,10 @@ def freeze(request: HttpRequest, pk: int) -> HttpResponse:
     version = seen_or_404(request, Version, *queries.VERSION_PARTS, "intended_use__written_by", pk=pk)
     form = KeyForm(request.POST or None, initial=fresh())
     if request.method == "POST" and form.is_valid():
-        if attempt(
+        done = attempt(
             form, acts.freeze, actor, version.pk, idempotency_key=form.cleaned_data["idempotency_key"]
-        ):
+        )
+        if done:
             messages.success(request, f"{version.ref} is frozen. A change from now on is a new version.")
             return redirect(url_of(version))
     context = {
