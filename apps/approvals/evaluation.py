@@ -211,7 +211,9 @@ def _seen(row: Row, actor) -> Row:
         state = CheckState.NEEDS_YOU if state is not CheckState.NOT_MET else state
     elif not who and state in (CheckState.WAITING, CheckState.OUT_OF_DATE, CheckState.NOT_STARTED):
         state = CheckState.STUCK
-    return replace(row, outcome=replace(row.outcome, state=state), verdicts=tuple(verdicts), who=who, others=others)
+    return replace(
+        row, outcome=replace(row.outcome, state=state), verdicts=tuple(verdicts), who=who, others=others
+    )
 
 
 def _subject(kind: str, pk: int):
