@@ -10,13 +10,22 @@ from rest_framework.response import Response
 
 from apps.access.gate import Judge
 from apps.access.policy import policy
-from apps.access.signing import SignatureInput, as_printed, content_digest, content_of, standings
-from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts
+from apps.access.signing import SignatureInput
+from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields
+from apps.api.v1.evidence_shapes import (
+    CasesInput,
+    CasesOut,
+    PlanDetail,
+    PlanInput,
+    PlanOut,
+    RunDetail,
+    RunOut,
+)
 from apps.core.errors import BadInput
 from apps.registry.models import Version
 from apps.validations import acts, queries
 from apps.validations.cases import page_of_cases
-from apps.validations.models import Comparison, Plan, Result, Run
+from apps.validations.models import Plan, Run
 from apps.validations.states import PlanState, RunState, Verdict
 
 CASES_A_PAGE = 500
@@ -59,179 +68,16 @@ class Numbered(GateViewSet):
         return rows
 
 
-def progress_of(job) -> dict | None:
-    """State, units done and in total, stage and log of a job; None without one."""
-    if job is None:
-        return None
-    return {
-        "state": job.state,
-        "done": job.done,
-        "total": job.total,
-        "stage": job.stage,
-        "attempt": job.attempt,
-        "log": job.log,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
-    }
-
-
-def signatures_of(record) -> list[dict]:
-    """Each signature as printed, with its standing now."""
-    return [as_printed(s.signature) | {"standing": s.word} for s in standings(record)]
-
-
-class Strict(serializers.Serializer):
-    """A part of an input in which fields nobody declared are an error too."""
-
-    def to_internal_value(self, data):
-        if hasattr(data, "keys") and (unknown := set(data) - set(self.fields)):
-            raise serializers.ValidationError({n: ["This field is not known here."] for n in sorted(unknown)})
-        return super().to_internal_value(data)
-
-
-class CriterionInput(Strict):
-    id = serializers.CharField(max_length=40, required=False)
-    metric = serializers.CharField(max_length=60)
-    subgroup = serializers.CharField(max_length=160, default="all", help_text="`all`, or `column=value`")
-    direction = serializers.CharField(max_length=3, default="min", help_text="`min` or `max`")
-    limit = serializers.CharField(max_length=24, help_text="A number as decimal text")
-    rule = serializers.CharField(max_length=8, default="point", help_text="`point`, `lower` or `upper`")
-    min_n = serializers.IntegerField(default=1)
-
-
-class LimitInput(Strict):
-    id = serializers.CharField(max_length=40, required=False)
-    metric = serializers.CharField(max_length=60)
-    kind = serializers.CharField(max_length=10, required=False, help_text="`difference` or `ratio`")
-    column = serializers.CharField(max_length=120)
-    limit = serializers.CharField(max_length=24, help_text="A number as decimal text")
-    rule = serializers.CharField(max_length=8, default="near", help_text="`point`, `near` or `far`")
-    min_n = serializers.IntegerField(default=30)
-
-
-class PlanInput(serializers.Serializer):
-    test_data_id = serializers.IntegerField(help_text="Id of a fixed test version in the vault")
-    label_column = serializers.CharField(max_length=120)
-    positive_value = serializers.CharField(max_length=120)
-    threshold = serializers.CharField(max_length=24)
-    group_columns = serializers.ListField(child=serializers.CharField(max_length=120))
-    criteria = CriterionInput(many=True)
-    bias_limits = LimitInput(many=True)
-    rationale = serializers.CharField(max_length=20_000)
-
-
-class PlanOut(serializers.ModelSerializer):
-    ref = serializers.CharField()
-    version = serializers.CharField(source="version.ref")
-    version_id = serializers.IntegerField()
-    test_data = serializers.CharField(source="test_data.ref")
-    written_by = serializers.CharField(source="written_by.username")
-
-    class Meta:
-        model = Plan
-        fields = ["number", "ref", "version", "version_id", "state", "test_data", "written_by", "written_at", "locked_at"]  # fmt: skip
-
-
-class ComparisonOut(serializers.ModelSerializer):
-    data = serializers.CharField(source="dataset_version.ref")
-
-    class Meta:
-        model = Comparison
-        fields = ["data", "rows", "test_rows", "shared_rows", "shared_units", "compared_at"]
-
-
-class PlanDetail(PlanOut):
-    digest = serializers.SerializerMethodField()
-    content = serializers.SerializerMethodField(help_text="What is signed: its digest is `digest`.")
-    comparisons = serializers.SerializerMethodField()
-    signatures = serializers.SerializerMethodField()
-    allowed_acts = serializers.SerializerMethodField()
-
-    class Meta(PlanOut.Meta):
-        fields = [*PlanOut.Meta.fields, "digest", "content", "comparisons", "signatures", "allowed_acts"]
-
-    def get_digest(self, plan) -> str:
-        return content_digest(plan)
-
-    def get_content(self, plan) -> dict:
-        return content_of(plan)
-
-    def get_comparisons(self, plan) -> list[dict]:
-        return list(
-            ComparisonOut(plan.comparisons.select_related("dataset_version__dataset"), many=True).data
-        )
-
-    def get_signatures(self, plan) -> list[dict]:
-        return signatures_of(plan)
-
-    def get_allowed_acts(self, plan) -> list[dict]:
-        return allowed_acts(self.context["view"].actor, plan)
-
-
-class RunOut(serializers.ModelSerializer):
-    ref = serializers.CharField()
-    plan = serializers.CharField(source="plan.ref")
-    version = serializers.CharField(source="plan.version.ref")
-    requested_by = serializers.CharField(source="requested_by.username")
-
-    class Meta:
-        model = Run
-        fields = ["number", "ref", "plan", "version", "state", "verdict", "requested_by", "requested_at", "finished_at"]  # fmt: skip
-
-
-class ResultOut(serializers.ModelSerializer):
-    class Meta:
-        model = Result
-        fields = ["criterion", "metric", "subgroup", "n", "value", "low", "high", "method", "limit", "direction", "rule", "verdict", "sentence"]  # fmt: skip
-
-
-class RunDetail(RunOut):
-    digest = serializers.SerializerMethodField()
-    progress = serializers.SerializerMethodField(
-        help_text="Of the job: state, done and total (cases), stage, log."
-    )
-    results = serializers.SerializerMethodField()
-    deviations = serializers.SerializerMethodField(help_text="References of the deviations the run opened.")
-    allowed_acts = serializers.SerializerMethodField()
-
-    class Meta(RunOut.Meta):
-        fields = [
-            *RunOut.Meta.fields, "digest", "results_digest", "cases_digest", "environment", "repeat_identical",
-            "failure", "progress", "results", "deviations", "allowed_acts",
-        ]  # fmt: skip
-
-    def get_digest(self, run) -> str:
-        return content_digest(run)
-
-    def get_progress(self, run) -> dict | None:
-        return progress_of(run.job)
-
-    def get_results(self, run) -> list[dict]:
-        return list(ResultOut(run.results.all(), many=True).data)
-
-    def get_deviations(self, run) -> list[str]:
-        return [d.ref for d in queries.opened_by(run)]
-
-    def get_allowed_acts(self, run) -> list[dict]:
-        return allowed_acts(self.context["view"].actor, run)
-
-
-class CasesInput(serializers.Serializer):
-    page = serializers.IntegerField(default=1, min_value=1)
-
-
-class CasesOut(serializers.Serializer):
-    total = serializers.IntegerField()
-    page = serializers.IntegerField(source="number")
-    pages = serializers.IntegerField()
-    columns = serializers.ListField(child=serializers.CharField())
-    rows = serializers.ListField(child=serializers.ListField())
-
-
 @extend_schema_view(
-    list=extend_schema(tags=["plans"], summary="Validation plans you may see", parameters=[MODEL, LABEL, chosen("state", PlanState)]),
-    retrieve=extend_schema(tags=["plans"], summary="One plan: content, digest, signatures, what you may do", responses=PlanDetail),
-)  # fmt: skip
+    list=extend_schema(
+        tags=["plans"],
+        summary="Validation plans you may see",
+        parameters=[MODEL, LABEL, chosen("state", PlanState)],
+    ),
+    retrieve=extend_schema(
+        tags=["plans"], summary="One plan: content, digest, signatures, what you may do", responses=PlanDetail
+    ),
+)
 class Plans(Numbered):
     """Validation plans, by number."""
 
@@ -248,23 +94,47 @@ class Plans(Numbered):
         perform(self.actor, plan.pk, reason=given["reason"], signature=signature, **self.key())
         return self.answer(self.get_object())
 
-    @extend_schema(tags=["plans"], summary="Sign as the author", request=SignatureFields, responses=PlanDetail, parameters=[IDEMPOTENCY])  # fmt: skip
+    @extend_schema(
+        tags=["plans"],
+        summary="Sign as the author",
+        request=SignatureFields,
+        responses=PlanDetail,
+        parameters=[IDEMPOTENCY],
+    )
     @action(detail=True, methods=["post"], url_path="sign-author")
     def sign_author(self, request, number=None):
         return self._sign(acts.sign_plan_author)
 
-    @extend_schema(tags=["plans"], summary="Approve and lock, or reject", request=SignatureFields, responses=PlanDetail, parameters=[IDEMPOTENCY])  # fmt: skip
+    @extend_schema(
+        tags=["plans"],
+        summary="Approve and lock, or reject",
+        request=SignatureFields,
+        responses=PlanDetail,
+        parameters=[IDEMPOTENCY],
+    )
     @action(detail=True, methods=["post"], url_path="sign-approval")
     def sign_approval(self, request, number=None):
         return self._sign(acts.sign_plan_approval)
 
-    @extend_schema(tags=["plans"], summary="Compare the partitions again after a failure", request=None, responses={202: PlanDetail}, parameters=[IDEMPOTENCY])  # fmt: skip
+    @extend_schema(
+        tags=["plans"],
+        summary="Compare the partitions again after a failure",
+        request=None,
+        responses={202: PlanDetail},
+        parameters=[IDEMPOTENCY],
+    )
     @action(detail=True, methods=["post"])
     def compare(self, request, number=None):
         acts.compare_again(self.actor, self.get_object().pk, **self.key())
         return self.answer(self.get_object(), status=202)
 
-    @extend_schema(tags=["runs"], summary="Start a run of the locked plan", request=None, responses={202: RunDetail}, parameters=[IDEMPOTENCY])  # fmt: skip
+    @extend_schema(
+        tags=["runs"],
+        summary="Start a run of the locked plan",
+        request=None,
+        responses={202: RunDetail},
+        parameters=[IDEMPOTENCY],
+    )
     @action(detail=True, methods=["post"])
     def runs(self, request, number=None):
         made = acts.start_run(self.actor, self.get_object().pk, **self.key())
@@ -273,9 +143,15 @@ class Plans(Numbered):
 
 
 @extend_schema_view(
-    list=extend_schema(tags=["runs"], summary="The register of runs you may see", parameters=[MODEL, LABEL, chosen("state", RunState), chosen("verdict", Verdict)]),
-    retrieve=extend_schema(tags=["runs"], summary="One run: progress while it works, then its results", responses=RunDetail),
-)  # fmt: skip
+    list=extend_schema(
+        tags=["runs"],
+        summary="The register of runs you may see",
+        parameters=[MODEL, LABEL, chosen("state", RunState), chosen("verdict", Verdict)],
+    ),
+    retrieve=extend_schema(
+        tags=["runs"], summary="One run: progress while it works, then its results", responses=RunDetail
+    ),
+)
 class Runs(Numbered):
     """Validation runs, by number."""
 
@@ -308,7 +184,13 @@ class OfVersion(GateViewSet):
     serializer_class = PlanDetail
     select_related = ("model", "intended_use")
 
-    @extend_schema(tags=["plans"], summary="Write a validation plan for a frozen version", request=PlanInput, responses={201: PlanDetail}, parameters=[IDEMPOTENCY])  # fmt: skip
+    @extend_schema(
+        tags=["plans"],
+        summary="Write a validation plan for a frozen version",
+        request=PlanInput,
+        responses={201: PlanDetail},
+        parameters=[IDEMPOTENCY],
+    )
     def write_plan(self, request, pk=None):
         version = self.get_object()
         verdict = Judge(version).verdict(self.actor, policy("validations.write_plan"))

@@ -14,7 +14,8 @@ from apps.access.gate import Judge
 from apps.access.policy import policy
 from apps.access.signing import SignatureInput, content_digest, content_of
 from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts
-from apps.api.v1.evidence import LABEL, MODEL, Numbered, chosen, progress_of, signatures_of
+from apps.api.v1.evidence import LABEL, MODEL, Numbered, chosen
+from apps.api.v1.evidence_shapes import progress_of, signatures_of
 from apps.fairness import acts as fairness_acts
 from apps.fairness import queries as reads
 from apps.fairness.export import as_csv
@@ -39,7 +40,17 @@ class ReportOut(serializers.ModelSerializer):
 
     class Meta:
         model = Report
-        fields = ["number", "ref", "run", "version", "state", "verdict", "requested_by", "requested_at", "finished_at"]  # fmt: skip
+        fields = [
+            "number",
+            "ref",
+            "run",
+            "version",
+            "state",
+            "verdict",
+            "requested_by",
+            "requested_at",
+            "finished_at",
+        ]
 
 
 class ReportDetail(ReportOut):
@@ -86,9 +97,17 @@ class CSVRenderer(BaseRenderer):
 
 
 @extend_schema_view(
-    list=extend_schema(tags=["bias"], summary="Bias reports you may see", parameters=[MODEL, LABEL, chosen("state", ReportState), chosen("verdict", Verdict)]),
-    retrieve=extend_schema(tags=["bias"], summary="One report: progress while it works, then verdicts and figures", responses=ReportDetail),
-)  # fmt: skip
+    list=extend_schema(
+        tags=["bias"],
+        summary="Bias reports you may see",
+        parameters=[MODEL, LABEL, chosen("state", ReportState), chosen("verdict", Verdict)],
+    ),
+    retrieve=extend_schema(
+        tags=["bias"],
+        summary="One report: progress while it works, then verdicts and figures",
+        responses=ReportDetail,
+    ),
+)
 class Reports(Numbered):
     """Bias reports, by number. `allowed_acts` are those on its run: computing again makes a new report."""
 
@@ -120,7 +139,13 @@ class OfRun(GateViewSet):
     serializer_class = ReportDetail
     lookup_field = "number"
 
-    @extend_schema(tags=["bias"], summary="Ask for a bias report on a finished run", request=None, responses={202: ReportDetail}, parameters=[IDEMPOTENCY])  # fmt: skip
+    @extend_schema(
+        tags=["bias"],
+        summary="Ask for a bias report on a finished run",
+        request=None,
+        responses={202: ReportDetail},
+        parameters=[IDEMPOTENCY],
+    )
     def bias_report(self, request, number=None):
         made = fairness_acts.request_report(self.actor, self.get_object().pk, **self.key())
         return self.answer(reads.reports(self.actor).get(pk=made.pk), status=202)
@@ -182,9 +207,17 @@ class AcceptInput(SignatureFields):
 
 
 @extend_schema_view(
-    list=extend_schema(tags=["deviations"], summary="Deviations you may see", parameters=[MODEL, LABEL, chosen("state", State)]),
-    retrieve=extend_schema(tags=["deviations"], summary="One deviation: content, digest, decisions, what you may do", responses=DeviationDetail),
-)  # fmt: skip
+    list=extend_schema(
+        tags=["deviations"],
+        summary="Deviations you may see",
+        parameters=[MODEL, LABEL, chosen("state", State)],
+    ),
+    retrieve=extend_schema(
+        tags=["deviations"],
+        summary="One deviation: content, digest, decisions, what you may do",
+        responses=DeviationDetail,
+    ),
+)
 class Deviations(Numbered):
     """Deviations, by number."""
 
@@ -201,14 +234,26 @@ class Deviations(Numbered):
         perform(self.actor, found.pk, reason=given["reason"], signature=signature, **extra, **self.key())
         return self.answer(self.get_object())
 
-    @extend_schema(tags=["deviations"], summary="Accept, with a reason and perhaps an end", request=AcceptInput, responses=DeviationDetail, parameters=[IDEMPOTENCY])  # fmt: skip
+    @extend_schema(
+        tags=["deviations"],
+        summary="Accept, with a reason and perhaps an end",
+        request=AcceptInput,
+        responses=DeviationDetail,
+        parameters=[IDEMPOTENCY],
+    )
     @action(detail=True, methods=["post"])
     def accept(self, request, number=None):
         self.get_object()
         given = self.given(AcceptInput)
         return self._decide(quality_acts.accept_deviation, given, expires_at=given["expires_at"])
 
-    @extend_schema(tags=["deviations"], summary="Close as resolved, with a reason", request=SignatureFields, responses=DeviationDetail, parameters=[IDEMPOTENCY])  # fmt: skip
+    @extend_schema(
+        tags=["deviations"],
+        summary="Close as resolved, with a reason",
+        request=SignatureFields,
+        responses=DeviationDetail,
+        parameters=[IDEMPOTENCY],
+    )
     @action(detail=True, methods=["post"])
     def close(self, request, number=None):
         self.get_object()
@@ -222,7 +267,13 @@ class OfVersion(GateViewSet):
     serializer_class = DeviationDetail
     select_related = ("model",)
 
-    @extend_schema(tags=["deviations"], summary="Open a deviation by hand", request=DeviationInput, responses={201: DeviationDetail}, parameters=[IDEMPOTENCY])  # fmt: skip
+    @extend_schema(
+        tags=["deviations"],
+        summary="Open a deviation by hand",
+        request=DeviationInput,
+        responses={201: DeviationDetail},
+        parameters=[IDEMPOTENCY],
+    )
     def open_deviation(self, request, pk=None):
         version = self.get_object()
         verdict = Judge(version).verdict(self.actor, policy("quality.open_deviation"))
