@@ -32,7 +32,19 @@ def facts_of(subject: Subject) -> Facts:
     extra_parents = tuple(pair for give in registries.parents[kind] for pair in give(subject))
     closures = dict(base.closures)
     closures["record"] = closures.get("record", frozenset()) | pairs(kind, [subject.pk])
+    added: set[tuple[str, str]] = set()
     for scope in ("siblings", "version", "lineage", "family"):
         more = frozenset().union(*(give(subject) for give in registries.closure[f"{kind}:{scope}"]))
+        added |= more - closures.get(scope, frozenset())
         closures[scope] = closures.get(scope, frozenset()) | more
-    return Facts(base.parents + extra_parents, closures, base.declared)
+    return Facts(base.parents + extra_parents, closures, base.declared + _declared_on(added))
+
+
+def _declared_on(added: set[tuple[str, str]]) -> tuple[Deed, ...]:
+    """Deeds declared on the records other apps added: the authors of a version that a test set tests, say."""
+    by_kind: dict[str, set[str]] = {}
+    for kind, pk in added:
+        by_kind.setdefault(kind, set()).add(pk)
+    return tuple(
+        deed for kind, ids in by_kind.items() for give in registries.declared[kind] for deed in give(ids)
+    )

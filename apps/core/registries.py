@@ -75,4 +75,5 @@ class Contributions:
 
 visibility = Contributions()  # model label "registry.Version" -> fn(scopes) -> Q of what those scopes open
 closure = Contributions()  # "datasets.version:family" -> fn(subject) -> more (kind, id) pairs of that closure
+declared = Contributions()  # subject kind -> fn(ids) -> deeds declared on those records, not done by an act
 parents = Contributions()  # subject kind -> fn(subject) -> more (kind, id) parents on which a duty counts

@@ -36,7 +36,8 @@ def ancestors(version_ids: Iterable[int]) -> set[int]:
     return known
 
 
-def declared_authors(version_ids: Collection[int]) -> tuple[Deed, ...]:
+@registries.declared(KIND)
+def declared_authors(version_ids: Collection[int | str]) -> tuple[Deed, ...]:
     rows = VersionAuthor.objects.filter(version_id__in=version_ids).select_related("person", "version__model")
     return tuple(
         Deed(
