@@ -118,10 +118,10 @@ def work_for(actor) -> Work:
     for version in versions[:WORK_LIMIT]:
         seen: Evaluation = for_viewer(evaluate(version), actor)
         for row in seen.open_rows:
-            if any(v.allowed for v, _, _ in row.verdicts):
-                mine.append(
-                    Task(version, row, row.title, "You hold the duty, and made no part that excludes you.")
-                )
+            to_do = next((v for v, _, _ in row.verdicts if v.allowed), None)
+            if to_do is not None:
+                why = "You hold the duty, and no rule excludes you from this."
+                mine.append(Task(version, row, to_do.label, why))
                 continue
             conflict = next((v for v, _, _ in row.verdicts if v.rule.startswith(("DY", "ST"))), None)
             if conflict is not None:

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 MAX_DEPTH = 8
+MAX_COLUMNS = 8
 
 
 def words(key: str) -> str:
@@ -21,6 +22,30 @@ def words(key: str) -> str:
 @register.simple_tag
 def content_tree(data: Any) -> SafeString:
     return _tree(data, 0)
+
+
+def _rows(data: list) -> bool:
+    """Whether a list is a table: records with the same few plain fields."""
+    keys = list(data[0]) if isinstance(data[0], dict) else []
+    plain = all(
+        isinstance(item, dict) and list(item) == keys and not any(isinstance(v, (dict, list)) for v in item.values())
+        for item in data
+    )
+    return bool(keys) and plain and len(keys) <= MAX_COLUMNS
+
+
+def _table(data: list[dict]) -> SafeString:
+    head = format_html_join("", '<th scope="col">{}</th>', ((words(key),) for key in data[0]))
+    lines = (
+        (format_html_join("", "<td>{}</td>", ((_tree(value, MAX_DEPTH),) for value in item.values())),) for item in data
+    )
+    return format_html(
+        '<div class="scroll" tabindex="0" role="region" aria-label="Table of {} rows">'
+        "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>",
+        len(data),
+        head,
+        format_html_join("", "<tr>{}</tr>", lines),
+    )
 
 
 def _tree(data: Any, depth: int) -> SafeString:
@@ -36,6 +61,8 @@ def _tree(data: Any, depth: int) -> SafeString:
             return format_html('<span class="t2">none</span>')
         if all(not isinstance(item, (dict, list, tuple)) for item in data):
             return format_html("<span>{}</span>", ", ".join(str(item) for item in data))
+        if _rows(data):
+            return _table(data)
         items = ((_tree(item, depth + 1),) for item in data)
         return format_html('<ol class="stack-s">{}</ol>', format_html_join("", "<li>{}</li>", items))
     if data is None or data == "":
