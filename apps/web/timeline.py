@@ -21,6 +21,7 @@ class Line:
     at: datetime
     who: str  # the person, or the portal
     on_behalf: str  # for whom the portal worked
+    machine: bool
     told: str
     ref: str
     reason: str
@@ -57,6 +58,7 @@ def line_of(entry: Entry) -> Line:
         at=entry.at,
         who="The portal" if by_portal else entry.actor_name or "Somebody not signed in",
         on_behalf=entry.on_behalf_name,
+        machine=by_portal,
         told=f"was refused: {row.label if row else entry.act}" if refused else told,
         ref=body.get("subject", {}).get("ref", ""),
         reason=body.get("reason", ""),
