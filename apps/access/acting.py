@@ -7,23 +7,21 @@ work, all in one transaction. A refusal is written to the trail in a transaction
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, models, transaction
 
 from apps.access import signing
 from apps.access.actors import Actor, as_actor
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible
-from apps.access.models import Assignment, IdempotencyKey
+from apps.access.idempotency import Once
+from apps.access.models import Assignment
 from apps.access.policy import MEANINGS, Policy, policy
 from apps.access.signing import SignatureInput
 from apps.accounts.models import User
 from apps.core import jobs
-from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotVisible, Refused
 from apps.core.models import Job
 from apps.core.subjects import Subject
@@ -253,47 +251,6 @@ def _demands(actor: Actor, row: Policy, reason: str, signature: SignatureInput |
         signing.check_components(actor.user, signature)
 
 
-def _fingerprint(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], reason: str) -> str:
-    return hashlib.sha256(repr((name, args, sorted(kwargs.items()), reason)).encode()).hexdigest()
-
-
-def _model_of(kind: str) -> type[models.Model]:
-    for model in apps.get_models():
-        if getattr(model, "subject_kind", None) == kind:
-            return model
-    raise LookupError(f"no model has the subject kind {kind!r}")
-
-
-def _replayed(actor: Actor, key: str, name: str, fingerprint: str) -> tuple[bool, Any]:
-    """(True, earlier result) when this key was already used for the same act and input."""
-    row = IdempotencyKey.objects.filter(user=actor.user, key=key).first()
-    if row is None:
-        return False, None
-    if row.act != name or row.fingerprint != fingerprint:
-        raise BadInput(
-            "This Idempotency-Key was used for something else.",
-            fact=f"It belongs to an earlier {row.act}.",
-            rule="idempotency",
-            who=["you, with a new key"],
-        )
-    if row.result_id is None:
-        return True, None
-    return True, _model_of(row.result_kind)._default_manager.get(pk=row.result_id)
-
-
-def _remember(actor: Actor, key: str, name: str, fingerprint: str, result: Any) -> None:
-    known = isinstance(result, models.Model) and hasattr(result, "subject_kind")
-    IdempotencyKey.objects.create(
-        user=actor.user,
-        key=key,
-        act=name,
-        fingerprint=fingerprint,
-        result_kind=result.subject_kind if known else "",
-        result_id=result.pk if known else None,
-        created_at=now(),
-    )
-
-
 def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function the act `name` of the policy table.
 
@@ -313,13 +270,12 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             **kwargs: Any,
         ) -> Any:
             actor = as_actor(actor)
-            fingerprint = _fingerprint(name, args, kwargs, reason) if idempotency_key else ""
+            once = Once(actor, name, idempotency_key, args, kwargs, reason)
             under_way: list[Act] = []
             try:
-                if idempotency_key:
-                    again, earlier = _replayed(actor, idempotency_key, name, fingerprint)
-                    if again:
-                        return earlier
+                again, earlier = once.earlier()
+                if again:
+                    return earlier
                 _demands(actor, row, reason, signature)
                 with (
                     transaction.atomic(durable=True),
@@ -329,21 +285,18 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     under_way.append(doing)
                     result = function(doing, *args, **kwargs)
                     doing.entry()
-                    if idempotency_key:
-                        _remember(actor, idempotency_key, name, fingerprint, result)
+                    once.remember(result)
             except Refused as refused:
-                if idempotency_key:
-                    # The twin of this request may have been first and changed what this one met.
-                    again, earlier = _replayed(actor, idempotency_key, name, fingerprint)
-                    if again:
-                        return earlier
+                # The twin of this request may have been first and changed what this one met.
+                again, earlier = once.earlier()
+                if again:
+                    return earlier
                 _record_refusal(actor, row, refused, under_way[0].subject if under_way else None, reason)
                 raise
             except IntegrityError as error:
-                if idempotency_key:
-                    again, earlier = _replayed(actor, idempotency_key, name, fingerprint)
-                    if again:
-                        return earlier
+                again, earlier = once.earlier()
+                if again:
+                    return earlier
                 collided = _collision(error)
                 if collided is None:
                     raise
