@@ -12,6 +12,7 @@ from django.shortcuts import render
 from apps.access.actors import Actor
 from apps.access.gate import visible
 from apps.core.errors import BadInput, NotVisible, Refused
+from apps.web.resume import ask_to_sign_in
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -47,9 +48,12 @@ def attempt(form, act: Callable, *args, **kwargs):
 def page(view: Callable) -> Callable:
     """A view for signed-in people. Everything else is deny by default."""
 
+    guarded = login_required(view)
+
     @wraps(view)
-    @login_required
     def wrapped(request: HttpRequest, *args, **kwargs):
-        return view(request, *args, **kwargs)
+        if request.method == "POST" and not request.user.is_authenticated and not request.htmx:
+            return ask_to_sign_in(request)  # what was entered is not lost with the session
+        return guarded(request, *args, **kwargs)
 
     return wrapped

@@ -14,6 +14,7 @@ from apps.core.blobs import BlobDamaged, damaged
 from apps.core.clock import now
 from apps.core.errors import Refused
 from apps.web.door import actor_of, refused_response
+from apps.web.resume import ask_to_sign_in
 
 
 class SessionLimits:
@@ -45,6 +46,8 @@ class SessionLimits:
         return response
 
     def _ended(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "POST" and not request.htmx and not request.path.startswith("/api/"):
+            return ask_to_sign_in(request)
         back = request.get_full_path() if request.method == "GET" and not request.htmx else ""
         url = reverse("web:sign_in") + "?" + urlencode({"ended": "1", **({"next": back} if back else {})})
         if request.path.startswith("/api/"):

@@ -94,3 +94,26 @@ def test_the_enrolment_link_works_once(world, client):
 
 def test_the_demo_switch_does_not_exist_here(world, client):
     assert client.post(reverse("web:switch_person"), {"username": "approver"}).status_code == 404
+
+
+def test_a_form_sent_after_the_session_ended_is_not_lost(world, client):
+    """Sign in, go on, and the form stands as it was, without its password."""
+    url = reverse("web:sign_out")
+    asked = client.post(url, {"reason": "Seen twice & <checked>", "password": "secret", "choice": ["a", "b"]})
+    assert asked.status_code == 401
+    page = asked.content.decode()
+    assert 'name="kept.reason" value="Seen twice &amp; &lt;checked&gt;"' in page
+    assert "secret" not in page
+    signed_in = sign_in(
+        client, "approver", resume=url, **{"kept.reason": "Seen twice & <checked>", "kept.choice": ["a", "b"]}
+    )
+    assert signed_in.status_code == 200
+    again = signed_in.content.decode()
+    assert f'action="{url}"' in again
+    assert 'name="reason" value="Seen twice &amp; &lt;checked&gt;"' in again
+    assert again.count('name="choice"') == 2
+
+
+def test_a_kept_form_goes_to_no_other_site(world, client):
+    response = sign_in(client, "approver", resume="//evil.example/", **{"kept.reason": "x"})
+    assert response["Location"] == reverse("web:work")

@@ -20,6 +20,7 @@ from apps.accounts.models import User
 from apps.core.errors import Refused
 from apps.web.door import attempt, page
 from apps.web.forms import Form
+from apps.web.resume import PREFIX, kept_from
 
 
 class SignInForm(Form):
@@ -73,6 +74,7 @@ def enter(request: HttpRequest, user: User) -> None:
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     form, status = SignInForm(request.POST or None), 200
+    target, kept = kept_from(request)
     if request.method == "POST" and form.is_valid():
         try:
             user = authenticate(
@@ -83,8 +85,16 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             status = refused.status
         else:
             enter(request, user)
+            if target:
+                return render(request, "web/resume.html", {"target": target, "kept": kept})
             return redirect(next_url(request))
-    context = {"form": form, "next": next_url(request), "ended": "ended" in request.GET}
+    context = {
+        "form": form,
+        "next": next_url(request),
+        "ended": "ended" in request.GET or bool(target),
+        "resume": target,
+        "kept": [(f"{PREFIX}{name}", value) for name, value in kept],
+    }
     return render(request, "web/sign_in.html", context, status=status)
 
 
