@@ -147,7 +147,7 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_few(signed_in, worl
     client = signed_in("author")
     client.get(reverse("web:audit"))
     for query in ({"act": "registry.register_model"}, {"who": "@owner"}, {}):
-        with django_assert_num_queries(7 + ("who" in query)):
+        with django_assert_num_queries(8 + ("who" in query)):
             client.get(reverse("web:audit"), query)
 
 

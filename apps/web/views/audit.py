@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from apps.access import acts, duties
-from apps.access.gate import visible
+from apps.access.gate import Scopes, visible
 from apps.access.policy import TABLE
 from apps.access.refs import resolve
 from apps.access.signing import standings
@@ -23,21 +23,25 @@ from apps.web.door import actor_of, page
 from apps.web.links import subject_of, url_of
 from apps.web.lists import Column, Listing, Table, choice, on_day, text
 from apps.web.marks import icon
+from apps.web.templatetags.countersign import when
 from apps.web.timeline import line_of
 
 KINDS = [(Kind.ACT, "act"), (Kind.REFUSAL, "refusal"), (Kind.EVENT, "event"), (Kind.SEAL, "seal")]
 ACT_CHOICES = sorted(((row.act, row.sentence) for row in TABLE.values()), key=lambda pair: pair[1])
 
 
+def _link(entry: Entry):
+    return format_html('<a href="{}">{}</a>', reverse("web:entry", args=[entry.pk]), entry.pk)
+
+
 def _told(entry: Entry):
     """The plain sentence; a refusal with its fact and rule."""
     line = line_of(entry)
-    link = format_html('<a href="{}">{}</a>', reverse("web:entry", args=[entry.pk]), line.told)
     if not line.refused:
-        return format_html("{} {}", icon("bot"), link) if line.machine else link
+        return format_html("{} {}", icon("bot"), line.told) if line.machine else line.told
     facts = json.loads(entry.body).get("facts", {})
     why = " ".join(p for p in (facts.get("fact") or facts.get("cause", ""), _rule(facts)) if p)
-    return format_html('{} {}<br><span class="t2">{}</span>', icon("ban"), link, why)
+    return format_html('{} {}<br><span class="t2">{}</span>', icon("ban"), line.told, why)
 
 
 def _rule(facts: dict) -> str:
@@ -61,6 +65,8 @@ def _end(value):
 def audit_table(actor) -> Table:
     """The list of entries; its filter by record sees what `actor` sees."""
 
+    zone = {"time_zone": actor.user.time_zone}
+
     def of_record(rows, value):
         return queries.by_records(rows, resolve(actor, value))
 
@@ -75,17 +81,19 @@ def audit_table(actor) -> Table:
         order="-at",
         empty="The trail holds no entry that you may see.",
         columns=[
-            Column("at", "When (UTC)", sort="id", kind="moment", value=lambda e: e.at),
+            Column("number", "Entry", sort="id", heading=True, value=lambda e: e.pk, render=_link),
+            Column(
+                "at", "When (UTC)", sort="id", value=lambda e: e.at, render=lambda e: when(zone, e.at, True)
+            ),
             Column(
                 "who",
                 "Who",
                 sort="actor_name",
                 value=lambda e: line_of(e).who,
             ),
-            Column("what", "What", sort="act", heading=True, value=_sentence, render=_told),
+            Column("what", "What", sort="act", value=_sentence, render=_told),
             Column("record", "Record", sort=("subject_kind", "subject_id"), value=lambda e: line_of(e).ref),
             Column("reason", "Reason", value=lambda e: line_of(e).reason),
-            Column("number", "Entry", sort="id", kind="number", value=lambda e: e.pk),
             Column("kind", "Kind", sort="kind", value=lambda e: str(e.kind)),
         ],
         filters=[
@@ -123,7 +131,12 @@ def audit(request: HttpRequest) -> HttpResponseBase:
     if wanted == "jsonl" and not listing.bad:
         return _json_lines(listing, enter)
     return listing.respond(
-        "audit/audit.html", {"state": queries.log_state(), "json_url": listing.url(format="jsonl")}
+        "audit/audit.html",
+        {
+            "state": queries.log_state(),
+            "json_url": listing.url(format="jsonl"),
+            "sees_all": Scopes(actor.user).sees_all,
+        },
     )
 
 
@@ -200,67 +213,74 @@ def _standing(signature: Signature) -> dict:
     return {"signature": signature, "standing": "valid" if valid else "out_of_date"}
 
 
-SIGNATURES = Table(
-    name="signatures",
-    caption="Signatures you may see",
-    order="-signed",
-    empty="No signature on a record that you may see.",
-    columns=[
-        Column(
-            "signed", "Signed (UTC)", sort=("signed_at", "id"), kind="moment", value=lambda s: s.signed_at
-        ),
-        Column(
-            "record",
-            "Record",
-            sort="subject_ref",
-            heading=True,
-            value=lambda s: s.subject_ref,
-            render=lambda s: format_html(
-                '<a href="{}">{}</a>', reverse("web:signature", args=[s.uuid]), s.subject_ref
+def signatures_table(actor) -> Table:
+    """The list of signatures, with the times in the reader's zone too."""
+    zone = {"time_zone": actor.user.time_zone}
+    return Table(
+        name="signatures",
+        caption="Signatures you may see",
+        order="-signed",
+        empty="No signature on a record that you may see.",
+        columns=[
+            Column(
+                "signed",
+                "Signed (UTC)",
+                sort=("signed_at", "id"),
+                value=lambda s: s.signed_at,
+                render=lambda s: when(zone, s.signed_at, True),
             ),
-        ),
-        Column(
-            "signer",
-            "Signer",
-            sort="printed_name",
-            value=lambda s: f"{s.printed_name} (@{s.username})",
-        ),
-        Column("meaning", "Meaning", sort="meaning", value=lambda s: s.meaning_text),
-        Column("decision", "Decision", sort="decision"),
-        Column("reason", "Reason"),
-        Column(
-            "digest",
-            "Digest signed",
-            value=lambda s: s.content_digest,
-            render=lambda s: format_html('<code class="hash">{}…</code>', s.content_digest[:19]),
-        ),
-    ],
-    filters=[
-        text("record", "Record", lambda rows, v: rows.filter(subject_ref__icontains=v)),
-        text(
-            "signer",
-            "Signer",
-            lambda rows, v: (
-                rows.filter(printed_name__icontains=v) | rows.filter(username__iexact=v.removeprefix("@"))
+            Column(
+                "record",
+                "Record",
+                sort="subject_ref",
+                heading=True,
+                value=lambda s: s.subject_ref,
+                render=lambda s: format_html(
+                    '<a href="{}">{}</a>', reverse("web:signature", args=[s.uuid]), s.subject_ref
+                ),
             ),
-        ),
-        choice(
-            "decision",
-            "Decision",
-            [("approved", "approved"), ("rejected", "rejected")],
-            lambda rows, v: rows.filter(decision=v),
-        ),
-        on_day("from", "From (UTC)", lambda rows, v: rows.filter(signed_at__gte=_start(v))),
-        on_day("to", "To (UTC)", lambda rows, v: rows.filter(signed_at__lte=_end(v))),
-    ],
-)
+            Column(
+                "signer",
+                "Signer",
+                sort="printed_name",
+                value=lambda s: f"{s.printed_name} (@{s.username})",
+            ),
+            Column("meaning", "Meaning", sort="meaning", value=lambda s: s.meaning_text),
+            Column("decision", "Decision", sort="decision"),
+            Column("reason", "Reason"),
+            Column(
+                "digest",
+                "Digest signed",
+                value=lambda s: s.content_digest,
+                render=lambda s: format_html('<code class="hash">{}…</code>', s.content_digest[:19]),
+            ),
+        ],
+        filters=[
+            text("record", "Record", lambda rows, v: rows.filter(subject_ref__icontains=v)),
+            text(
+                "signer",
+                "Signer",
+                lambda rows, v: (
+                    rows.filter(printed_name__icontains=v) | rows.filter(username__iexact=v.removeprefix("@"))
+                ),
+            ),
+            choice(
+                "decision",
+                "Decision",
+                [("approved", "approved"), ("rejected", "rejected")],
+                lambda rows, v: rows.filter(decision=v),
+            ),
+            on_day("from", "From (UTC)", lambda rows, v: rows.filter(signed_at__gte=_start(v))),
+            on_day("to", "To (UTC)", lambda rows, v: rows.filter(signed_at__lte=_end(v))),
+        ],
+    )
 
 
 @page
 def signatures(request: HttpRequest) -> HttpResponseBase:
     """Every manifestation on a record the reader may see. Whether one still binds stands on its page."""
-    rows = visible(actor_of(request), Signature)
-    return SIGNATURES.read(request, rows).respond("audit/signatures.html")
+    actor = actor_of(request)
+    return signatures_table(actor).read(request, visible(actor, Signature)).respond("audit/signatures.html")
 
 
 urlpatterns = [
