@@ -82,7 +82,7 @@ class UploadForm(Form):
         self.data = self.data.copy()
         self.data[f"{name}_kept"] = uploads.sealed(self.person_id, upload)
         told = f"Received: {upload.name}, {human_size(upload.size)}, {upload.digest[:19]}…."
-        self.fields[name].help_text = f"{told} Choose a file only to replace it."
+        self[name].help_text = f"{told} Choose a file only to replace it."
 
     def receive(self, store: Callable[[str, Any], Blob]) -> bool:
         """Store what was chosen (`store(field name, file)`), then judge the form: an error elsewhere loses no file.

@@ -6,10 +6,12 @@ from typing import Any
 
 from django import template
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 MAX_DEPTH = 8
+NONE = mark_safe('<span class="t2">none</span>')
+DEEPER = mark_safe("<span>…</span>")
 MAX_COLUMNS = 8
 
 
@@ -50,7 +52,7 @@ def _table(data: list[dict]) -> SafeString:
 
 def _tree(data: Any, depth: int) -> SafeString:
     if depth > MAX_DEPTH:
-        return format_html("<span>…</span>")
+        return DEEPER
     if isinstance(data, dict):
         rows = ((words(str(key)), _tree(value, depth + 1)) for key, value in data.items() if key != "schema")
         return format_html(
@@ -58,7 +60,7 @@ def _tree(data: Any, depth: int) -> SafeString:
         )
     if isinstance(data, (list, tuple)):
         if not data:
-            return format_html('<span class="t2">none</span>')
+            return NONE
         if all(not isinstance(item, (dict, list, tuple)) for item in data):
             return format_html("<span>{}</span>", ", ".join(str(item) for item in data))
         if _rows(data):
@@ -66,7 +68,7 @@ def _tree(data: Any, depth: int) -> SafeString:
         items = ((_tree(item, depth + 1),) for item in data)
         return format_html('<ol class="stack-s">{}</ol>', format_html_join("", "<li>{}</li>", items))
     if data is None or data == "":
-        return format_html('<span class="t2">none</span>')
+        return NONE
     if isinstance(data, bool):
         return format_html("<span>{}</span>", "yes" if data else "no")
     text = str(data)
