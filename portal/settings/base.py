@@ -159,6 +159,24 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AssignmentState": "apps.api.enums.ASSIGNMENT_STATE",
+        "BiasReportState": "apps.api.enums.BIAS_REPORT_STATE",
+        "BiasVerdict": "apps.api.enums.BIAS_VERDICT",
+        "CriterionVerdict": "apps.api.enums.CRITERION_VERDICT",
+        "DatasetVersionState": "apps.api.enums.DATASET_VERSION_STATE",
+        "Decision": "apps.api.enums.DECISION",
+        "DeviationState": "apps.api.enums.DEVIATION_STATE",
+        "EntryKind": "apps.api.enums.ENTRY_KIND",
+        "GateState": "apps.api.enums.GATE_STATE",
+        "Level": "apps.api.enums.LEVEL",
+        "PackState": "apps.api.enums.PACK_STATE",
+        "Partition": "apps.api.enums.PARTITION",
+        "PlanState": "apps.api.enums.PLAN_STATE",
+        "RunState": "apps.api.enums.RUN_STATE",
+        "SlotState": "apps.api.enums.SLOT_STATE",
+        "VersionState": "apps.api.enums.VERSION_STATE",
+    },
 }
 
 JOB_LEASE_SECONDS = env.integer("JOB_LEASE_SECONDS", 15)

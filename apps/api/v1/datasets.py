@@ -176,7 +176,7 @@ class DataDetail(DataOut):
 class DataInput(serializers.Serializer):
     dataset = serializers.CharField(max_length=60, help_text="Short name.")
     partition = serializers.ChoiceField(
-        choices=[p.value for p in Partition], help_text="test goes into the vault."
+        choices=DatasetVersion.partition.field.choices, help_text="test goes into the vault."
     )
     file = serializers.FileField(help_text="CSV in UTF-8 with a header, or Parquet; up to 2 GiB.")
     source = serializers.CharField(max_length=4000)

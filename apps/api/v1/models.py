@@ -18,7 +18,7 @@ from apps.api.v1.versions import NOTHING
 from apps.core import blobs, uploads
 from apps.quality.queries import unsettled_of_model
 from apps.registry import acts, queries
-from apps.registry.models import IntendedUse, Model
+from apps.registry.models import LEVELS, IntendedUse, Model
 from apps.registry.rules import USE_TEXTS
 from apps.registry.states import Level, State
 
@@ -119,8 +119,8 @@ class UseInput(serializers.Serializer):
 
     gmp_critical = serializers.BooleanField()
     affects_people = serializers.BooleanField()
-    influence = serializers.ChoiceField(choices=[level.value for level in Level])
-    consequence = serializers.ChoiceField(choices=[level.value for level in Level])
+    influence = serializers.ChoiceField(choices=LEVELS)
+    consequence = serializers.ChoiceField(choices=LEVELS)
     raised_by_one = serializers.BooleanField(default=False)
     raised_rationale = serializers.CharField(default="", allow_blank=True, required=False)
     reason = serializers.CharField(max_length=2000)

@@ -1,0 +1,39 @@
+"""Names of the sets of words in the API's description (ENUM_NAME_OVERRIDES); unnamed ones would be numbered."""
+
+from __future__ import annotations
+
+from django.db.models import Model
+
+from apps.access.models import Assignment
+from apps.approvals.models import Gate, Slot
+from apps.datasets.models import DatasetVersion
+from apps.fairness.models import Report
+from apps.packs.models import Pack
+from apps.quality.models import Deviation
+from apps.registry.models import LEVELS, Version
+from apps.trail.queries import TOLD
+from apps.validations.models import VERDICTS, Plan, Run
+
+Choices = list[tuple[str, str]]
+
+
+def _of(model: type[Model], field: str) -> Choices:
+    return list(model._meta.get_field(field).choices)  # type: ignore[union-attr, arg-type]  # a field with choices
+
+
+ASSIGNMENT_STATE = _of(Assignment, "state")
+BIAS_REPORT_STATE = _of(Report, "state")
+BIAS_VERDICT = _of(Report, "verdict")
+CRITERION_VERDICT = VERDICTS
+DATASET_VERSION_STATE = _of(DatasetVersion, "state")
+DECISION = ["approved", "rejected"]
+DEVIATION_STATE = _of(Deviation, "state")
+ENTRY_KIND = [kind.value for kind in TOLD]
+GATE_STATE = _of(Gate, "state")
+LEVEL = LEVELS
+PACK_STATE = _of(Pack, "state")
+PARTITION = _of(DatasetVersion, "partition")
+PLAN_STATE = _of(Plan, "state")
+RUN_STATE = _of(Run, "state")
+SLOT_STATE = _of(Slot, "state")
+VERSION_STATE = _of(Version, "state")
