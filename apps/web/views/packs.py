@@ -26,16 +26,16 @@ from apps.web.views.release import version_or_404
 PACKS = Table(
     name="packs",
     caption="Inspection packs you may see",
-    order="-number",
+    order="-ref",
     empty="No pack yet. Ask for one on the page of a release.",
     columns=[
         Column(
             "ref",
             "Pack",
+            sort="number",
             render=lambda p: format_html('<a href="{}">{}</a>', url_of(p), p.ref),
             heading=True,
         ),
-        Column("number", "Number", sort="number", kind="number"),
         Column(
             "version",
             "Version",
