@@ -36,25 +36,31 @@ def _rows(data: list) -> bool:
     return bool(keys) and plain and len(keys) <= MAX_COLUMNS
 
 
-def _table(data: list[dict]) -> SafeString:
+def _table(data: list[dict], name: str) -> SafeString:
     head = format_html_join("", '<th scope="col">{}</th>', ((words(key),) for key in data[0]))
     lines = (
         (format_html_join("", "<td>{}</td>", ((_tree(value, MAX_DEPTH),) for value in item.values())),) for item in data
     )
     return format_html(
-        '<div class="scroll" tabindex="0" role="region" aria-label="Table of {} rows">'
+        '<div class="scroll" tabindex="0" role="region" aria-label="{}, {} rows">'
         "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>",
+        name,
         len(data),
         head,
         format_html_join("", "<tr>{}</tr>", lines),
     )
 
 
-def _tree(data: Any, depth: int) -> SafeString:
+def _tree(data: Any, depth: int, name: str = "Table") -> SafeString:
+    """`name`: the words of the keys that led here; a table is a landmark, and each needs a name of its own."""
     if depth > MAX_DEPTH:
         return DEEPER
     if isinstance(data, dict):
-        rows = ((words(str(key)), _tree(value, depth + 1)) for key, value in data.items() if key != "schema")
+        rows = (
+            (words(str(key)), _tree(value, depth + 1, f"{name}, {key}" if depth else words(str(key))))
+            for key, value in data.items()
+            if key != "schema"
+        )
         return format_html(
             '<dl class="kv tree">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows)
         )
@@ -64,8 +70,8 @@ def _tree(data: Any, depth: int) -> SafeString:
         if all(not isinstance(item, (dict, list, tuple)) for item in data):
             return format_html("<span>{}</span>", ", ".join(str(item) for item in data))
         if _rows(data):
-            return _table(data)
-        items = ((_tree(item, depth + 1),) for item in data)
+            return _table(data, name)
+        items = ((_tree(item, depth + 1, f"{name} {i}"),) for i, item in enumerate(data, start=1))
         return format_html('<ol class="stack-s">{}</ol>', format_html_join("", "<li>{}</li>", items))
     if data is None or data == "":
         return NONE
