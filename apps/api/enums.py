@@ -22,7 +22,6 @@ def _of(model: type[Model], field: str) -> Choices:
 
 
 ASSIGNMENT_STATE = _of(Assignment, "state")
-BIAS_REPORT_STATE = _of(Report, "state")
 BIAS_VERDICT = _of(Report, "verdict")
 CRITERION_VERDICT = VERDICTS
 DATASET_VERSION_STATE = _of(DatasetVersion, "state")
@@ -34,6 +33,6 @@ LEVEL = LEVELS
 PACK_STATE = _of(Pack, "state")
 PARTITION = _of(DatasetVersion, "partition")
 PLAN_STATE = _of(Plan, "state")
-RUN_STATE = _of(Run, "state")
+COMPUTATION_STATE = _of(Run, "state")  # of validation runs and of bias reports
 SLOT_STATE = _of(Slot, "state")
 VERSION_STATE = _of(Version, "state")

@@ -161,7 +161,6 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
         "AssignmentState": "apps.api.enums.ASSIGNMENT_STATE",
-        "BiasReportState": "apps.api.enums.BIAS_REPORT_STATE",
         "BiasVerdict": "apps.api.enums.BIAS_VERDICT",
         "CriterionVerdict": "apps.api.enums.CRITERION_VERDICT",
         "DatasetVersionState": "apps.api.enums.DATASET_VERSION_STATE",
@@ -173,7 +172,7 @@ SPECTACULAR_SETTINGS = {
         "PackState": "apps.api.enums.PACK_STATE",
         "Partition": "apps.api.enums.PARTITION",
         "PlanState": "apps.api.enums.PLAN_STATE",
-        "RunState": "apps.api.enums.RUN_STATE",
+        "ComputationState": "apps.api.enums.COMPUTATION_STATE",
         "SlotState": "apps.api.enums.SLOT_STATE",
         "VersionState": "apps.api.enums.VERSION_STATE",
     },
