@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Of every demo account; no account with it exists outside demo settings.
+PASSWORD = "countersign demo 2026"
 MODEL, DATASET, ORGANISATION = "model", "dataset", "organisation"
 
 

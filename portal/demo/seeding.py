@@ -37,8 +37,8 @@ from apps.validations.models import Plan, Run
 from apps.validations.states import PlanState, RunState
 from portal.demo import data as demo_data
 from portal.demo import people, story, training
+from portal.demo.people import PASSWORD
 
-PASSWORD = "countersign demo 2026"
 ZONE = "Europe/Zurich"
 # Recorded as if by the developers' repository; the demo has no repository of its own.
 COMMITS = {"1.0.0": "3f1c9a7d20b4", "1.1.0": "8be04d5512fa", "1.2.0": "c07d19e6aa31"}

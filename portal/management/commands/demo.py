@@ -19,6 +19,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import broker
+from portal.demo.people import PASSWORD
 from portal.processes import die_with_parent
 from portal.supervisor import DemoFailed, Part, Supervisor, python
 
@@ -198,7 +199,8 @@ class _Demo:
         for person in PEOPLE:
             cells = (f"{getattr(person, column):<{width}}" for column, width in widths.items())
             self.say(f"  {'  '.join(cells)}  {person.does}")
-        self.say("\nChoose a name on the sign-in page. ctrl-C stops everything; the data stays.")
+        self.say(f"\nBe one of them by the yellow frame, or sign in with the password “{PASSWORD}”.")
+        self.say("ctrl-C stops everything; the data stays.")
 
 
 def _http_answers(host: str, port: int) -> bool:
