@@ -55,6 +55,8 @@ def action_of(row: Row) -> dict | None:
         return {"verdict": verdict, "post": reverse("web:verify_trail", args=[pk])}
     elif verdict.act == "approvals.record_minute":
         url = reverse("web:minute", args=[pk])
+    elif verdict.act == "validations.write_plan":
+        url = reverse("web:plan_new", args=[pk])
     else:
         url = url_of(subject_of(kind, pk))
     return {"verdict": verdict, "url": url}
