@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from apps.core import registries
@@ -106,7 +106,10 @@ class Running:
     def _beat(self) -> None:
         try:
             while not self._stop.wait(settings.JOB_LEASE_SECONDS / 3):
-                self._mine().update(lease_until=now() + lease())
+                try:
+                    self._mine().update(lease_until=now() + lease())
+                except OperationalError as error:  # a busy database is asked again at the next beat
+                    log.warning("job %s: the lease was not renewed this time (%s)", self.job.pk, error)
         finally:
             connection.close()
 
