@@ -191,7 +191,13 @@ class TestWholePack:
         assert {f["name"] for f in manifest["files"]} == {p.name for p in folder.iterdir()} - {
             "manifest.json"
         }
-        must = {"content.json", "trail.csv", "results.csv", "signatures.csv", f"groups-{evidence.report.ref}.csv"}
+        must = {
+            "content.json",
+            "trail.csv",
+            "results.csv",
+            "signatures.csv",
+            f"groups-{evidence.report.ref}.csv",
+        }
         must |= {"entries.log", "checkpoint.note", "log.pub", "offline_verifier.py"}
         assert must <= {p.name for p in folder.iterdir()}
         assert manifest["content_digest"] == pack.content_digest

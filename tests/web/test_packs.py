@@ -62,9 +62,7 @@ def test_the_list_filters_sorts_and_exports(world, version, as_):
     assert rows_of(client.get(url, {"state": "done"})) == set()
     assert len(rows_of(client.get(url, {"state": "queued", "model": "lot"}))) == 2
     assert client.get(url, {"state": "nonsense"}).status_code == 422
-    lines = (
-        b"".join(client.get(url, {"format": "csv", "o": "ref"}).streaming_content).decode().splitlines()
-    )
+    lines = b"".join(client.get(url, {"format": "csv", "o": "ref"}).streaming_content).decode().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == ["P-1", "P-2"]
 
 
