@@ -31,7 +31,7 @@ def register_dataset(
     """Register a dataset and name its owner, whose duty a compliance officer then approves."""
     act.allow(ORGANISATION_SUBJECT)
     problems: dict[str, list[str]] = {}
-    if not SLUG.fullmatch(slug):
+    if not SLUG.fullmatch(slug) or slug == "register":  # /datasets/register/ is a page
         problems["slug"] = ["2 to 60 small letters, digits and dashes, starting with a letter or digit."]
     elif Dataset.objects.filter(slug=slug).exists():
         problems["slug"] = ["A dataset has this short name already."]

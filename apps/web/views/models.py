@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 
 from apps.access.gate import ORGANISATION_SUBJECT, Verdict, may, offers
+from apps.access.policy import TABLE
 from apps.access.signing import content_digest, standings
 from apps.accounts.models import User
 from apps.quality.queries import unsettled_of_model
@@ -343,7 +344,9 @@ def intended_use(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def use_context(actor, use: IntendedUse) -> dict:
-    """What shows one intended use, on its page and in a dossier."""
+    """What shows one intended use, on its page and in a dossier; `signing`: the signatures still wanted."""
+    given = standings(use)
+    there = {s.signature.meaning for s in given if s.valid and s.signature.decision == "approved"}
     return {
         "use": use,
         "texts": [{"label": LABELS[name], "text": getattr(use, name)} for name in LABELS],
@@ -351,8 +354,8 @@ def use_context(actor, use: IntendedUse) -> dict:
         "levels": list(Level),
         "base_tier": tier(use.influence, use.consequence).value,
         "digest": content_digest(use),
-        "standings": standings(use),
-        "signing": [v for v in offers(actor, use) if v.signs],
+        "standings": given,
+        "signing": [v for v in offers(actor, use) if v.signs and TABLE[v.act].meaning not in there],
     }
 
 
