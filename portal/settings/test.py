@@ -16,6 +16,7 @@ _folder = Path(os.environ["COUNTERSIGN_TEST_DATA"]) / os.environ.get("PYTEST_XDI
 _folder.mkdir(parents=True, exist_ok=True)
 os.environ["COUNTERSIGN_DATA"] = str(_folder)
 
+from portal import env  # noqa: E402
 from portal.settings.base import *  # noqa: E402, F403
 
 DEMO = False
@@ -33,5 +34,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"  # noqa: F405
 # On a shared Redis each test process, with the workers it starts, hears only its own jobs.
 CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": f"{_folder}:"}  # noqa: F405
+# A heartbeat cannot write while a test holds SQLite in its own transaction: let it come late on a busy machine.
+JOB_LEASE_SECONDS = env.integer("JOB_LEASE_SECONDS", 120)
 STATIC_ROOT = _folder / "static"  # WhiteNoise warns about a folder that is not there
 STATIC_ROOT.mkdir(exist_ok=True)
