@@ -17,7 +17,7 @@ static: env
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	.venv/bin/lint-imports --no-cache
-	$(PYTHON) -m mypy apps/core apps/analysis apps/access apps/trail $(RULES)
+	$(PYTHON) -m mypy apps/core apps/analysis apps/access apps/trail $(wildcard portal/*.py) $(RULES)
 	DJANGO_SETTINGS_MODULE=portal.settings.test $(PYTHON) manage.py makemigrations --check --dry-run
 	$(PROD) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	$(PYTHON) -m djlint templates --lint --quiet
