@@ -96,18 +96,14 @@ def test_the_rules_judge_as_required_over_the_whole_matrix():
 PLACES = [(part, index) for part in ("static", "dynamic") for index in range(len(DATA[part]))]
 
 
-@pytest.mark.parametrize(
-    ("part", "index"), PLACES, ids=[f"{DATA[p][i]['id']}-{i}" for p, i in PLACES]
-)
+@pytest.mark.parametrize(("part", "index"), PLACES, ids=[f"{DATA[p][i]['id']}-{i}" for p, i in PLACES])
 def test_no_rule_can_be_taken_away_unnoticed(part, index):
     changed = copy.deepcopy(DATA)
     gone = changed[part].pop(index)
     assert gone["id"] in differences(changed)
 
 
-@pytest.mark.parametrize(
-    ("part", "index"), PLACES, ids=[f"{DATA[p][i]['id']}-{i}" for p, i in PLACES]
-)
+@pytest.mark.parametrize(("part", "index"), PLACES, ids=[f"{DATA[p][i]['id']}-{i}" for p, i in PLACES])
 def test_no_scope_can_be_changed_unnoticed(part, index):
     scope = DATA[part][index]["scope"]
     for other in {"static": ("global", "family"), "dynamic": SCOPES}[part]:
@@ -188,7 +184,10 @@ PAIRS = st.tuples(
 )
 DEEDS = st.lists(
     st.builds(
-        lambda person, verb, pair: deed(person, verb, *pair), st.sampled_from("pq"), st.sampled_from(VERBS), PAIRS
+        lambda person, verb, pair: deed(person, verb, *pair),
+        st.sampled_from("pq"),
+        st.sampled_from(VERBS),
+        PAIRS,
     ),
     max_size=8,
 )
@@ -238,7 +237,7 @@ def test_what_was_allowed_one_by_one_is_in_order_when_counted_again(asked):
     """The gate's own refusals leave nothing for the recomputation of gate and pack to find."""
     rules, done = parse(DATA), []
     everything = frozenset((d.kind, d.id) for d in asked)
-    whole = {scope: everything for scope in SCOPES}
+    whole = dict.fromkeys(SCOPES, everything)
     for each in asked:
         here = {
             **whole,
@@ -265,7 +264,10 @@ def test_the_recomputation_finds_every_forced_conflict(pair):
 def test_the_recomputation_keeps_to_the_record_and_to_siblings():
     rules = parse(DATA)
     within = {scope: frozenset({("validations.plan", "1"), ("validations.plan", "2")}) for scope in SCOPES}
-    apart = [deed("p", "write_plan", "validations.plan", "1"), deed("p", "approve_plan", "validations.plan", "2")]
+    apart = [
+        deed("p", "write_plan", "validations.plan", "1"),
+        deed("p", "approve_plan", "validations.plan", "2"),
+    ]
     assert conflicts_found(rules, within, apart) == []
     again = [deed("p", "sign_slot", "validations.plan", "1")] * 2
     assert conflicts_found(rules, within, again) == [], "signing one's own slot again is no second slot"

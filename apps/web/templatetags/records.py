@@ -30,7 +30,9 @@ def _rows(data: list) -> bool:
     """Whether a list is a table: records with the same few plain fields."""
     keys = list(data[0]) if isinstance(data[0], dict) else []
     plain = all(
-        isinstance(item, dict) and list(item) == keys and not any(isinstance(v, (dict, list)) for v in item.values())
+        isinstance(item, dict)
+        and list(item) == keys
+        and not any(isinstance(v, (dict, list)) for v in item.values())
         for item in data
     )
     return bool(keys) and plain and len(keys) <= MAX_COLUMNS
@@ -39,7 +41,8 @@ def _rows(data: list) -> bool:
 def _table(data: list[dict], name: str) -> SafeString:
     head = format_html_join("", '<th scope="col">{}</th>', ((words(key),) for key in data[0]))
     lines = (
-        (format_html_join("", "<td>{}</td>", ((_tree(value, MAX_DEPTH),) for value in item.values())),) for item in data
+        (format_html_join("", "<td>{}</td>", ((_tree(value, MAX_DEPTH),) for value in item.values())),)
+        for item in data
     )
     return format_html(
         '<div class="scroll" tabindex="0" role="region" aria-label="{}, {} rows">'
