@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
 
+from apps.access.sharing import once
 from apps.accounts.models import Lockout, User
 from apps.core import registries
 from apps.core.clock import iso, now
@@ -43,7 +44,8 @@ class SigningLocked(NotAllowed):
 
 def content_of(subject: Subject) -> dict[str, Any]:
     """The one canonical content of a record: what is shown, digested, signed, exported and printed."""
-    return registries.content[subject.subject_kind](subject)
+    kind = subject.subject_kind
+    return once(("content", kind, subject.pk), lambda: registries.content[kind](subject))
 
 
 def content_digest(subject: Subject) -> str:

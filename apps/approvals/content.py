@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from apps.access.signing import content_digest
+from apps.access.signing import content_digest, content_of
 from apps.approvals.models import Gate, Minute, Slot
 from apps.core import registries
 from apps.core.digests import digest
-from apps.fairness.checks import last_report
+from apps.fairness.checks import last_done_report
 from apps.quality.models import Deviation
-from apps.validations.checks import last_run, live_plan
+from apps.validations.checks import last_done_run, live_plan
 
 
 @registries.content("approvals.gate")
 def gate_content(gate: Gate) -> dict:
-    """The closure of a release by digest. A later change of any part shows every signature as out of date."""
+    """The closure of a release by digest. A later change of any part shows every signature as out of date.
+
+    Runs and reports count by what they found: run again with the same result, nothing changes; with another, all does.
+    """
     version = gate.version
-    plan, run, report = live_plan(version), last_run(version), last_report(version)
+    plan, run, report = live_plan(version), last_done_run(version), last_done_report(version)
     minute = Minute.objects.filter(gate=gate).first()
-    deviations = Deviation.objects.filter(version=version, blocking=True).order_by("number")
+    deviations = (
+        Deviation.objects.filter(version=version, blocking=True)
+        .select_related("version__model", "raised_by", "raised_on_behalf_of")
+        .order_by("number")
+    )
     return {
         "schema": "approvals.gate/1",
         "gate": gate.kind,
@@ -30,8 +37,8 @@ def gate_content(gate: Gate) -> dict:
         },
         "intended_use": {"ref": version.intended_use.ref, "digest": content_digest(version.intended_use)},
         "plan": {"ref": plan.ref, "digest": content_digest(plan)} if plan else None,
-        "run": {"ref": run.ref, "results": run.results_digest, "cases": run.cases_digest} if run else None,
-        "bias_report": {"ref": report.ref, "results": report.results_digest} if report else None,
+        "run": {"results": run.results_digest, "cases": run.cases_digest} if run else None,
+        "bias_report": {"results": report.results_digest} if report else None,
         "deviations": [{"ref": d.ref, "state": d.state, "digest": content_digest(d)} for d in deviations],
         "board_minute": {
             "number": minute.number,
@@ -45,4 +52,4 @@ def gate_content(gate: Gate) -> dict:
 
 @registries.content("approvals.slot")
 def slot_content(slot: Slot) -> dict:
-    return {"schema": "approvals.slot/1", "slot": slot.code, "gate": gate_content(slot.gate)}
+    return {"schema": "approvals.slot/1", "slot": slot.code, "gate": content_of(slot.gate)}

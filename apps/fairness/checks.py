@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.access.sharing import once
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.fairness.models import Report
 from apps.fairness.states import State, Verdict
 from apps.quality.queries import accepted_for
 from apps.registry.models import Version
-from apps.validations.models import Run
-from apps.validations.states import PlanState, RunState
+from apps.validations.checks import last_done_run
 
 
 def last_report(version: Version) -> Report | None:
     """The newest bias report on the newest done run of the version's locked plan."""
-    run = (
-        Run.objects.filter(plan__version=version, plan__state=PlanState.LOCKED, state=RunState.DONE)
-        .order_by("-number")
-        .first()
-    )
+    return once(("last report", version.pk), lambda: _last_report(version))
+
+
+def last_done_report(version: Version) -> Report | None:
+    """The newest finished bias report on that run."""
+    return once(("last done report", version.pk), lambda: _last_report(version, state=State.DONE))
+
+
+def _last_report(version: Version, **more) -> Report | None:
+    run = last_done_run(version)
     if run is None:
         return None
     return (
         Report.objects.select_related("run__plan__version__model", "job")
-        .filter(run=run)
+        .filter(run=run, **more)
         .order_by("-number")
         .first()
     )
@@ -34,11 +39,7 @@ def last_report(version: Version) -> Report | None:
 @registries.check("bias_within_limits")
 def bias_within_limits(version: Version) -> Outcome:
     """Every locked limit kept; a breach or too little data needs a deviation accepted by somebody else."""
-    run = (
-        Run.objects.filter(plan__version=version, plan__state=PlanState.LOCKED, state=RunState.DONE)
-        .order_by("-number")
-        .first()
-    )
+    run = last_done_run(version)
     if run is None:
         return Outcome(
             CheckState.NOT_STARTED, why="The bias report is computed on the scores of a finished run."

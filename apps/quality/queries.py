@@ -23,7 +23,8 @@ def _unsettled() -> Q:
 
 def blocking(version: Version) -> QuerySet[Deviation]:
     """The blocking deviations of `version` that nobody has settled, oldest first."""
-    return Deviation.objects.filter(_unsettled(), version=version, blocking=True).order_by("number")
+    found = Deviation.objects.filter(_unsettled(), version=version, blocking=True)
+    return found.select_related("version__model", "raised_by", "raised_on_behalf_of").order_by("number")
 
 
 def accepted_for(source: Any) -> dict[str, Deviation]:

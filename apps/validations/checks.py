@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.access.sharing import once
 from apps.access.signing import content_digest
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
@@ -16,8 +17,14 @@ LIVE = (PlanState.DRAFT, PlanState.AUTHORED, PlanState.LOCKED)
 
 
 def live_plan(version: Version) -> Plan | None:
+    return once(("live plan", version.pk), lambda: _live_plan(version))
+
+
+def _live_plan(version: Version) -> Plan | None:
     return (
-        Plan.objects.select_related("test_data__dataset", "version__model")
+        Plan.objects.select_related(
+            "test_data__dataset", "version__model", "version__intended_use__model", "written_by"
+        )
         .filter(version=version, state__in=LIVE)
         .first()
     )
@@ -25,6 +32,20 @@ def live_plan(version: Version) -> Plan | None:
 
 def last_run(version: Version) -> Run | None:
     """The newest run of the version's live plan, whatever became of it."""
+    return once(("last run", version.pk), lambda: _last_run(version))
+
+
+def last_done_run(version: Version) -> Run | None:
+    """The newest finished run of the version's locked plan."""
+    return once(("last done run", version.pk), lambda: _last_done_run(version))
+
+
+def _last_done_run(version: Version) -> Run | None:
+    done = Run.objects.filter(plan__version=version, plan__state=PlanState.LOCKED, state=RunState.DONE)
+    return done.select_related("plan__version__model").order_by("-number").first()
+
+
+def _last_run(version: Version) -> Run | None:
     return (
         Run.objects.select_related("plan__version__model", "job")
         .filter(plan__version=version, plan__state__in=LIVE)

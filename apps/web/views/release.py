@@ -73,10 +73,12 @@ def release_context(request: HttpRequest, version: Version) -> dict:
         judge = Judge(version)
         offers = [judge.verdict(actor, row) for row in acts_on(version.subject_kind) if row.offered]
         needs_you = evaluation.needs_you
+        stream = timeline(actor, version, limit=TIMELINE_ROWS)
+        opened = gate_rows(evaluation)
     return {
         "version": version,
         "evaluation": evaluation,
-        "open": gate_rows(evaluation),
+        "open": opened,
         "needs_you": "gate-first" if needs_you else "",
         "first_needs_you": needs_you[0].code if needs_you else "",
         "offers": {v.act: v for v in offers},
@@ -85,7 +87,7 @@ def release_context(request: HttpRequest, version: Version) -> dict:
         "sections": section_states(evaluation),
         "section": "summary",
         "authors": version.authors.select_related("person").order_by("person__printed_name"),
-        "timeline": timeline(actor, version, limit=TIMELINE_ROWS),
+        "timeline": stream,
         "entries": Entry.objects.filter(
             subject_kind=version.subject_kind, subject_id=str(version.pk), kind=Kind.ACT
         ).count(),
