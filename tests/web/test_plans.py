@@ -234,3 +234,9 @@ def test_the_register_holds_exactly_the_plans_one_may_see(world, drafted, django
     assert refs(client.get("/plans/", {"state": "draft"}), "VP") == ["VP-3"]
     assert refs(client.get("/plans/", {"model": "visc"}), "VP") == []
     assert refs(browser(world.other_developer).get("/plans/"), "VP") == []
+
+
+def test_the_open_check_of_a_frozen_version_leads_to_the_form(world, frozen):
+    release = reverse("web:version", args=["lotx", frozen.version.label])
+    assert f'href="{form_url(frozen)}"' in browser(world.validator).get(release).content.decode()
+    assert f'href="{form_url(frozen)}"' not in browser(world.author).get(release).content.decode()
