@@ -106,7 +106,7 @@ def visible(actor: Actor | User, model: type[Any]) -> QuerySet[Any]:
     """Rows of `model` the person may see. Deny by default: a model nobody registered shows nothing."""
     user = as_actor(actor).user
     everything: QuerySet[Any] = model._default_manager.all()
-    if not user.is_active:
+    if not user.usable:
         return everything.none()
     givers = registries.visibility[model._meta.label]
     if not givers:
@@ -291,10 +291,10 @@ class Judge:
 
 def front_refusal(actor: Actor, row: Policy) -> Refused | None:
     """What can be said before any record is looked at: the account, the token, service and person."""
-    if not actor.user.is_active:
+    if not actor.user.usable:
         return NotAllowed(
             "You cannot do this.",
-            fact="This account is deactivated.",
+            fact="This account is deactivated, or it is a demo account and this is no demo.",
             rule="account",
             who=["an active account"],
         )

@@ -42,14 +42,12 @@ def authenticate(username: str, password: str, *, address: str = "") -> User:
         lockout = Lockout.objects.select_for_update().get(user=user)
         good = check_password(password, user.password)
         locked = bool(lockout.sign_in_locked_until and lockout.sign_in_locked_until > now())
-        if good and user.is_active and not locked:
+        if good and user.usable and not locked:
             if lockout.sign_in_failures:
                 lockout.sign_in_failures, lockout.sign_in_locked_until = 0, None
                 lockout.save(update_fields=["sign_in_failures", "sign_in_locked_until"])
             return user
-        cause = (
-            "account deactivated" if not user.is_active else "account locked" if locked else "wrong password"
-        )
+        cause = "account not in use" if not user.usable else "account locked" if locked else "wrong password"
         if not locked and not good:
             lockout.sign_in_failures += 1
             if lockout.sign_in_failures >= settings.SIGN_IN_FAILURES:

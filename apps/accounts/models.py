@@ -49,6 +49,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self):
         return self.printed_name
 
+    @property
+    def usable(self) -> bool:
+        """Active, and no demo account outside demo settings."""
+        return self.is_active and (settings.DEMO or not self.is_demo)
+
     def check_password(self, raw_password):
         """Compare only. The hash is renewed by an act, never as a side effect of a look."""
         return check_password(raw_password, self.password)

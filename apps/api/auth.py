@@ -29,7 +29,7 @@ class TokenAuthentication(BaseAuthentication):
             token is None
             or token.ended_at is not None
             or token.expires_at <= now()
-            or not token.owner.is_active
+            or not token.owner.usable
         ):
             raise AuthenticationFailed(
                 "This token is unknown, ended or expired. Make a new one on your account page."

@@ -9,8 +9,9 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from apps.access.acts import create_account, deactivate_account
+from apps.access.acts import create_account, create_token, deactivate_account, set_password
 from apps.accounts.models import Lockout
+from apps.core.errors import BadInput, NotAllowed
 from apps.trail.models import Entry
 from tests.cast import PASSWORD
 
@@ -117,3 +118,18 @@ def test_a_form_sent_after_the_session_ended_is_not_lost(world, client):
 def test_a_kept_form_goes_to_no_other_site(world, client):
     response = sign_in(client, "approver", resume="//evil.example/", **{"kept.reason": "x"})
     assert response["Location"] == reverse("web:work")
+
+
+def test_a_demo_account_does_nothing_outside_the_demo(world, client, settings):
+    settings.DEMO = True
+    person = create_account(
+        world.administrator, username="demo.person", printed_name="Demo Person", is_demo=True
+    )
+    set_password(person, person.pk, password=PASSWORD)
+    assert sign_in(client, "demo.person").status_code == 302
+    settings.DEMO = False
+    assert sign_in(Client(), "demo.person").status_code == 401
+    with pytest.raises(BadInput):
+        create_account(world.administrator, username="demo.two", printed_name="Demo Two", is_demo=True)
+    with pytest.raises(NotAllowed):
+        create_token(person, name="left over")

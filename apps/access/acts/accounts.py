@@ -8,6 +8,7 @@ import secrets
 from datetime import timedelta
 from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -54,6 +55,8 @@ def create_account(
             validate_email(email)
         except ValidationError:
             problems["email"] = ["Enter a full e-mail address, or leave it empty."]
+    if is_demo and not settings.DEMO:
+        problems["username"] = ["Demo accounts exist under demo settings only."]
     if problems:
         raise BadInput("The account was not created.", fields=problems)
     user = User(

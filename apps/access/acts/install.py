@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.access.acting import Act, act
@@ -79,7 +80,7 @@ def install_organisation(act: Act, *, administrator: dict, compliance: dict) -> 
             printed_name=given["printed_name"],
             title=given.get("title", ""),
             email=given.get("email", ""),
-            is_demo=given.get("is_demo", False),
+            is_demo=settings.DEMO and given.get("is_demo", False),
             time_zone=given.get("time_zone", "UTC"),
             created_at=now(),
         )
