@@ -31,7 +31,7 @@ from apps.web.door import actor_of, page
 from apps.web.links import url_of
 from apps.web.sections import TITLES
 from apps.web.timeline import timeline
-from apps.web.views.models import use_context
+from apps.web.views.intended_use import use_context
 from apps.web.views.release import action_of, release_context, version_or_404
 
 AUDIT_ROWS = 100
