@@ -25,12 +25,7 @@ class TokenAuthentication(BaseAuthentication):
         if kind.lower() != "bearer":
             return None
         token = ApiToken.objects.select_related("owner").filter(hashed=hashed(secret.strip())).first()
-        if (
-            token is None
-            or token.ended_at is not None
-            or token.expires_at <= now()
-            or not token.owner.usable
-        ):
+        if token is None or token.ended_at is not None or token.expires_at <= now() or not token.owner.usable:
             raise AuthenticationFailed(
                 "This token is unknown, ended or expired. Make a new one on your account page."
             )
