@@ -1,4 +1,4 @@
-"""A session that ended in the middle of a form: what was entered is kept through the sign-in, and nothing is sent twice.
+"""A session that ended in the middle of a form: what was entered is kept through the sign-in, nothing is sent twice.
 
 Stateless: the entries travel as hidden fields of the sign-in page and then of a page with one button. Passwords and
 files are not kept; the form asks for them again.
