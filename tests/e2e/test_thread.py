@@ -224,7 +224,7 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
     tester = person("bias_tester")
     tester.goes_to(run)
     tester.clicks("Compute bias report")
-    tester.reloads_until("Equal opportunity difference")
+    tester.reloads_until("Locked limits")
     tester.looks("bias-report")
 
     owner.goes_to(release)

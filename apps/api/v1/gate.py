@@ -191,12 +191,11 @@ class Suspend(APIView):
     )
     def post(self, request, pk: int):
         actor = actor_of(request)
+        version = version_or_404(actor, pk)  # before the input is judged: what one may not see is not there
         given = ReasonInput(data=request.data)
         given.is_valid(raise_exception=True)
         key = request.headers.get("Idempotency-Key", "")
-        acts.suspend(
-            actor, version_or_404(actor, pk).pk, reason=given.validated_data["reason"], idempotency_key=key
-        )
+        acts.suspend(actor, version.pk, reason=given.validated_data["reason"], idempotency_key=key)
         return Response(EvaluationOut(for_viewer(evaluate(version_or_404(actor, pk)), actor)).data)
 
 

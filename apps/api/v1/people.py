@@ -264,9 +264,9 @@ class Assignments(GateViewSet):
             made = acts.request_assignment(self.actor, **given, **where, **self.key())
         return self.answer(made, status=201)
 
-    def _act(self, name: str, **given):
-        row = self.get_object()
-        getattr(acts, name)(self.actor, row.pk, **given, **self.key())
+    def _act(self, name: str, body=None):
+        row = self.get_object()  # before the input is judged: what one may not see is not there
+        getattr(acts, name)(self.actor, row.pk, **(self.given(body) if body else {}), **self.key())
         return self.answer(self.get_object())
 
     @_decision("Approve a requested duty (not with a token)", None)
@@ -277,12 +277,12 @@ class Assignments(GateViewSet):
     @_decision("Refuse a requested duty (not with a token)", ReasonInput)
     @action(detail=True, methods=["post"])
     def refuse(self, request, pk=None):
-        return self._act("refuse_assignment", **self.given(ReasonInput))
+        return self._act("refuse_assignment", ReasonInput)
 
     @_decision("End a duty now", ReasonInput)
     @action(detail=True, methods=["post"])
     def end(self, request, pk=None):
-        return self._act("end_assignment", **self.given(ReasonInput))
+        return self._act("end_assignment", ReasonInput)
 
 
 def register(router) -> None:

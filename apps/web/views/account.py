@@ -149,7 +149,7 @@ def create_token(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @page
 def end_token(request: HttpRequest, pk: int) -> HttpResponse:
-    token = seen_or_404(request, ApiToken, "owner", pk=pk)
+    token = seen_or_404(request, ApiToken, "owner", pk=pk, owner=request.user)
     if request.method == "POST":
         acts.end_token(actor_of(request), token.pk, idempotency_key=request.POST.get("idempotency_key", ""))
         messages.success(request, f"The token “{token.name}” has ended.")

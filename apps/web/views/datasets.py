@@ -92,7 +92,7 @@ def dataset_register(request: HttpRequest) -> HttpResponse:
     if not verdict.allowed:
         blank = partial(acts.register_dataset, actor, slug="", name="", owner_id=0)
         return refused_form(request, verdict, back, blank)
-    form = DatasetForm(request.POST or None, initial=fresh())
+    form = DatasetForm(request.POST if request.method == "POST" else None, initial=fresh())
     if request.method == "POST" and form.is_valid():
         made = attempt(form, acts.register_dataset, actor, **form.cleaned_data)
         if made:
@@ -235,7 +235,11 @@ def dataset_upload(request: HttpRequest, slug: str, test: bool = False) -> HttpR
         blank = partial(act, actor, found.pk, **nothing, **({} if test else {"partition": ""}))
         return refused_form(request, verdict, back, blank)
     form = DataForm(
-        request.POST or None, request.FILES or None, initial=fresh(), person_id=actor.pk, test=test
+        request.POST if request.method == "POST" else None,
+        request.FILES or None,
+        initial=fresh(),
+        person_id=actor.pk,
+        test=test,
     )
 
     def store(_name: str, file: Any) -> Blob:
@@ -336,7 +340,7 @@ def dataset_download(request: HttpRequest, slug: str, number: int) -> HttpRespon
     if not verdict.allowed:
         blank = partial(acts.download_version, actor, version.pk, reason="Not allowed")
         return refused_form(request, verdict, version_url(version), blank)
-    form = DownloadForm(request.POST or None)
+    form = DownloadForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         found = attempt(form, acts.download_version, actor, version.pk, reason=form.cleaned_data["reason"])
         if found:

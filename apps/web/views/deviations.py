@@ -152,7 +152,9 @@ def deviation_new(request: HttpRequest, pk: int) -> HttpResponse:
         if request.method == "POST":  # the act refuses it, so that the attempt stands in the trail
             acts.open_deviation(actor, version.pk, title="", description="")
         raise verdict.refusal()
-    form = DeviationForm(request.POST or None, initial={"idempotency_key": uuid.uuid4().hex})
+    form = DeviationForm(
+        request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
+    )
     if request.method == "POST" and form.is_valid():
         made = attempt(form, acts.open_deviation, actor, version.pk, **form.cleaned_data)
         if made:

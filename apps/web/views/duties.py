@@ -122,7 +122,7 @@ def request_duty(request: HttpRequest, kind: str = duties.ORGANISATION, slug: st
     known = asked in dict(choices)
     people = queries.candidates(parent, duties.Duty(asked)) if known else []
     initial = {"duty": asked, "idempotency_key": uuid.uuid4().hex}
-    form = RequestForm(request.POST or None, initial=initial, people=people)
+    form = RequestForm(request.POST if request.method == "POST" else None, initial=initial, people=people)
     if request.method == "POST" and not known:
         form.add_error(None, "Choose a duty first.")
     if request.method == "POST" and form.is_valid():
@@ -177,7 +177,9 @@ def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     row = queries.approval_of(assignment) if verb == "approve" else policy(f"access.{verb}_assignment")
     back = people_page(actor, assignment)
     initial = {"idempotency_key": uuid.uuid4().hex}
-    form = DecideForm(request.POST or None, initial=initial, asks_reason=row.reason)
+    form = DecideForm(
+        request.POST if request.method == "POST" else None, initial=initial, asks_reason=row.reason
+    )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         act = getattr(acts, row.act.removeprefix("access."))

@@ -101,7 +101,9 @@ class RequestForm(Form):
 def pack_request(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     """Ask for the pack of a version as of now."""
     version = version_or_404(request, slug, label)
-    form = RequestForm(request.POST or None, initial={"idempotency_key": uuid.uuid4().hex})
+    form = RequestForm(
+        request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
+    )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         made = attempt(

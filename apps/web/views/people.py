@@ -130,7 +130,9 @@ class AccountForm(Form):
 def create_account(request: HttpRequest) -> HttpResponse:
     """Make an account. The answer to the POST carries the enrolment link: it is kept nowhere, so no redirect."""
     actor = actor_of(request)
-    form = AccountForm(request.POST or None, initial={"idempotency_key": uuid.uuid4().hex})
+    form = AccountForm(
+        request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
+    )
     verdict = may(actor, "access.create_account", ORGANISATION_SUBJECT)
     if request.method == "POST" and form.is_valid():
         made = attempt(form, acts.create_account, actor, **form.cleaned_data)
@@ -193,7 +195,9 @@ def deactivate(request: HttpRequest, username: str) -> HttpResponse:
     """A leaver: account off, duties and tokens ended, in one act."""
     actor = actor_of(request)
     found = seen_or_404(request, User, username=username, is_service=False)
-    form = DeactivateForm(request.POST or None, initial={"idempotency_key": uuid.uuid4().hex})
+    form = DeactivateForm(
+        request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
+    )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         if attempt(

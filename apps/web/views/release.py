@@ -137,7 +137,9 @@ def minute(request: HttpRequest, pk: int) -> HttpResponse:
     """Record the board's minute of a high-tier release."""
     gate = seen_or_404(request, Gate, "version__model", pk=pk)
     form = MinuteForm(
-        request.POST or None, request.FILES or None, initial={"idempotency_key": uuid.uuid4().hex}
+        request.POST if request.method == "POST" else None,
+        request.FILES or None,
+        initial={"idempotency_key": uuid.uuid4().hex},
     )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
@@ -170,7 +172,9 @@ class SuspendForm(Form):
 def suspend(request: HttpRequest, pk: int) -> HttpResponse:
     """Stop a released version at once."""
     version = seen_or_404(request, Version, "model", pk=pk)
-    form = SuspendForm(request.POST or None, initial={"idempotency_key": uuid.uuid4().hex})
+    form = SuspendForm(
+        request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
+    )
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         done = attempt(

@@ -73,7 +73,7 @@ def enter(request: HttpRequest, user: User) -> None:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    form, status = SignInForm(request.POST or None), 200
+    form, status = SignInForm(request.POST if request.method == "POST" else None), 200
     target, kept = kept_from(request)
     if request.method == "POST" and form.is_valid():
         try:
@@ -113,7 +113,7 @@ def enrol(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     user = person_of(uid)
     if user is None or not default_token_generator.check_token(user, token):
         return render(request, "web/enrol_ended.html", status=404)
-    form = EnrolForm(request.POST or None)
+    form = EnrolForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         actor = Actor.of(user, "web", address=address(request))
         if attempt(form, acts.set_password, actor, user.pk, password=form.cleaned_data["password"]):

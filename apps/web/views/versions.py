@@ -181,7 +181,13 @@ def version_register(request: HttpRequest, slug: str) -> HttpResponse:
         return refused_form(request, verdict, back, blank)
     first = queries.intended_uses(actor, model).first()
     initial = fresh() | {"intended_use": first.pk if first else None, "authors": [actor.pk]}
-    form = VersionForm(request.POST or None, request.FILES or None, initial=initial, actor=actor, model=model)
+    form = VersionForm(
+        request.POST if request.method == "POST" else None,
+        request.FILES or None,
+        initial=initial,
+        actor=actor,
+        model=model,
+    )
     if request.method == "POST" and form.receive(store):
         made = _register(actor, model, form)
         if made:
@@ -275,7 +281,7 @@ def add_author(request: HttpRequest, pk: int) -> HttpResponse:
     if not verdict.allowed:
         blank = partial(acts.add_author, actor, pk, person_id=0, reason="Not allowed")
         return refused_form(request, verdict, url_of(version), blank)
-    form = AuthorForm(request.POST or None, initial=fresh())
+    form = AuthorForm(request.POST if request.method == "POST" else None, initial=fresh())
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         done = attempt(
@@ -304,7 +310,7 @@ def freeze(request: HttpRequest, pk: int) -> HttpResponse:
     """What freezing fixes, before one's eyes, and the button."""
     actor = actor_of(request)
     version = seen_or_404(request, Version, *queries.VERSION_PARTS, "intended_use__written_by", pk=pk)
-    form = KeyForm(request.POST or None, initial=fresh())
+    form = KeyForm(request.POST if request.method == "POST" else None, initial=fresh())
     if request.method == "POST" and form.is_valid():
         done = attempt(
             form, acts.freeze, actor, version.pk, idempotency_key=form.cleaned_data["idempotency_key"]
@@ -346,7 +352,7 @@ def download_artefact(request: HttpRequest, pk: int) -> HttpResponseBase:
             url_of(version),
             partial(acts.download_artefact, actor, pk, reason="Not allowed"),
         )
-    form = DownloadForm(request.POST or None)
+    form = DownloadForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         found = attempt(form, acts.download_artefact, actor, version.pk, reason=form.cleaned_data["reason"])
         if found:
