@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from apps.analysis import charts, fairness
-from apps.analysis.disparities import DISPARITIES
+from apps.analysis.disparities import DISPARITIES, ERRORS
 from apps.analysis.metrics import LABELS
 from apps.core import blobs
 from apps.core.digests import number
@@ -183,7 +183,8 @@ def draw(
             key = (line["column"], metric)
             wanted.setdefault(key, line["min_n"])
             if line["verdict"] == Verdict.BREACHED:
-                failing.setdefault(key, set()).update(line["pair"])
+                higher, lower = line["pair"]
+                failing.setdefault(key, set()).add(higher if metric in ERRORS else lower)
     for column in plan.group_columns:
         if not any(column == c for c, _ in wanted):
             wanted[column, DEFAULT_METRIC] = fairness.MIN_N
