@@ -23,7 +23,7 @@ def name_owner(act: Act, parent: Subject, owner_id: int, duty: Duty) -> Assignme
             rule="owner",
             fields={"owner_id": ["Choose a person with an active account."]},
         )
-    refuse_bad_request(owner, duty, parent.subject_kind, now(), None)
+    refuse_bad_request(owner, duty, parent.subject_kind, now(), None, now())
     refuse_static_conflict(rules_in_force(), owner, duty, held_by(owner, parent.subject_kind, parent.pk))
     return act.create(
         Assignment,

@@ -26,9 +26,14 @@ class Person(Protocol):
 
 
 def refuse_bad_request(
-    person: Person, duty: str, scope_kind: str, starts_at: datetime, ends_at: datetime | None
+    person: Person,
+    duty: str,
+    scope_kind: str,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    moment: datetime,
 ) -> None:
-    """A duty that exists, held where it belongs, by a person, for a time that ends after it starts."""
+    """A duty that exists, held where it belongs, by a person, for a time that ends after its start and `moment`."""
     problems: dict[str, list[str]] = {}
     if duty not in list(Duty):
         problems["duty"] = [f"There is no duty {duty!r}. Choose one of: {', '.join(Duty)}."]
@@ -51,6 +56,8 @@ def refuse_bad_request(
         problems["person"] = ["This account is deactivated."]
     if ends_at is not None and ends_at <= starts_at:
         problems["ends_at"] = ["The end must be later than the start."]
+    elif ends_at is not None and ends_at <= moment:
+        problems["ends_at"] = ["The end has passed already."]
     if problems:
         raise BadInput("This duty cannot be requested.", rule="assignment", fields=problems)
 

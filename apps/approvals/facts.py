@@ -10,6 +10,7 @@ from apps.access.gate import Scopes
 from apps.approvals.models import Gate, Slot
 from apps.core import registries
 from apps.registry.facts import facts_on_version
+from apps.registry.models import Version
 
 
 @registries.facts("approvals.gate")
@@ -30,6 +31,13 @@ def gates_of(version_ids):
     gates = Gate.objects.filter(version_id__in=version_ids).values_list("pk", flat=True)
     slots = Slot.objects.filter(gate__version_id__in=version_ids).values_list("pk", flat=True)
     return pairs(Gate.subject_kind, gates) | pairs(Slot.subject_kind, slots)
+
+
+@registries.closure("registry.version:siblings")
+def slots_of_its_gate(version: Version) -> frozenset[tuple[str, str]]:
+    """The slots of the version's newest gate: where the recomputation looks for one person in two of them."""
+    gate = Gate.objects.filter(version=version).order_by("-pk").values("pk")[:1]
+    return pairs(Slot.subject_kind, Slot.objects.filter(gate__in=gate).values_list("pk", flat=True))
 
 
 @registries.visibility("approvals.Gate")

@@ -44,8 +44,9 @@ def _request(
     if person is None:
         raise NotVisible()
     starts_at = starts_at or now()
-    refuse_bad_request(person, duty, scope_kind, starts_at, ends_at)
+    refuse_bad_request(person, duty, scope_kind, starts_at, ends_at, now())
     refuse_static_conflict(rules_in_force(), person, Duty(duty), held_by(person, scope_kind, scope_id))
+    _end_run_out(act, person, duty, scope_kind, scope_id)
     assignment = act.create(
         Assignment,
         person=person,
@@ -61,6 +62,16 @@ def _request(
     act.event(person=person.username, duty=str(duty), on=act.subject.ref)
     act.about(assignment)
     return assignment
+
+
+def _end_run_out(act: Act, person: User, duty: str, scope_kind: str, scope_id: int) -> None:
+    """The same duty whose time is over stands in the way of a new request, as only one may be open: it is ended."""
+    run_out = Assignment.objects.select_for_update().filter(
+        person=person, duty=duty, state__in=["requested", "approved"], ends_at__lte=now()
+    )
+    for assignment in run_out.on(scope_kind, scope_id):
+        act.write(assignment, state=Assignment.State.ENDED, end_reason="Its time ran out")
+        project_grant(assignment, granted=False)
 
 
 @act("access.request_assignment")
@@ -100,10 +111,11 @@ def parent_of(scope_kind: str, scope_id: int) -> Any:
 
 
 def _approve(act: Act, assignment_id: int) -> Assignment:
+    # The person row is the lock that orders two approvals which together would conflict. It comes first, as in
+    # deactivation: the other way round the two could wait for each other.
+    act.lock(User.objects.all(), pk__in=Assignment.objects.filter(pk=assignment_id).values("person_id"))
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
-    # The person row is the lock that orders two approvals which together would conflict.
-    act.lock(User.objects.all(), pk=assignment.person_id)
     others = [
         (a.duty, a.pk)
         for a in Assignment.objects.filter(
@@ -145,9 +157,10 @@ def end_assignment(act: Act, assignment_id: int) -> Assignment:
     """End a duty now, with a reason. What was done under it stays done, for separation too."""
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
-    ends_at = max(now(), assignment.starts_at) if assignment.starts_at <= now() else assignment.ends_at
-    if ends_at is not None and ends_at <= assignment.starts_at:
-        ends_at = assignment.ends_at
+    moment, ends_at = now(), assignment.ends_at
+    # One that has not started keeps its dates, and one that ran out ended then, not now.
+    if assignment.starts_at < moment and (ends_at is None or ends_at > moment):
+        ends_at = moment
     act.write(assignment, state=Assignment.State.ENDED, ends_at=ends_at, end_reason=act.reason)
     project_grant(assignment, granted=False)
     return assignment
@@ -163,8 +176,6 @@ def refuse_if_ended(assignment: Assignment) -> None:
         )
 
 
-@registries.precondition("access.approve_assignment")
-@registries.precondition("access.approve_organisation_assignment")
 @registries.precondition("access.refuse_assignment")
 def refuse_unless_requested(assignment: Assignment) -> None:
     if assignment.state != Assignment.State.REQUESTED:
@@ -172,6 +183,22 @@ def refuse_unless_requested(assignment: Assignment) -> None:
             "This request was decided already.",
             fact=f"It is {assignment.get_state_display().lower()}.",
             rule="assignment-state",
+        )
+
+
+@registries.precondition("access.approve_assignment")
+@registries.precondition("access.approve_organisation_assignment")
+def refuse_unless_approvable(assignment: Assignment) -> None:
+    """Approval gives something: the person is still here, and the time asked for is not over."""
+    refuse_unless_requested(assignment)
+    over = assignment.ends_at is not None and assignment.ends_at <= now()
+    if over or not assignment.person.is_active:
+        name = assignment.person.printed_name
+        raise WrongState(
+            "This request can no longer be approved.",
+            fact="The time it was asked for is over." if over else f"The account of {name} is deactivated.",
+            rule="assignment-state",
+            who=["nobody; it can be refused, and asked for anew"],
         )
 
 
