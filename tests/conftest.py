@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 
 from apps.trail.testing import trail_allows_flush  # noqa: F401  (session-wide: flushing meets append-only triggers)
 from tests.cast import build_world, load_world
+
+# A time limit for one example would judge the machine, not the code.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
