@@ -172,7 +172,13 @@ def things(world) -> Things:
         "web:bias_csv": report.number,
         "web:deviation": deviation.number,
     }
-    people = ("web:person", "web:deactivate_account", "web:renew_enrolment", "api:person-detail", "api:person-deactivate")
+    people = (
+        "web:person",
+        "web:deactivate_account",
+        "web:renew_enrolment",
+        "api:person-detail",
+        "api:person-deactivate",
+    )
     lotx = {name: {"pk": pk} for name, pk in by_pk.items()}
     lotx |= {name: {"number": number} for name, number in by_number.items()}
     lotx |= {name: {"username": "stranger"} for name in people}
@@ -270,5 +276,7 @@ def test_no_url_changes_anything_without_the_csrf_token(world, things):
         answer = client.post(address)
         if name.startswith("api:") and answer.status_code == 405:
             continue  # the API tells what is not allowed at all before it authenticates nothing else
-        assert answer.status_code == 403, f"{name} {thing} answered {answer.status_code} without the CSRF token"
+        assert answer.status_code == 403, (
+            f"{name} {thing} answered {answer.status_code} without the CSRF token"
+        )
     assert Entry.objects.count() == before
