@@ -275,8 +275,8 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
 
     inspector.goes_to("/audit/")
     inspector.looks("audit")
-    inspector.goes_to("/audit/?record=potency/1.0.0")
-    inspector.looks("audit-of-version")
+    inspector.goes_to("/audit/?scope=potency")
+    inspector.looks("audit-of-model")
     entries = inspector.downloads("CSV")
     lines = Path(entries.path()).read_text(encoding="utf-8-sig").splitlines()
     assert any("signed the release gate for QA" in line for line in lines)
