@@ -1,9 +1,10 @@
 """URLs of the API door."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
+from apps.api.docs import docs
 from apps.api.v1 import datasets, evidence, findings, gate, me, models, packs, people, trail, versions
 
 router = SimpleRouter(trailing_slash=False)
@@ -26,5 +27,5 @@ urlpatterns = [
         ),
     ),
     path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("v1/docs/", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
+    path("v1/docs/", docs, name="docs"),
 ]

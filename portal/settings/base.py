@@ -25,7 +25,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "csp",
     "apps.core",
     "apps.accounts",
@@ -158,9 +157,6 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Countersign API",
     "DESCRIPTION": "The release desk for machine-learning models in regulated industries.",
     "VERSION": VERSION,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
         "AssignmentState": "apps.api.enums.ASSIGNMENT_STATE",
