@@ -174,7 +174,7 @@ def test_a_leaver_loses_everything_at_once(world):
     token = create_token(world.author, name="ci")
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token.secret}")
-    assert client.get("/api/v1/me/").status_code == 200
+    assert client.get("/api/v1/me").status_code == 200
     asked = request_assignment(
         world.registrar,
         person_id=world.author.pk,
@@ -184,7 +184,7 @@ def test_a_leaver_loses_everything_at_once(world):
         reason="More",
     )
     deactivate_account(world.administrator, world.author.pk, reason="Left")
-    assert client.get("/api/v1/me/").status_code == 401
+    assert client.get("/api/v1/me").status_code == 401
     person = User.objects.get(pk=world.author.pk)
     for model in (Model, Version, Assignment, User):
         assert not gate.visible(person, model).exists()
