@@ -225,6 +225,15 @@ def _record(
     )
 
 
+def _is_text(given: str) -> bool:
+    """JSON can carry half a character (a lone surrogate), which no record can hold."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _demands(actor: Actor, row: Policy, reason: str, signature: SignatureInput | None) -> None:
     """What is asked before any record is touched: the door, the reason, the components of a signature."""
     front = front_refusal(actor, row)
@@ -236,6 +245,12 @@ def _demands(actor: Actor, row: Policy, reason: str, signature: SignatureInput |
     if len(reason) > MAX_REASON:
         raise BadInput(
             "The reason is too long.", rule="reason", fields={"reason": [f"At most {MAX_REASON} characters."]}
+        )
+    if "\x00" in reason or not _is_text(reason):
+        raise BadInput(
+            "The reason cannot be kept.",
+            rule="reason",
+            fields={"reason": ["It holds a character that is no text: type the reason anew."]},
         )
     if row.signs:
         if signature is None:

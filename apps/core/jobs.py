@@ -174,13 +174,22 @@ def sweep() -> int:
     count = 0
     for job in Job.objects.filter(waiting | orphaned).order_by("id")[:500]:
         if job.attempt >= MAX_ATTEMPTS:
-            taken = claim(job.pk)
-            if taken is not None:
-                registries.job_failed[job.kind](taken, f"Given up after {MAX_ATTEMPTS} attempts.")
+            _give_up(job)
         else:
             send(job.pk)
         count += 1
     return count
+
+
+def _give_up(job: Job) -> None:
+    """End a job as failed. One that cannot even be ended must not keep the sweep from the others."""
+    taken = claim(job.pk)
+    if taken is None:
+        return
+    try:
+        registries.job_failed[job.kind](taken, f"Given up after {MAX_ATTEMPTS} attempts.")
+    except Exception:
+        log.exception("job %s could not be given up", job.pk)
 
 
 def run_queued() -> int:

@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 
+def _place(function: Callable[..., Any]) -> tuple[str, str]:
+    return function.__module__, function.__qualname__
+
+
 class Registry:
     def __init__(self, what: str) -> None:
         self.what = what
@@ -17,7 +21,7 @@ class Registry:
     def __call__(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             known = self._functions.get(name)
-            if known is not None and known.__qualname__ != function.__qualname__:
+            if known is not None and _place(known) != _place(function):
                 raise RuntimeError(f"two functions for {self.what} {name}")
             self._functions[name] = function
             return function
@@ -60,10 +64,7 @@ class Contributions:
     def __call__(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             known = self._functions.setdefault(name, [])
-            if all(
-                each.__qualname__ != function.__qualname__ or each.__module__ != function.__module__
-                for each in known
-            ):
+            if all(_place(each) != _place(function) for each in known):
                 known.append(function)
             return function
 

@@ -42,6 +42,18 @@ def test_two_functions_under_one_name_are_an_error():
         def two(): ...
 
 
+def test_functions_of_the_same_name_in_two_apps_are_two_functions():
+    registry = Registry("job")
+
+    def run(): ...
+
+    registry("a")(run)
+    other = type(run)(run.__code__, {"__name__": "another.app"}, run.__name__)
+    other.__qualname__ = run.__qualname__
+    with pytest.raises(RuntimeError, match="two functions for job a"):
+        registry("a")(other)
+
+
 def test_contributions_are_all_asked_once_each():
     gives = Contributions()
 
