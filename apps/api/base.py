@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import mixins, serializers, viewsets
-from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.response import Response
 
 from apps.access import gate
@@ -48,9 +47,6 @@ class GateViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
             return rows.get(**{self.lookup_field: self.kwargs[self.lookup_url_kwarg or self.lookup_field]})
         except (self.model.DoesNotExist, ValueError):
             raise NotVisible() from None
-
-    def create(self, request, *args, **kwargs):
-        raise MethodNotAllowed("POST")
 
     def given(self, serializer_class) -> dict:
         """The checked input of an act. Fields nobody declared are an error, not silently dropped."""

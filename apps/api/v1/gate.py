@@ -6,7 +6,7 @@ import re
 
 from django.conf import settings
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
@@ -101,6 +101,10 @@ SIGN = {
 }
 
 
+@extend_schema_view(
+    list=extend_schema(tags=["gate"], summary="Signature slots the caller may see"),
+    retrieve=extend_schema(tags=["gate"], summary="One signature slot, with the digest to sign"),
+)
 class Slots(GateViewSet):
     """Signature slots of release gates. Signing asks the digest that was shown and the password; no token signs."""
 
@@ -108,10 +112,15 @@ class Slots(GateViewSet):
     serializer_class = SlotOut
     select_related = ("gate__version__model", "gate__version__intended_use", "signature")
 
-    @extend_schema(request=SignatureFields, responses=SlotOut, parameters=[IDEMPOTENCY], tags=["gate"])
+    @extend_schema(
+        summary="Sign or reject a slot",
+        request=SignatureFields,
+        responses=SlotOut,
+        parameters=[IDEMPOTENCY],
+        tags=["gate"],
+    )
     @action(detail=True, methods=["post"])
     def sign(self, request, pk=None):
-        """Sign or reject this slot."""
         slot = self.get_object()
         given = self.given(SignatureFields)
         signature = SignatureInput(
@@ -121,6 +130,10 @@ class Slots(GateViewSet):
         return self.answer(self.get_object())
 
 
+@extend_schema_view(
+    list=extend_schema(tags=["gate"], summary="Release gates the caller may see"),
+    retrieve=extend_schema(tags=["gate"], summary="One release gate"),
+)
 class Gates(GateViewSet):
     """Release gates (G7)."""
 
@@ -128,15 +141,22 @@ class Gates(GateViewSet):
     serializer_class = GateOut
     select_related = ("version__model",)
 
-    @extend_schema(request=None, responses={202: GateOut}, parameters=[IDEMPOTENCY], tags=["gate"])
+    @extend_schema(
+        summary="Have the whole trail verified",
+        description="The result becomes a row of the evaluation.",
+        request=None,
+        responses={202: GateOut},
+        parameters=[IDEMPOTENCY],
+        tags=["gate"],
+    )
     @action(detail=True, methods=["post"], url_path="verify-trail")
     def verify_trail(self, request, pk=None):
-        """Have the whole trail verified; the result becomes a row of the evaluation."""
         return self.answer(
             acts.request_verification(self.actor, self.get_object().pk, **self.key()), status=202
         )
 
     @extend_schema(
+        summary="Record the review board's minute (high tier)",
         request={"multipart/form-data": MinuteInput},
         responses={201: GateOut},
         parameters=[IDEMPOTENCY],
@@ -144,7 +164,6 @@ class Gates(GateViewSet):
     )
     @action(detail=True, methods=["post"], parser_classes=[MultiPartParser])
     def minute(self, request, pk=None):
-        """Record the review board's minute (high tier)."""
         gate = self.get_object()
         given = self.given(MinuteInput)
         blob = blobs.put(given["file"], limit=settings.UPLOAD_LIMIT_FILE)
@@ -170,12 +189,22 @@ def version_or_404(actor, pk) -> Version:
 class VersionGate(APIView):
     """The evaluation of one version's release gate, as you see it; POST opens the gate."""
 
-    @extend_schema(responses=EvaluationOut, tags=["gate"])
+    @extend_schema(
+        summary="The release gate of a version, as the caller sees it",
+        responses=EvaluationOut,
+        tags=["gate"],
+    )
     def get(self, request, pk: int):
         actor = actor_of(request)
         return Response(EvaluationOut(for_viewer(evaluate(version_or_404(actor, pk)), actor)).data)
 
-    @extend_schema(request=None, responses={201: GateOut}, parameters=[IDEMPOTENCY], tags=["gate"])
+    @extend_schema(
+        summary="Open the release gate",
+        request=None,
+        responses={201: GateOut},
+        parameters=[IDEMPOTENCY],
+        tags=["gate"],
+    )
     def post(self, request, pk: int):
         actor = actor_of(request)
         key = request.headers.get("Idempotency-Key", "")
@@ -187,7 +216,11 @@ class Suspend(APIView):
     """Stop a released version."""
 
     @extend_schema(
-        request=ReasonInput, responses={200: EvaluationOut}, parameters=[IDEMPOTENCY], tags=["gate"]
+        summary="Stop a released version",
+        request=ReasonInput,
+        responses={200: EvaluationOut},
+        parameters=[IDEMPOTENCY],
+        tags=["gate"],
     )
     def post(self, request, pk: int):
         actor = actor_of(request)
@@ -213,6 +246,7 @@ class MayDeploy(APIView):
 
     @extend_schema(
         tags=["gate"],
+        summary="May this digest deploy?",
         parameters=[
             OpenApiParameter(
                 "digest", str, required=True, description="`sha256:` and 64 hex digits of the model file"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
@@ -67,6 +67,10 @@ class TokenOut(serializers.ModelSerializer):
         return serializers.DateTimeField().to_representation(use.last_used_at) if use else None
 
 
+@extend_schema_view(
+    list=extend_schema(tags=["me"], summary="The caller's access tokens"),
+    retrieve=extend_schema(tags=["me"], summary="One access token"),
+)
 class Tokens(GateViewSet):
     """The caller's own access tokens. They are created on the account page: a token cannot make a token."""
 
