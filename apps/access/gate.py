@@ -204,14 +204,19 @@ class Judge:
             deeds=self.deeds,
         )
 
+    def counts(self, assignment: Assignment, row: Policy) -> bool:
+        """Whether this duty allows the act here. An administrator's counts on records of the organisation only."""
+        here = getattr(self.subject, "scope", "") == ORGANISATION_SUBJECT.scope
+        return assignment.duty in row.duties and (here or assignment.duty != duties.Duty.ADMINISTRATOR)
+
     def holds(self, person: User, row: Policy) -> bool:
-        return any(a.person_id == person.pk and a.duty in row.duties for a in self.holders)
+        return any(a.person_id == person.pk and self.counts(a, row) for a in self.holders)
 
     def eligible(self, row: Policy) -> list[User]:
         people: dict[int, User] = {}
         for assignment in self.holders:
             person = assignment.person
-            fits = assignment.duty in row.duties and person.pk not in people and not person.is_service
+            fits = self.counts(assignment, row) and person.pk not in people and not person.is_service
             if fits and self.separation(person, row) is None:
                 people[person.pk] = person
         return list(people.values())

@@ -23,6 +23,8 @@ from apps.core.clock import now
 from apps.core.errors import BadInput, WrongState
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,79}")
+USERNAME_FORM = "2 to 80 small letters, digits, dot, dash or underscore, starting with a letter or digit."
+NAME_NEEDED = "Enter the name as it is to be printed beside signatures."
 TOKEN_DAYS = 365
 
 
@@ -41,15 +43,13 @@ def create_account(
     act.allow(ORGANISATION_SUBJECT)
     problems: dict[str, list[str]] = {}
     if not USERNAME.fullmatch(username):
-        problems["username"] = [
-            "2 to 80 small letters, digits, dot, dash or underscore, starting with a letter or digit."
-        ]
+        problems["username"] = [USERNAME_FORM]
     elif User.objects.filter(username__iexact=username).exists():
         problems["username"] = [
             "This username is or was in use. A username is never given to another person (21 CFR 11.100(a))."
         ]
     if not printed_name.strip():
-        problems["printed_name"] = ["Enter the name as it is to be printed beside signatures."]
+        problems["printed_name"] = [NAME_NEEDED]
     if email:
         try:
             validate_email(email)

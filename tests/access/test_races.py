@@ -1,0 +1,151 @@
+"""Two people at the same instant: real threads, real connections, and the databases' own locks."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+import pytest
+from django.db import connection, transaction
+
+from apps.access import acts
+from apps.access.models import Assignment
+from apps.accounts.models import ApiToken, User
+from apps.core.clock import now
+from apps.core.errors import Conflict, Refused
+from apps.trail import verifier
+from apps.trail.current import opened
+from apps.trail.models import Entry
+from apps.trail.writer import Who, record
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def together(*calls):
+    """Run the calls at one barrier; each answer is a result or the Refused it met."""
+    barrier, answers = threading.Barrier(len(calls)), [None] * len(calls)
+
+    def one(index, call):
+        barrier.wait()
+        try:
+            answers[index] = call()
+        except Refused as refused:
+            answers[index] = refused
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=one, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert all(answer is not None for answer in answers), "each call ended with a result or a refusal"
+    return answers
+
+
+def asking(world, person, duty, by="registrar", parent=None):
+    parent = parent or world.model
+    return lambda: acts.request_assignment(
+        world.people[by],
+        person_id=world.people[person].pk,
+        duty=duty,
+        scope_kind=parent.subject_kind,
+        scope_id=parent.pk,
+        reason="Needed for the work",
+    )
+
+
+def slip_in(world, duty) -> Assignment:
+    """A request as two requests at the same instant leave it: each was asked for before the other was there."""
+    with transaction.atomic(durable=True), opened("access.request_assignment", user_id=None) as under_way:
+        made = Assignment.objects.create(
+            person=world.stranger,
+            duty=duty,
+            scope_kind=world.model.subject_kind,
+            scope_id=world.model.pk,
+            starts_at=now(),
+            reason="x",
+            requester=world.registrar,
+            requested_at=now(),
+        )
+        record(
+            kind="act",
+            act="access.request_assignment",
+            act_id=under_way.act_id,
+            actor=Who.of(world.registrar),
+            subject=made,
+            rows=under_way.rows,
+        )
+    return made
+
+
+def held(person) -> list[str]:
+    return list(Assignment.objects.active().filter(person=person).values_list("duty", flat=True))
+
+
+def test_two_requests_that_conflict_never_both_come_into_force(world):
+    answers = together(
+        asking(world, "stranger", "developer"), asking(world, "stranger", "approver", by="owner")
+    )
+    refused = [a for a in answers if isinstance(a, Refused)]
+    assert all(a.rule.startswith("ST3") for a in refused)
+    for asked in answers:
+        if isinstance(asked, Assignment):
+            with contextlib.suppress(Conflict):
+                acts.approve_assignment(world.compliance, asked.pk)
+    assert len(held(world.stranger)) == len(refused), "one alone is in force; two that meet wait for a choice"
+
+
+def test_two_approvals_that_together_conflict_are_not_both_given(world):
+    first, second = slip_in(world, "developer"), slip_in(world, "approver")
+    answers = together(
+        lambda: acts.approve_assignment(world.owner, first.pk),
+        lambda: acts.approve_assignment(world.compliance, second.pk),
+    )
+    assert [a.rule.split(":")[0] for a in answers] == ["ST3", "ST3"]
+    assert held(world.stranger) == [], "each still stands in the other's way"
+    acts.refuse_assignment(world.owner, first.pk, reason="One of the two")
+    acts.approve_assignment(world.compliance, second.pk)
+    assert held(world.stranger) == ["approver"]
+    assert verifier.verify().ok
+
+
+def test_one_request_approved_twice_at_once_is_approved_once(world):
+    asked = asking(world, "stranger", "monitor")()
+    answers = together(
+        lambda: acts.approve_assignment(world.owner, asked.pk),
+        lambda: acts.approve_assignment(world.compliance, asked.pk),
+    )
+    refused = [a for a in answers if isinstance(a, Refused)]
+    assert [(r.status, r.rule) for r in refused] == [(409, "assignment-state")]
+    assert Entry.objects.filter(kind="act", act="access.approve_assignment", subject_id=asked.pk).count() == 1
+    assert world.model.modeluserpermission_set.filter(user=world.stranger).count() == 1
+
+
+def test_approval_and_deactivation_at_once_leave_no_duty(world):
+    asked = asking(world, "stranger", "monitor")()
+    together(
+        lambda: acts.approve_assignment(world.owner, asked.pk),
+        lambda: acts.deactivate_account(world.administrator, world.stranger.pk, reason="Left"),
+    )
+    assert held(world.stranger) == []
+    assert Assignment.objects.get(pk=asked.pk).state == "ended"
+    assert not world.model.modeluserpermission_set.filter(user=world.stranger).exists()
+
+
+def test_the_same_username_twice_at_once_is_one_account(world):
+    def make(name):
+        return lambda: acts.create_account(world.administrator, username=name, printed_name="Nina Novak")
+
+    answers = together(make("nnovak"), make("nnovak"))
+    assert len([a for a in answers if isinstance(a, User)]) == 1
+    assert [a.status for a in answers if isinstance(a, Refused)] in ([409], [422])
+    assert User.objects.filter(username__iexact="nnovak").count() == 1
+
+
+def test_a_double_click_makes_one_token(world):
+    def click():
+        return acts.create_token(world.author, name="ci", idempotency_key="one-form")
+
+    answers = together(click, click, click)
+    assert {getattr(a, "pk", a) for a in answers} == {ApiToken.objects.get().pk}
