@@ -13,6 +13,7 @@ from apps.access.acts import create_token, request_assignment
 from apps.access.facts import facts_of
 from apps.access.models import Assignment
 from apps.access.policy import TABLE, policy
+from apps.access.separation import Deed, conflicts_found
 from apps.access.sharing import shared
 from apps.accounts.models import ApiToken, Lockout, User
 from apps.approvals.acts import open_gate
@@ -312,3 +313,16 @@ def test_every_act_of_the_table_is_written_and_stands_on_registered_facts():
     assert portal == set(TABLE)
     kinds = {row.subject for row in TABLE.values()} - {"*", ""}
     assert {kind for kind in kinds if kind not in registries.facts} == set()
+
+
+def test_the_recomputation_sees_one_person_in_two_slots(world):
+    """DY20 is counted again over the slots of the version's newest gate, not only refused at signing."""
+    evidence = validated_world(world)
+    made = open_gate(world.owner, evidence.version.pk)
+    slots = {("approvals.slot", str(pk)) for pk in made.slots.values_list("pk", flat=True)}
+    closures = facts_of(evidence.version).closures
+    assert closures["siblings"] == slots
+    assert len(slots) >= 2
+    twice = [Deed("p", "sign_slot", kind, pk, "signed") for kind, pk in sorted(slots)[:2]]
+    found = conflicts_found(gate.rules_in_force(), closures, twice)
+    assert [rule.id for rule, *_ in found] == ["DY20"]
