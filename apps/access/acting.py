@@ -285,13 +285,15 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             **kwargs: Any,
         ) -> Any:
             actor = as_actor(actor)
-            once = Once(actor, name, idempotency_key, args, kwargs, reason)
+            signing_what = (signature.digest, signature.decision) if signature else None
+            once = Once(actor, name, idempotency_key, args, kwargs, reason, signing_what)
             under_way: list[Act] = []
             try:
+                # A repeated signing is answered only to who shows the components again (21 CFR 11.200(a)).
+                _demands(actor, row, reason, signature)
                 again, earlier = once.earlier()
                 if again:
                     return earlier
-                _demands(actor, row, reason, signature)
                 with (
                     transaction.atomic(durable=True),
                     current.opened(name, user_id=actor.pk, reason=reason) as open_act,
@@ -302,10 +304,11 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     doing.entry()
                     once.remember(result)
             except Refused as refused:
-                # The twin of this request may have been first and changed what this one met.
-                again, earlier = once.earlier()
-                if again:
-                    return earlier
+                if under_way:
+                    # The twin of this request may have been first and changed what this one met.
+                    again, earlier = once.earlier()
+                    if again:
+                        return earlier
                 _record_refusal(actor, row, refused, under_way[0].subject if under_way else None, reason)
                 raise
             except IntegrityError as error:

@@ -18,12 +18,19 @@ class Once:
     """One asking of an act under a key of the caller's; without a key nothing is remembered."""
 
     def __init__(
-        self, actor: Actor, act: str, key: str, args: tuple[Any, ...], kwargs: dict[str, Any], reason: str
+        self,
+        actor: Actor,
+        act: str,
+        key: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        reason: str,
+        signing: tuple[str, str] | None = None,
     ) -> None:
         self.actor, self.act, self.key = actor, act, key
         self.fingerprint = ""
         if key:
-            asked = repr((act, args, sorted(kwargs.items()), reason))
+            asked = repr((act, args, sorted(kwargs.items()), reason, signing))
             self.fingerprint = hashlib.sha256(asked.encode()).hexdigest()
 
     def earlier(self) -> tuple[bool, Any]:

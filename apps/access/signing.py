@@ -6,7 +6,6 @@ transaction. Every signing asks the password again; a wrong one is counted apart
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -96,7 +95,7 @@ def check_components(user: User, given: SignatureInput) -> None:
 def refuse_if_changed(subject: Subject, given: SignatureInput) -> str:
     """The digest of the record now; a Conflict when it is not the one that was shown."""
     today = content_digest(subject)
-    if not secrets.compare_digest(today, given.digest):
+    if today != given.digest:
         raise Conflict(
             "Nothing was signed: the record changed since it was shown to you.",
             fact=f"You were shown {given.digest[:19]}…, the record is now {today[:19]}….",

@@ -48,6 +48,9 @@ def may_deploy(actor, digest: str, model: str = "") -> Answer:
     found = list(rows.order_by("pk")[:20])
     if not found:
         raise NotVisible("No version with this digest is known, or you may not see it.")
+    frozen = [v for v in found if v.state not in (State.REGISTERED, State.REJECTED)]
+    if len(frozen) == 1:  # a mere registration of the same bytes, or a rejected one, decides nothing
+        found = frozen
     if len(found) > 1:
         refs = tuple(v.ref for v in found)
         return Answer(

@@ -20,7 +20,7 @@ from apps.datasets.receiving import Download, download_of
 from apps.datasets.states import Partition
 from apps.datasets.states import State as DataState
 from apps.registry import rules
-from apps.registry.checks import data_fixed, intended_use_signed
+from apps.registry.checks import data_fixed, in_force, intended_use_signed
 from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, VersionData
 from apps.registry.states import TRANSITIONS, State, tier
 
@@ -219,6 +219,15 @@ def register_version(
     use = IntendedUse.objects.filter(pk=intended_use_id, model=model).first()
     if use is None:
         problems["intended_use"] = ["Choose an intended use of this model; write one first if there is none."]
+    else:
+        later = IntendedUse.objects.filter(model=model, number__gt=use.number).select_related(
+            "model", "written_by"
+        )
+        newest = next((each for each in later.order_by("-number") if in_force(each)), None)
+        if newest is not None:
+            problems["intended_use"] = [
+                f"{newest.ref} is in force since. Choose it: its tier is the one that counts."
+            ]
     parent = visible(act.actor, Version).filter(pk=parent_id).first() if parent_id else None
     if parent_id and parent is None:
         problems["parent"] = ["Choose a version you may see, or leave it empty."]
@@ -290,6 +299,19 @@ def freeze(act: Act, version_id: int) -> Version:
     )
     version = act.lock(rows, pk=version_id)
     act.allow(version)
+    twin = (
+        Version.objects.filter(model=version.model, artefact_digest=version.artefact_digest)
+        .exclude(pk=version.pk)
+        .exclude(state__in=rules.NO_TWIN)
+        .first()
+    )
+    if twin is not None:
+        raise Conflict(
+            f"{version.ref} cannot be frozen: its model file is {twin.ref}.",
+            fact=f"{twin.ref} holds the same bytes and is {twin.get_state_display().lower()}.",
+            rule="one-digest-one-version",
+            who=[f"use {twin.ref}, or register other bytes"],
+        )
     stored = {
         "The model file": version.artefact_digest,
         "The code archive": version.code_archive_digest,

@@ -8,12 +8,30 @@ from apps.access.signing import content_digest, standings
 from apps.core import blobs, registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.datasets.states import State as DataState
-from apps.registry.models import Version, VersionData
+from apps.registry.models import IntendedUse, Version, VersionData
+from apps.registry.states import State
 
 SIGNATURES = (
     ("responsibility", "process expert", "registry.sign_intended_use_expert"),
     ("approval", "owner", "registry.sign_intended_use_owner"),
 )
+
+
+def in_force(use: IntendedUse) -> bool:
+    """Signed by process expert and owner, both signatures still matching."""
+    found = [s.signature.meaning for s in standings(use) if s.valid and s.signature.decision == "approved"]
+    return all(meaning in found for meaning, _words, _act in SIGNATURES)
+
+
+def newer_in_force(version: Version) -> IntendedUse | None:
+    """A later intended use that is in force, while the version is undecided: its tier is the one that counts."""
+    if version.state in (State.RELEASED, State.REJECTED, State.SUSPENDED):
+        return None
+    later = IntendedUse.objects.filter(model_id=version.model_id, number__gt=version.intended_use.number)
+    return next(
+        (use for use in later.select_related("model", "written_by").order_by("-number") if in_force(use)),
+        None,
+    )
 
 
 @registries.check("intended_use_signed")
@@ -30,9 +48,13 @@ def intended_use_signed(version: Version) -> Outcome:
             signed.append(f"{words} {next(s for s in mine if s.valid).signature.printed_name}")
         else:
             (stale if mine else missing).append((words, act))
+    newer = newer_in_force(version)
     evidence = f"{use.ref} · tier {use.tier}" + (f" · signed by {', '.join(signed)}" if signed else "")
     outcome = partial(Outcome, evidence=evidence, refs=(use.ref,), digests=(content_digest(use),))
     needs = tuple((act, use.subject_kind, use.pk) for _words, act in (*stale, *missing))
+    if newer is not None:
+        why = f"{newer.ref} (tier {newer.tier}) is in force since. Register the version again under it."
+        return outcome(CheckState.OUT_OF_DATE, why=why)
     if stale:
         why = f"{use.ref} changed after the {' and the '.join(w for w, _ in stale)} signed it."
         return outcome(CheckState.OUT_OF_DATE, why=why, needs=needs)

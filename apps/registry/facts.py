@@ -24,15 +24,19 @@ KIND = Version.subject_kind
 
 
 def ancestors(version_ids: Iterable[int]) -> set[int]:
-    """The versions and all they were derived from, one query a generation. No limit: a long line hides nobody."""
+    """The versions, all they were derived from, and every registration of the same bytes.
+
+    Two queries a generation and no limit: neither a long line nor a second upload of a file hides its makers.
+    """
     known: set[int] = set()
     ring = set(version_ids)
     while ring:
         known |= ring
-        ring = (
-            set(Version.objects.filter(pk__in=ring, parent__isnull=False).values_list("parent_id", flat=True))
-            - known
-        )
+        rows = Version.objects.filter(pk__in=ring).values_list("parent_id", "artefact_digest")
+        parents = {parent for parent, _digest in rows if parent is not None}
+        digests = {digest for _parent, digest in rows}
+        twins = Version.objects.filter(artefact_digest__in=digests).values_list("pk", flat=True)
+        ring = (parents | set(twins)) - known
     return known
 
 

@@ -28,6 +28,8 @@ USE_TEXTS = {
     "consequence_rationale": "Say why the consequence is what you chose.",
     "residual_risk": "Say which risk remains when all of this is followed.",
 }
+# A registration or a rejection of the same bytes stands in nobody's way; anything frozen does.
+NO_TWIN = (State.REGISTERED, State.REJECTED)
 
 
 def checked_version(given: Mapping[str, Any], *, known_labels: Collection[str]) -> dict[str, Any]:

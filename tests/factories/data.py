@@ -48,8 +48,11 @@ def vault_csv() -> bytes:
 
 
 @lru_cache
-def onnx_model() -> bytes:
-    """Logistic regression on age, marker and dose: one unnamed table of three numbers, labels 0 and 1."""
+def onnx_model(note: str = "") -> bytes:
+    """Logistic regression on age, marker and dose: one unnamed table of three numbers, labels 0 and 1.
+
+    `note` is kept in the file: the same model with another note has other bytes.
+    """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
     from sklearn.linear_model import LogisticRegression
@@ -66,4 +69,5 @@ def onnx_model() -> bytes:
         options={id(model): {"zipmap": False}},
         target_opset=21,
     )
+    proto.doc_string = note
     return bytes(proto.SerializeToString(deterministic=True))

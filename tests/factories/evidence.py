@@ -124,7 +124,7 @@ def validated_world(
     made = frozen_version(
         world,
         label=label,
-        artefact=blobs.put(model if model is not None else onnx_model()),
+        artefact=blobs.put(model if model is not None else onnx_model("" if label == "1.0.0" else label)),
         features=features,
         train=train if train is not None else train_csv(),
         test=test if test is not None else vault_csv(),
