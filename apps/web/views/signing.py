@@ -144,6 +144,7 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
             form.data["idempotency_key"] = uuid.uuid4().hex
     else:
         form.initial["digest"] = shown
+    verdict = Judge(subject).verdict(actor_of(request), row)
     context = {
         "row": row,
         "subject": subject,
@@ -152,9 +153,9 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
         "digest": shown,
         "form": form,
         "refusal": refusal,
-        "verdict": Judge(subject).verdict(actor_of(request), row),
+        "verdict": verdict,
         "standings": standings(subject),
-        "needs_you": "sign",
+        "needs_you": "sign" if verdict.allowed else "",
     }
     return render(request, "web/sign.html", context, status=status)
 
