@@ -151,7 +151,7 @@ _ROWS = [
         "Approve",
         "approved a duty on the organisation",
         "access.assignment",
-        [D.ADMINISTRATOR, D.COMPLIANCE],
+        [D.COMPLIANCE],
         ["approve_grant"],
         token=False,
     ),

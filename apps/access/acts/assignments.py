@@ -17,7 +17,7 @@ from apps.access.rules import refuse_bad_request, refuse_static_conflict
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
-from apps.core.errors import NotAllowed, NotVisible, WrongState
+from apps.core.errors import NotVisible, WrongState
 
 
 def held_by(person: User, scope_kind: str, scope_id: int) -> list[tuple[str, bool]]:
@@ -110,33 +110,12 @@ def parent_of(scope_kind: str, scope_id: int) -> Any:
     return found
 
 
-def refuse_unless_compliance_decides(act: Act, assignment: Assignment) -> None:
-    """Administrators approve administrators only: two of them together must not make themselves judges of content."""
-    if assignment.scope_kind != duties.ORGANISATION or assignment.duty == Duty.ADMINISTRATOR:
-        return
-    officers = (
-        Assignment.objects.active()
-        .on(duties.ORGANISATION, duties.ORGANISATION_ID)
-        .filter(duty=Duty.COMPLIANCE)
-    )
-    if not officers.filter(person=act.user).exists():
-        raise NotAllowed(
-            f"You cannot approve the duty {duties.WORDS[Duty(assignment.duty)]}.",
-            fact="An administrator approves administrators only.",
-            rule="ST1",
-            who=list(
-                officers.order_by("person__printed_name").values_list("person__printed_name", flat=True)
-            ),
-        )
-
-
 def _approve(act: Act, assignment_id: int) -> Assignment:
     # The person row is the lock that orders two approvals which together would conflict. It comes first, as in
     # deactivation: the other way round the two could wait for each other.
     act.lock(User.objects.all(), pk__in=Assignment.objects.filter(pk=assignment_id).values("person_id"))
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
-    refuse_unless_compliance_decides(act, assignment)
     others = [
         (a.duty, a.pk)
         for a in Assignment.objects.filter(
