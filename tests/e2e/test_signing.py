@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
 from apps.core.jobs import run_queued
-from apps.quality.acts import open_deviation
+from apps.registry.acts import add_author
 from apps.trail.models import Signature
 from tests.cast import PASSWORD
 from tests.factories.evidence import validated_world
@@ -70,8 +70,7 @@ def test_everything_between_the_page_and_the_signature(world, slot, person):
     # The record changes while the page is open: nothing is signed, the page says so and shows it as it is now.
     approver.goes_to(sign_page(slot))
     shown = approver.page.locator("[name='digest']").get_attribute("value")
-    changes = {"title": "Late finding", "description": "Seen after the gate was opened.", "blocking": False}
-    open_deviation(world.validator, slot.gate.version_id, **changes)
+    add_author(world.author, slot.gate.version_id, person_id=world.colleague.pk, reason="Forgotten")
     approver.signs(reason="Read on Friday")
     expect(approver.page.locator(".why-not").first).to_be_visible()
     expect(approver.page.locator("[name='reason']")).to_have_value("Read on Friday")
@@ -146,10 +145,8 @@ def test_without_javascript(world, slot, person):
     expect(approver.page.locator("#gate")).to_contain_text("opened")
     approver.looks("nojs-release")
     approver.goes_to("/models/")
-    approver.fills(q="lot")
-    approver.page.get_by_role("search", name=re.compile("^Filter")).get_by_role(
-        "button", name="Filter"
-    ).click()
+    approver.page.locator("main [name='q']").fill("lot")
+    approver.page.locator("main").get_by_role("button", name="Filter").click()
     assert "q=lot" in approver.page.url
     expect(approver.page.get_by_role("link", name="Lot release classifier")).to_be_visible()
     approver.goes_to("/work/")

@@ -227,7 +227,10 @@ def status_of(cookie: str, method: str, address: str) -> int:
         client.cookies[settings.SESSION_COOKIE_NAME] = cookie
     before = transaction.savepoint()
     try:
-        return client.generic(method, address).status_code
+        response = client.generic(method, address)
+        if response.streaming:
+            b"".join(response.streaming_content)  # a download holds its file until it was read
+        return response.status_code
     finally:
         transaction.savepoint_rollback(before)
 
