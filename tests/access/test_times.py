@@ -249,3 +249,4 @@ def test_an_administrator_cannot_make_themselves_or_a_friend_a_person_of_content
     with pytest.raises(NotAllowed) as caught:
         approve_organisation_assignment(world.administrator, asked.pk)
     assert caught.value.rule == "duty"
+    assert last("access.approve_organisation_assignment", "refusal").actor_name == "Ada Administrator"
