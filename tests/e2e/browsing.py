@@ -92,8 +92,8 @@ class Person:
         expect(found).to_be_visible(timeout=patience)
         return found
 
-    def reloads_until(self, text: str, *, patience: float = EVIDENCE_MS) -> None:
-        """The page asks by itself while work goes on: only waited for here, never reloaded."""
+    def waits_for(self, text: str, *, patience: float = EVIDENCE_MS) -> None:
+        """Never reloads: the page asks by itself while work goes on."""
         expect(self.page.locator("main")).to_contain_text(text, timeout=patience)
 
     def signs(self, *, decision: str = "approved", reason: str = "", password: str = PASSWORD) -> Page:

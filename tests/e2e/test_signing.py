@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
+import urllib.error
+import urllib.parse
+import urllib.request
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -113,10 +116,6 @@ def test_the_same_form_sent_twice_at_once_signs_once(world, slot, person):
     answers: list[int] = []
 
     def send() -> None:
-        import urllib.error
-        import urllib.parse
-        import urllib.request
-
         request = urllib.request.Request(
             approver.address + sign_page(slot),
             data=urllib.parse.urlencode(form).encode(),

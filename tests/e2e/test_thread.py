@@ -39,13 +39,6 @@ LIMITS = (
 )
 
 
-def register(registrar, heading: str, path: str, owner: str, **fields: str) -> None:
-    registrar.goes_to(path)
-    registrar.fills(**fields)
-    registrar.page.locator("[name='owner_id']").select_option(label=re.compile(f"@{owner}\\)"))
-    registrar.clicks(heading, role="button")
-
-
 def choose(page, name: str, words: str) -> None:
     """The option of a list whose text holds `words`."""
     option = page.locator(f"[name='{name}'] option", has_text=words)
@@ -82,7 +75,7 @@ def upload(who, path: str, heading: str, name: str, data: bytes, **fields: str) 
     who.fills(**PROVENANCE, **fields)
     who.looks(f"upload-{name}")
     who.clicks(heading, role="button")
-    who.reloads_until("Fixed")
+    who.waits_for("Fixed")
 
 
 def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
@@ -217,14 +210,14 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
     validator.goes_to(plan)
     validator.clicks("Run validation")
     expect(validator.page.locator("#run-now")).to_be_visible()
-    validator.reloads_until("Training against test")
+    validator.waits_for("Training against test")
     validator.looks("run")
     run = validator.page.url.removeprefix(validator.address)
 
     tester = person("bias_tester")
     tester.goes_to(run)
     tester.clicks("Compute bias report")
-    tester.reloads_until("Locked limits")
+    tester.waits_for("Locked limits")
     tester.looks("bias-report")
 
     owner.goes_to(release)
@@ -256,7 +249,7 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
     compliance.fills(purpose="Annual inspection")
     compliance.looks("pack-request")
     compliance.clicks("Build inspection pack", role="button")
-    compliance.reloads_until("SHA-256 of the file", patience=120_000)
+    compliance.waits_for("SHA-256 of the file", patience=120_000)
     compliance.looks("pack")
     pack = compliance.page.url.removeprefix(compliance.address)
 
