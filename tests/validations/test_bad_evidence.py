@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from apps.core.errors import BadInput
 from apps.quality.models import Deviation
 from tests.factories.data import HEADER, vault_csv
 from tests.factories.evidence import validated_world
@@ -86,8 +87,9 @@ def test_a_model_that_wants_other_columns(world):
 
 
 def test_a_model_of_another_width(world):
-    run = failed_run(world, features=("age", "marker"))
-    assert "takes 3 numbers a row; 2 features are declared" in run.failure
+    with pytest.raises(BadInput) as refused:
+        validated_world(world, until="run", features=("age", "marker"))
+    assert refused.value.fields == {"features": ["The model takes 3 numbers a row; 2 columns are named."]}
 
 
 def test_all_cases_of_one_class_are_not_computable_but_not_a_failure(world):
