@@ -30,7 +30,9 @@ LEASE = {"JOB_LEASE_SECONDS": "2"}
 def wait(condition: Callable[[], bool], seconds: float, worker: Worker) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        states = list(Job.objects.order_by("-pk").values_list("kind", "state", "attempt", "stage", "error")[:3])
+        states = list(
+            Job.objects.order_by("-pk").values_list("kind", "state", "attempt", "stage", "error")[:3]
+        )
         assert time.monotonic() < deadline, f"not within {seconds} s: {states}\n{worker.said()}"
         time.sleep(0.02)
 
