@@ -147,6 +147,7 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
     verdict = Judge(subject).verdict(actor_of(request), row)
     context = {
         "row": row,
+        "what": row.label.removeprefix("Sign: ").removeprefix("Sign "),
         "subject": subject,
         "subject_url": url_of(subject),
         "content": content,
