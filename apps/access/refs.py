@@ -65,7 +65,10 @@ def _asked(text: str) -> list[_Asked]:
         if label:
             return [_Asked(label, {field: int(match[2])})]
     if match := _KIND.fullmatch(text):
-        labels = {getattr(m, "subject_kind", ""): m._meta.label for m in apps.get_models()}
+        # What has no reference is shown within another record and has no page of its own.
+        labels = {
+            getattr(m, "subject_kind", ""): m._meta.label for m in apps.get_models() if hasattr(m, "ref")
+        }
         return [_Asked(labels[match[1]], {"pk": int(match[2])})] if match[1] in labels else []
     if _DIGEST.fullmatch(text):
         return [

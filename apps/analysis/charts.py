@@ -13,7 +13,7 @@ from typing import Any
 
 from apps.analysis.errors import InputError
 from apps.analysis.metrics import LABELS, canonical_name
-from apps.analysis.svg import COLOURS, FONT, bars, finish
+from apps.analysis.svg import COLOURS, FONT, bars, finish, shown
 
 OK, FAIL, FEW, NONE = "ok", "fail", "few", "none"
 _ROW = 26
@@ -101,7 +101,7 @@ def forest(
         }
         for i, row in enumerate(rows)
     ]
-    names = {f"{i:03d}": row.name for i, row in enumerate(rows)}
+    names = {f"{i:03d}": shown(row.name) for i, row in enumerate(rows)}
     base = alt.Chart(alt.Data(values=data))
     label = f"{_js(names)}[datum.value]"
     y = alt.Y(
@@ -235,7 +235,7 @@ def value_bars(values: Sequence[tuple[str, int]], *, title: str) -> Drawing:
     if not values:
         raise InputError("There are no values to draw.")
     rows = [{"row": f"{i:03d}", "n": n, "text": f"{n:,}"} for i, (_, n) in enumerate(values)]
-    names = {f"{i:03d}": name for i, (name, _) in enumerate(values)}
+    names = {f"{i:03d}": shown(name) for i, (name, _) in enumerate(values)}
     axis = alt.Axis(
         labelExpr=f"{_js(names)}[datum.value]", labelLimit=240, ticks=False, domain=False, grid=False
     )
@@ -251,7 +251,7 @@ def value_bars(values: Sequence[tuple[str, int]], *, title: str) -> Drawing:
 
 def column_bars(counts: Sequence[int], title: str = "Distribution") -> str:
     """A small SVG for a table's cell, from a profile's `bars`."""
-    return bars(list(counts), title)
+    return bars(list(counts), shown(title))
 
 
 def _js(names: dict[str, str]) -> str:
@@ -293,4 +293,5 @@ def _draw(chart: Any, title: str, description: str) -> Drawing:
         )
         .to_dict()
     )
-    return Drawing(finish(_engine().vegalite_to_svg(spec), title, description), spec)
+    spec = shown(spec)
+    return Drawing(finish(_engine().vegalite_to_svg(spec), shown(title), shown(description)), spec)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Any
 
 from lxml import etree
 
@@ -30,6 +31,23 @@ _KEEP_NAMED = {"none", "transparent"}
 _CLUTTER = ("class", "style", "font-family", "role", "pointer-events")
 _GEOMETRY = ("transform", "d", "x", "y", "x2", "y2", "width", "height")
 _LONG = re.compile(r"-?[0-9]+\.[0-9]{3,}")
+
+# What XML 1.0 (2.2, Char) leaves out: control characters, lone surrogates, U+FFFE and U+FFFF.
+_NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+
+
+def shown(value: Any) -> Any:
+    """`value` with each character XML cannot hold written as [U+XXXX], in every text of a specification.
+
+    The drawing engine ends the whole process on such a character.
+    """
+    if isinstance(value, str):
+        return _NOT_XML.sub(lambda match: f"[U+{ord(match[0]):04X}]", value)
+    if isinstance(value, dict):
+        return {shown(key): shown(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shown(inner) for inner in value]
+    return value
 
 
 def finish(drawn: str, title: str, description: str) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+from apps.core.csvsafe import disarmed
 from apps.fairness.models import Report
 from apps.validations.stored import read_results
 
@@ -25,7 +26,6 @@ COLUMNS = (
     "verdict",
     "note",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_csv(report: Report) -> str:
@@ -52,15 +52,15 @@ def as_csv(report: Report) -> str:
 def _estimate(grouping: str, group: str, metric: str, estimate: dict[str, Any]) -> dict[str, Any]:
     return {
         "line": "group",
-        "grouping": _safe(grouping),
-        "group": _safe(group),
+        "grouping": disarmed(grouping),
+        "group": disarmed(group),
         "metric": metric,
         "value": estimate["value"],
         "low": estimate["low"],
         "high": estimate["high"],
         "n": estimate["n"],
         "method": estimate["method"],
-        "note": _safe(estimate["reason"]),
+        "note": disarmed(estimate["reason"]),
     }
 
 
@@ -68,9 +68,9 @@ def _pair(grouping: str, comparison: dict[str, Any], pair: dict[str, Any], kind:
     measured = pair[kind]
     return {
         "line": kind,
-        "grouping": _safe(grouping),
-        "group": _safe(pair["a"]),
-        "compared_with": _safe(pair["b"]),
+        "grouping": disarmed(grouping),
+        "group": disarmed(pair["a"]),
+        "compared_with": disarmed(pair["b"]),
         "metric": comparison["metric"],
         "value": measured["value"],
         "low": measured["low"],
@@ -84,9 +84,9 @@ def _limit(line: dict[str, Any]) -> dict[str, Any]:
     first, second = line["pair"] or ("", "")
     return {
         "line": "limit",
-        "grouping": _safe(line["column"]),
-        "group": _safe(first),
-        "compared_with": _safe(second),
+        "grouping": disarmed(line["column"]),
+        "group": disarmed(first),
+        "compared_with": disarmed(second),
         "metric": line["metric"],
         "value": line["value"],
         "low": line["low"],
@@ -95,9 +95,5 @@ def _limit(line: dict[str, Any]) -> dict[str, Any]:
         "limit": line["limit"],
         "rule": line["rule"],
         "verdict": line["verdict"],
-        "note": _safe(line["sentence"]),
+        "note": disarmed(line["sentence"]),
     }
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+from apps.core.csvsafe import disarmed
 
 
 def safe(value: Any) -> str:
     """One value as CSV text; what a spreadsheet would run as a formula is quoted (OWASP, CSV injection)."""
     text = "" if value is None else "yes" if value is True else "no" if value is False else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return disarmed(text)
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:

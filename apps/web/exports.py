@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from apps.core.clock import iso
-
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
-# A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+from apps.core.csvsafe import disarmed
 
 
 def cell(value: Any) -> str:
@@ -31,10 +27,7 @@ def cell(value: Any) -> str:
         return iso(value)
     if isinstance(value, date):
         return value.isoformat()
-    text = str(value)
-    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    return disarmed(str(value))
 
 
 class _Line:

@@ -70,6 +70,11 @@ def test_it_installs_once_and_says_why_not_twice(empty):
     assert "The two first people must be two people." in one.stderr
     assert installed(empty) == []
 
+    same = manage(empty, "install_organisation", *PEOPLE[:7], "ADA  Administrator")
+    assert same.returncode == 2
+    assert "Add a middle name or a title" in same.stderr
+    assert installed(empty) == []
+
     bad = manage(empty, "install_organisation", "--administrator", "Ada Admin", *PEOPLE[2:])
     assert bad.returncode == 2
     assert "Traceback" not in bad.stderr

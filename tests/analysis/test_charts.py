@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from lxml import etree
 
@@ -125,3 +128,19 @@ def test_small_bars_show_even_the_rarest_value():
 def test_nothing_to_draw_is_said(draw):
     with pytest.raises(InputError):
         draw()
+
+
+@pytest.mark.parametrize("char", ["\x00", "\x01", "\x0b", "\x1b", "\ud800", "\ufffe", "\uffff"])
+def test_a_character_xml_cannot_hold_is_written_out(char):
+    """The drawing engine would end the process; run in one of its own so that a failure is a failure."""
+    code = f"""
+from apps.analysis import charts
+t = "a" + chr({ord(char)}) + "b"
+row = charts.Mark(t, 0.5, 0.4, 0.6, 9, "few", t)
+empty = charts.Mark(t, None, None, None, 0, "none", t)
+for d in (charts.forest([row, empty], title=t, axis=t, limit=0.5, limit_label=t),
+          charts.value_bars([(t, 3)], title=t), charts.histogram([0, 1], [3], title=t, axis=t)):
+    assert d.svg.count("a[U+{ord(char):04X}]b") > 1, d.svg
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-600:]

@@ -15,6 +15,7 @@ from django.core.validators import validate_email
 
 from apps.access.acting import Act, act
 from apps.access.acts.assignments import project_grant
+from apps.access.acts.names import name_problem
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment
 from apps.accounts.models import ApiToken, User
@@ -24,7 +25,6 @@ from apps.core.errors import BadInput, WrongState
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,79}")
 USERNAME_FORM = "2 to 80 small letters, digits, dot, dash or underscore, starting with a letter or digit."
-NAME_NEEDED = "Enter the name as it is to be printed beside signatures."
 TOKEN_DAYS = 365
 
 
@@ -48,8 +48,8 @@ def create_account(
         problems["username"] = [
             "This username is or was in use. A username is never given to another person (21 CFR 11.100(a))."
         ]
-    if not printed_name.strip():
-        problems["printed_name"] = [NAME_NEEDED]
+    if problem := name_problem(printed_name):
+        problems["printed_name"] = [problem]
     if email:
         try:
             validate_email(email)

@@ -10,7 +10,8 @@ from django.db import transaction
 
 from apps.access.acting import Act, act
 from apps.access.actors import Actor
-from apps.access.acts.accounts import NAME_NEEDED, USERNAME, USERNAME_FORM
+from apps.access.acts.accounts import USERNAME, USERNAME_FORM
+from apps.access.acts.names import name_problem
 from apps.access.duties import ORGANISATION, ORGANISATION_ID, Duty
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment, SeparationRules
@@ -67,11 +68,11 @@ def install_organisation(act: Act, *, administrator: dict, compliance: dict) -> 
         )
     if administrator["username"].casefold() == compliance["username"].casefold():
         raise BadInput("The two first people must be two people.", rule="ST1")
-    for given in (administrator, compliance):
+    for given, others in ((administrator, ()), (compliance, (administrator["printed_name"],))):
         if not USERNAME.fullmatch(given["username"]):
             raise BadInput("The organisation was not installed.", fields={"username": [USERNAME_FORM]})
-        if not given["printed_name"].strip():
-            raise BadInput("The organisation was not installed.", fields={"printed_name": [NAME_NEEDED]})
+        if problem := name_problem(given["printed_name"], others):
+            raise BadInput("The organisation was not installed.", fields={"printed_name": [problem]})
     worker = User(username=WORKER, printed_name="Countersign worker", is_service=True, created_at=now())
     worker.set_unusable_password()
     act.write(worker)

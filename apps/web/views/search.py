@@ -93,12 +93,12 @@ def page_of(actor, record) -> str:
 def search(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     asked = " ".join(request.GET.get("q", "").replace("\x00", "").split())[:LONGEST]
-    exact = resolve(actor, asked)
-    if len(exact) == 1 and (url := page_of(actor, exact[0])):
-        return redirect(url)
+    exact = [(r, url) for r in resolve(actor, asked) if (url := page_of(actor, r))]
+    if len(exact) == 1:
+        return redirect(exact[0][1])
     groups = []
     if exact:
-        hits = [{"ref": r.ref, "url": page_of(actor, r), "extra": str(r)} for r in exact]
+        hits = [{"ref": r.ref, "url": url, "extra": str(r)} for r, url in exact]
         groups.append({"title": f"Called {asked}", "hits": hits, "more": False})
     if len(asked) >= 2:
         for kind in KINDS:

@@ -1,0 +1,34 @@
+"""The name printed beside a signature: one that can be read, and told from everybody else's."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from apps.accounts.models import User
+
+NAME_NEEDED = "Enter the name as it is to be printed beside signatures."
+NAME_HIDES = "Use letters that can be seen: the name holds a character that hides or reorders text."
+NAME_TAKEN = (
+    "Somebody else has this name. Add a middle name or a title, "
+    "so that their signatures can be told from each other."
+)
+# Letters and marks that show nothing; all other hidden characters are "not printable" in Unicode.
+_EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
+    chr(c) for c in range(0xFE00, 0xFE10)
+}
+
+
+def name_problem(name: str, others: Iterable[str] = ()) -> str:
+    """What is wrong with a printed name, as a sentence; empty if nothing. `others`: names given in the same act."""
+    if not name.strip():
+        return NAME_NEEDED
+    if not name.strip().isprintable() or _EMPTY & set(name):
+        return NAME_HIDES
+    taken = User.objects.filter(is_active=True).values_list("printed_name", flat=True)
+    return NAME_TAKEN if _read(name) in {_read(other) for other in (*taken, *others)} else ""
+
+
+def _read(name: str) -> str:
+    """The name as an eye reads it: no case, one form per letter, single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
