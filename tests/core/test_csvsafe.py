@@ -5,11 +5,17 @@ from __future__ import annotations
 import pytest
 
 from apps.core.csvsafe import FORMULA, disarmed
+from apps.fairness.export import _estimate
 from apps.packs.tables import safe
 from apps.web.exports import cell
 
 
-@pytest.mark.parametrize("write", [disarmed, safe, cell])
+def of_report(group: str) -> str:
+    estimate = dict.fromkeys(("value", "low", "high", "n"), 0) | {"method": "wilson", "reason": ""}
+    return _estimate("sex", group, "recall", estimate)["group"]
+
+
+@pytest.mark.parametrize("write", [disarmed, safe, cell, of_report])
 @pytest.mark.parametrize("mark", [*"=+-@\t\r\n\x00", *"＝＋－＠"])
 def test_a_formula_is_disarmed(write, mark):
     assert mark in FORMULA
