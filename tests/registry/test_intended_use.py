@@ -11,7 +11,7 @@ from apps.access.signing import SignatureInput, content_digest, standings
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.registry.acts import sign_intended_use_expert, sign_intended_use_owner, write_intended_use
 from apps.registry.checks import intended_use_signed
-from apps.registry.models import IntendedUse
+from apps.registry.models import IntendedUse, Version
 from apps.registry.rules import USE_TEXTS
 from apps.registry.states import Level, tier
 from apps.trail.models import Entry, Signature
@@ -97,13 +97,12 @@ def test_who_may_write_it(world):
 def test_both_signatures_make_the_check_met(world):
     use = written(world)
 
-    class Named:
-        intended_use = use
+    named = Version(model=world.model, intended_use=use)
 
-    assert intended_use_signed(Named).state == "waiting"
+    assert intended_use_signed(named).state == "waiting"
     sign_intended_use_expert(world.process_expert, use.pk, signature=sign(use))
     sign_intended_use_owner(world.owner, use.pk, signature=sign(use))
-    assert intended_use_signed(Named).state == "met"
+    assert intended_use_signed(named).state == "met"
     expert, owner = Signature.objects.order_by("id")
     assert (expert.meaning, owner.meaning) == ("responsibility", "approval")
     assert (owner.subject_ref, owner.record_version) == ("IU-lotx/v1", "v1")
@@ -189,4 +188,4 @@ def test_a_change_behind_the_acts_shows_the_signatures_as_out_of_date(world):
     class Named:
         intended_use = changed
 
-    assert intended_use_signed(Named).state == "out_of_date"
+    assert intended_use_signed(named).state == "out_of_date"

@@ -288,7 +288,7 @@ def test_an_organisation_duty_from_request_to_approval(signed_in, world):
     html = page_of(signed_in("compliance").get("/people/"))
     assert "1 request to decide" in html
     approve = reverse("web:decide_assignment", args=[asked.pk, "approve"])
-    assert signed_in("administrator").post(approve, {"idempotency_key": "o2"}).status_code == 409
+    assert signed_in("administrator").post(approve, {"idempotency_key": "o2"}).status_code == 403
     assert signed_in("author").post(approve, {"idempotency_key": "o3"}).status_code == 404
     assert signed_in("compliance").post(approve, {"idempotency_key": "o4"}).status_code == 302
     asked.refresh_from_db()
