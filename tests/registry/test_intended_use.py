@@ -185,7 +185,5 @@ def test_a_change_behind_the_acts_shows_the_signatures_as_out_of_date(world):
     changed = IntendedUse.objects.select_related("model", "written_by").get(pk=use.pk)
     assert [s.word for s in standings(changed)] == ["out of date", "out of date"]
 
-    class Named:
-        intended_use = changed
-
+    named = Version(model=world.model, intended_use=changed)
     assert intended_use_signed(named).state == "out_of_date"
