@@ -18,7 +18,7 @@ from apps.access.actors import Actor, as_actor
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible
 from apps.access.idempotency import Once
 from apps.access.models import Assignment
-from apps.access.policy import MEANINGS, Policy, policy
+from apps.access.policy import MEANINGS, Policy, meaning_sentence, policy
 from apps.access.signing import SignatureInput
 from apps.accounts.models import User
 from apps.core import jobs
@@ -160,7 +160,7 @@ class Act:
             signer=self.user,
             duties=self.duties(),
             meaning=self.policy.meaning,
-            meaning_text=MEANINGS[self.policy.meaning],
+            meaning_text=meaning_sentence(self.policy.meaning, given.decision),
             decision=given.decision,
             reason=self.reason,
             subject=subject,

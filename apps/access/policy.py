@@ -41,6 +41,14 @@ MEANINGS = {
 }
 
 
+REJECTION = "I have reviewed this record and reject it. The reason I gave is part of my signature."
+
+
+def meaning_sentence(meaning: str, decision: str) -> str:
+    """What a signature says (21 CFR 11.50(a)(3)): the sentence on the form is the sentence that is signed."""
+    return REJECTION if decision == "rejected" else MEANINGS[meaning]
+
+
 def _p(
     act: str,
     label: str,

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.access.acting import ACTS
 from apps.access.gate import Judge, visible
-from apps.access.policy import MEANINGS, TABLE
+from apps.access.policy import TABLE, meaning_sentence
 from apps.access.signing import SignatureInput, content_of, standings
 from apps.core.digests import digest
 from apps.core.errors import BadInput, NotVisible, Refused
@@ -56,9 +56,9 @@ class SignForm(Form):
         super().__init__(*args, **kwargs)
         row = TABLE[act]
         self.needs_reason = row.reason
-        choices = [("approved", MEANINGS[row.meaning])]
+        choices = [("approved", meaning_sentence(row.meaning, "approved"))]
         if act in REJECTABLE:
-            choices.append(("rejected", "I reject this record. The reason below is part of my signature."))
+            choices.append(("rejected", meaning_sentence(row.meaning, "rejected")))
         self.fields["decision"].choices = choices
         if act not in EXPIRING:
             del self.fields["expires_at"]
