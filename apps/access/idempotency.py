@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from django.apps import apps
 from django.db import models
 
 from apps.access.actors import Actor
 from apps.access.models import IdempotencyKey
 from apps.core.clock import now
 from apps.core.errors import BadInput
+from apps.core.subjects import model_of
 
 
 class Once:
@@ -49,7 +49,7 @@ class Once:
             )
         if row.result_id is None:
             return True, None
-        return True, _model_of(row.result_kind)._default_manager.get(pk=row.result_id)
+        return True, model_of(row.result_kind)._default_manager.get(pk=row.result_id)
 
     def remember(self, result: Any) -> None:
         """Keep the result, in the transaction of the act."""
@@ -65,10 +65,3 @@ class Once:
             result_id=result.pk if known else None,
             created_at=now(),
         )
-
-
-def _model_of(kind: str) -> type[models.Model]:
-    for model in apps.get_models():
-        if getattr(model, "subject_kind", None) == kind:
-            return model
-    raise LookupError(f"no model has the subject kind {kind!r}")

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from django.apps import apps
-
 from apps.access.actors import as_actor
 from apps.access.gate import Judge, Verdict
 from apps.access.policy import policy
@@ -21,6 +19,7 @@ from apps.approvals.templates import template_for
 from apps.core import registries
 from apps.core.outcomes import WORDS as WORDS_OF
 from apps.core.outcomes import CheckState, Outcome
+from apps.core.subjects import model_of
 from apps.registry.models import Version
 from apps.registry.states import WORDS, State
 
@@ -217,7 +216,4 @@ def _seen(row: Row, actor) -> Row:
 
 
 def _subject(kind: str, pk: int):
-    for model in apps.get_models():
-        if getattr(model, "subject_kind", None) == kind:
-            return model.objects.get(pk=pk)
-    raise LookupError(f"no model has the subject kind {kind!r}")
+    return model_of(kind)._default_manager.get(pk=pk)

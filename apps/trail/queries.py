@@ -21,6 +21,7 @@ from django.db.models.functions import Cast, Concat
 
 from apps.core import registries
 from apps.core.clock import iso
+from apps.core.subjects import models_by_kind
 from apps.trail import sealer
 from apps.trail.history import UNCOVERED, is_history
 from apps.trail.merkle import verify_inclusion
@@ -77,9 +78,8 @@ def entries_seen(scopes: Any) -> Q:
 def signatures_seen(scopes: Any) -> Q:
     """Signatures on records the person may see, and their own."""
     seen = Q(signer=scopes.user)
-    for model in apps.get_models():
-        kind = getattr(model, "subject_kind", None)
-        if not isinstance(kind, str) or kind not in registries.content:
+    for kind, model in models_by_kind().items():
+        if kind not in registries.content:
             continue
         opened = Q(pk__in=[])
         for give in registries.visibility[model._meta.label]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.apps import apps
 from django.urls import NoReverseMatch, reverse
+
+from apps.core.subjects import model_of
 
 _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "registry.model": lambda m: ("web:model", [m.slug]),
@@ -35,14 +36,6 @@ def url_of(subject: Any) -> str:
         return reverse(name, args=args)
     except NoReverseMatch:
         return ""
-
-
-def model_of(kind: str):
-    """The Django model of a subject kind."""
-    for model in apps.get_models():
-        if getattr(model, "subject_kind", None) == kind:
-            return model
-    raise LookupError(f"no model has the subject kind {kind!r}")
 
 
 def subject_of(kind: str, pk: int | str):

@@ -19,11 +19,12 @@ from apps.access.policy import TABLE, meaning_sentence
 from apps.access.signing import SignatureInput, content_of, standings
 from apps.core.digests import digest
 from apps.core.errors import BadInput, NotVisible, Refused
+from apps.core.subjects import model_of
 from apps.trail import sealer
 from apps.trail.models import Entry, Signature
 from apps.web.door import actor_of, page
 from apps.web.forms import Form, MomentField, ReasonField
-from apps.web.links import model_of, subject_of, url_of
+from apps.web.links import subject_of, url_of
 
 # Acts that may also be refused with a signature; the others are signed or left.
 REJECTABLE = frozenset(
