@@ -11,6 +11,7 @@ from django.db.models import Q
 from apps.access.actors import Actor
 from apps.access.facts import facts_of
 from apps.access.policy import TABLE
+from apps.access.telling import REJECTED, decision_of, told_act
 from apps.registry.models import Version
 from apps.trail.models import Entry, Kind
 
@@ -46,13 +47,10 @@ def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
 def line_of(entry: Entry) -> Line:
     body = json.loads(entry.body)
     row = TABLE.get(entry.act)
-    told = row.sentence if row else entry.act
     refused = entry.kind == Kind.REFUSAL
     facts = body.get("facts", {})
     by_portal = body.get("via") == "job"
-    rejected = facts.get("decision") == "rejected"
-    if rejected:
-        told = f"rejected at the release gate ({row.label.removeprefix('Sign: ') if row else entry.act})"
+    told = told_act(entry.act, facts)
     return Line(
         entry_id=entry.pk,
         at=entry.at,
@@ -64,5 +62,5 @@ def line_of(entry: Entry) -> Line:
         reason=body.get("reason", ""),
         refused=refused,
         signed="signatures" in facts,
-        rejected=rejected,
+        rejected=decision_of(facts) == REJECTED,
     )
