@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from apps.analysis import fairness, performance, verdicts
+from apps.analysis import fairness, intervals, performance, verdicts
 from apps.analysis.errors import InputError
 from apps.analysis.metrics import none
 from apps.core import blobs
@@ -187,6 +187,7 @@ def training_gap(plan: Plan, model_path: Path, figures: dict[str, Any]) -> dict[
         train = trained["overall"]["metrics"].get(metric)
         test = figures["overall"]["metrics"].get(metric)
         if train and test and train["value"] is not None and test["value"] is not None:
+            low, high = _gap_interval(train, test)
             gaps.append(
                 {
                     "metric": metric,
@@ -195,9 +196,19 @@ def training_gap(plan: Plan, model_path: Path, figures: dict[str, Any]) -> dict[
                     "test": test["value"],
                     "test_n": test["n"],
                     "gap": train["value"] - test["value"],
+                    "low": low,
+                    "high": high,
                 }
             )
     return {"data": used.ref, "reason": "", "metrics": gaps}
+
+
+def _gap_interval(train: dict[str, Any], test: dict[str, Any]) -> tuple[float | None, float | None]:
+    """95 % interval of training minus test, from the intervals of both (MOVER); none where one has none."""
+    ends = [(one["value"], one["low"], one["high"]) for one in (train, test)]
+    if any(end is None for one in ends for end in one):
+        return None, None
+    return intervals.mover(ends[0], ends[1])
 
 
 def _training_data(version: Version) -> Any:
