@@ -32,7 +32,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Mark:
-    """A row of a forest plot. `state`: ok (circle), fail (square), few (hollow: too few to judge), none (no value)."""
+    """A row of a forest plot. `state`: ok (circle), fail (square), few (hollow: too few to judge), none (no value).
+
+    `limit`: the row's own limit, for rows that are differences or ratios.
+    """
 
     name: str
     value: float | None
@@ -41,6 +44,7 @@ class Mark:
     n: int
     state: str = OK
     note: str = ""
+    limit: float | None = None
 
 
 def marks(grouping: dict[str, Any], metric: str, min_n: int, failing: Sequence[str] = ()) -> list[Mark]:
@@ -99,6 +103,7 @@ def forest(
             "state": row.state,
             "text": _mark_text(row),
         }
+        | ({} if row.limit is None else {"limit": row.limit})
         for i, row in enumerate(rows)
     ]
     names = {f"{i:03d}": shown(row.name) for i, row in enumerate(rows)}
@@ -133,6 +138,11 @@ def forest(
     layers.append(text.encode(x=alt.value(_PLOT + 12), y=y, text="text:N"))
     if limit is not None:
         layers += _limit_line(alt, limit, limit_label, low, high)
+    if any(row.limit is not None for row in rows):
+        tick = base.transform_filter("isValid(datum.limit)").mark_tick(
+            orient="vertical", color=COLOURS["bad"], thickness=2.5, size=_ROW - 4, opacity=1
+        )
+        layers.append(tick.encode(x=alt.X("limit:Q", title=axis, scale=alt.Scale(domain=[low, high])), y=y))
     chart = alt.layer(*layers).properties(width=_PLOT, height=_ROW * len(rows))
     return _draw(chart, title, "; ".join(f"{row.name}: {_mark_text(row)}" for row in rows) + ".")
 
@@ -150,11 +160,12 @@ def _mark_text(row: Mark) -> str:
         return f"no value: {row.note or 'not defined'}, n {row.n:,}"
     ends = "" if row.low is None or row.high is None else f" ({row.low:.3f} to {row.high:.3f})"
     word = {FEW: ", too few to judge", FAIL: ", limit broken"}.get(row.state, "")
-    return f"{row.value:.3f}{ends}, n {row.n:,}{word}"
+    held = "" if row.limit is None else f", limit {row.limit:g}"
+    return f"{row.value:.3f}{ends}, n {row.n:,}{held}{word}"
 
 
 def _domain(rows: Sequence[Mark], limit: float | None) -> tuple[float, float]:
-    ends = [v for row in rows for v in (row.value, row.low, row.high) if v is not None]
+    ends = [v for row in rows for v in (row.value, row.low, row.high, row.limit) if v is not None]
     if limit is not None:
         ends.append(limit)
     if not ends:
