@@ -350,4 +350,6 @@ def _record_refusal(actor: Actor, row: Policy, refused: Refused, subject: Any, r
         subject = None
     with transaction.atomic():
         facts = {**refused.parts(), "status": refused.status}
+        if refused.cause:
+            facts["cause"] = refused.cause
         _record("refusal", actor, row, subject or ORGANISATION_SUBJECT, reason, facts)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from apps.accounts import passwords
 from apps.accounts.models import Lockout, User
 from apps.core.clock import now
 from apps.core.errors import NotAllowed
@@ -40,20 +41,21 @@ def authenticate(username: str, password: str, *, address: str = "") -> User:
     with transaction.atomic():
         Lockout.objects.get_or_create(user=user)
         lockout = Lockout.objects.select_for_update().get(user=user)
-        good = check_password(password, user.password)
+        good, fault = passwords.matches(user, password)
         locked = bool(lockout.sign_in_locked_until and lockout.sign_in_locked_until > now())
         if good and user.usable and not locked:
             if lockout.sign_in_failures:
                 lockout.sign_in_failures, lockout.sign_in_locked_until = 0, None
                 lockout.save(update_fields=["sign_in_failures", "sign_in_locked_until"])
             return user
-        cause = "account not in use" if not user.usable else "account locked" if locked else "wrong password"
+        wrong = fault or "wrong password"
+        cause = "account not in use" if not user.usable else "account locked" if locked else wrong
         if not locked and not good:
             lockout.sign_in_failures += 1
             if lockout.sign_in_failures >= settings.SIGN_IN_FAILURES:
                 lockout.sign_in_locked_until = now() + timedelta(seconds=settings.LOCKOUT_SECONDS)
                 lockout.sign_in_failures = 0
-                cause = f"wrong password; locked until {lockout.sign_in_locked_until:%Y-%m-%d %H:%M} UTC"
+                cause = f"{wrong}; locked until {lockout.sign_in_locked_until:%Y-%m-%d %H:%M} UTC"
             lockout.save(update_fields=["sign_in_failures", "sign_in_locked_until"])
         _enter_failure(user, username, address, cause)
     raise wrong_pair()

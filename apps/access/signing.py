@@ -12,10 +12,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password
 from django.db import transaction
 
 from apps.access.sharing import once
+from apps.accounts import passwords
 from apps.accounts.models import Lockout, User
 from apps.core import registries
 from apps.core.clock import iso, now
@@ -66,7 +66,7 @@ def check_components(user: User, given: SignatureInput) -> None:
                 rule="21 CFR 11.300(d)",
                 who=["you, when the lock has ended"],
             )
-        good = check_password(given.password, user.password)
+        good, fault = passwords.matches(User.objects.get(pk=user.pk), given.password)
         if good:
             if lockout.signing_failures:
                 lockout.signing_failures, lockout.signing_locked_until = 0, None
@@ -89,6 +89,7 @@ def check_components(user: User, given: SignatureInput) -> None:
         fact=fact,
         rule="21 CFR 11.200(a)(1)",
         who=["you, with your password"],
+        cause=fault or "wrong password",
     )
 
 

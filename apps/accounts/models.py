@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 
+from apps.accounts import passwords
 from apps.trail.history import history
 
 
@@ -37,6 +37,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     deactivated_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
+    # Binds the password hash, which the history leaves out, to this account (apps.accounts.passwords).
+    password_mark = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = ["printed_name"]
@@ -56,7 +58,16 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def check_password(self, raw_password):
         """Compare only. The hash is renewed by an act, never as a side effect of a look."""
-        return check_password(raw_password, self.password)
+        good, _ = passwords.matches(self, raw_password)
+        return good
+
+    def set_password(self, raw_password):
+        super().set_password(raw_password)
+        self.password_mark = passwords.mark_of(self)
+
+    def set_unusable_password(self):
+        super().set_unusable_password()
+        self.password_mark = passwords.mark_of(self)
 
     @property
     def ref(self):

@@ -11,7 +11,7 @@ class Refused(Exception):
 
     what: what was refused, as a sentence. fact: the fact that blocks it. rule: the rule's identifier.
     who: the names of those who may, or sentences that tell how to find out.
-    fields: for bad input, messages by field name.
+    fields: for bad input, messages by field name. cause: what only the trail is told.
     """
 
     status = 403
@@ -25,12 +25,14 @@ class Refused(Exception):
         who: Sequence[str] = (),
         status: int | None = None,
         fields: Mapping[str, Sequence[str]] | None = None,
+        cause: str = "",
     ) -> None:
         super().__init__(what)
         self.what = what
         self.fact = fact
         self.rule = rule
         self.who = tuple(who)
+        self.cause = cause
         self.fields = {name: list(messages) for name, messages in (fields or {}).items()}
         if status is not None:
             self.status = status

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from apps.core import registries
 from apps.trail import keys as key_files
 from apps.trail import triggers, witness
 from apps.trail.current import current_act_id
@@ -93,6 +94,8 @@ def _verify(
     log.run(session, witnessed)
     rows.run(session)
     accounts.run(session)
+    for name in registries.detector:
+        registries.detector[name](session)
     return result
 
 

@@ -40,6 +40,7 @@ class Desk:
         made = User(
             username=username, printed_name=name, created_at=database_now(), email=f"{username}@example.org"
         )
+        made.set_unusable_password()
         return self.act("accounts.create", lambda: self._saved(made), by=by)
 
     def rename(self, person, name, by):

@@ -18,10 +18,11 @@ from apps.access.acts.assignments import project_grant
 from apps.access.acts.names import name_problem
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment
+from apps.accounts import passwords
 from apps.accounts.models import ApiToken, User
 from apps.core import registries
 from apps.core.clock import now
-from apps.core.errors import BadInput, WrongState
+from apps.core.errors import BadInput, Conflict, WrongState
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,79}")
 USERNAME_FORM = "2 to 80 small letters, digits, dot, dash or underscore, starting with a letter or digit."
@@ -100,6 +101,7 @@ def set_password(act: Act, user_id: int, *, password: str) -> User:
     user = act.lock(User.objects.all(), pk=user_id)
     act.own(user)
     act.allow(user)
+    refuse_if_altered(user)
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -113,6 +115,17 @@ def set_password(act: Act, user_id: int, *, password: str) -> User:
 def refuse_if_deactivated(user: User) -> None:
     if not user.is_active:
         raise WrongState("This account is deactivated already.", rule="account-state")
+
+
+def refuse_if_altered(user: User) -> None:
+    """A hash taken away or an account changed behind the portal is not made good by an act on it."""
+    if wrong := passwords.fault(user):
+        raise Conflict(
+            "Nothing was changed: this account was altered behind the portal.",
+            fact=f"{wrong[:1].upper()}{wrong[1:]}.",
+            rule="account-integrity",
+            who=["an administrator, after the alarm was looked into; the trail names the field"],
+        )
 
 
 @registries.precondition("access.renew_enrolment")
@@ -133,6 +146,7 @@ def renew_enrolment(act: Act, user_id: int) -> User:
     """Enter in the trail that a link was handed out for an account whose person has not set a password yet."""
     user = act.lock(User.objects.all(), pk=user_id)
     act.allow(user)
+    refuse_if_altered(user)
     return user
 
 
