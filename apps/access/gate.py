@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,17 +11,19 @@ from django.db.models import Q, QuerySet
 from apps.access import duties
 from apps.access.actors import Actor, as_actor
 from apps.access.facts import Facts, facts_of
-from apps.access.models import Assignment, SeparationRules
-from apps.access.policy import Policy, acts_counting_as, acts_on, policy
-from apps.access.separation import Broken, Deed, Rules, first_conflict, parse
+from apps.access.models import Assignment, Waiver
+from apps.access.policy import Policy, acts_on, policy
+from apps.access.recorded import recorded_deeds
+from apps.access.rulebook import opened_by, rules_in_force, tier_of, waivers_in_force
+from apps.access.separation import ANY, Broken, Deed, Rules, conflicts
 from apps.access.sharing import once
 from apps.accounts.models import User
 from apps.core import registries
-from apps.core.clock import now
 from apps.core.errors import Conflict, NotAllowed, NotVisible, Refused, WrongState
 from apps.core.subjects import Subject
-from apps.trail.models import Entry, Kind
 
+# Of these, who sees all records sees no more than their visibility says.
+PERSONAL = frozenset({"accounts.ApiToken", "accounts.SignedIn", "accounts.Enrolment"})
 ORGANISATION_PAIR = (duties.ORGANISATION, duties.ORGANISATION_ID)
 
 
@@ -58,28 +59,18 @@ class Verdict:
     signs: bool = False
     needs_reason: bool = False
     wrong_state: bool = False  # the record's state forbids it, not the person
+    waivers: tuple[Waiver, ...] = ()  # allowed only under these
+
+    @property
+    def waived(self) -> tuple[str, ...]:
+        """`DY1 waived by … until …`, for page, API and trail."""
+        return tuple(waiver.told() for waiver in self.waivers)
 
     def refusal(self) -> Refused:
         kinds = {403: NotAllowed, 404: NotVisible, 409: WrongState if self.wrong_state else Conflict}
         return kinds.get(self.status, Refused)(
             self.what, fact=self.fact, rule=self.rule, who=self.who, status=self.status
         )
-
-
-def rules_in_force() -> Rules:
-    return once("rules", _rules_in_force)
-
-
-def _rules_in_force() -> Rules:
-    row = SeparationRules.objects.filter(effective_from__lte=now()).order_by("-version").first()
-    if row is None:
-        raise NotAllowed(
-            "Nothing can be done here yet.",
-            fact="No separation rules are in force: the organisation is not installed.",
-            rule="install",
-            who=["whoever runs manage.py install_organisation"],
-        )
-    return parse(row.rules)
 
 
 class Scopes:
@@ -94,6 +85,9 @@ class Scopes:
 
     @cached_property
     def organisation_duties(self) -> frozenset[str]:
+        return once(("organisation duties", self.user.pk), self._organisation_duties)
+
+    def _organisation_duties(self) -> frozenset[str]:
         held = Assignment.objects.active().filter(person=self.user, scope_kind=duties.ORGANISATION)
         return frozenset(held.values_list("duty", flat=True))
 
@@ -114,7 +108,7 @@ def visible(actor: Actor | User, model: type[Any]) -> QuerySet[Any]:
     if user.is_service:
         return everything
     scopes = Scopes(user)
-    if scopes.sees_all:
+    if scopes.sees_all and model._meta.label not in PERSONAL:
         return everything
     condition = Q(pk__in=[])
     for give in givers:
@@ -146,10 +140,10 @@ class Judge:
     @cached_property
     def holders(self) -> list[Assignment]:
         """Assignments in force on the subject's parents or on the organisation."""
-        return once(("holders", frozenset(self.facts.parents)), self._holders)
+        return once(("holders", frozenset(self.facts.parents), self.facts.anywhere), self._holders)
 
     def _holders(self) -> list[Assignment]:
-        condition = Q(scope_kind=duties.ORGANISATION)
+        condition = Q(scope_kind=duties.ORGANISATION) | Q(duty__in=self.facts.anywhere)
         for kind, pk in self.facts.parents:
             condition |= Q(scope_kind=kind, scope_id=pk)
         return list(
@@ -167,42 +161,52 @@ class Judge:
             for kind, pk in closure:
                 wanted.setdefault(kind, set()).add(pk)
         key = frozenset((kind, frozenset(ids)) for kind, ids in wanted.items())
-        return [*self.facts.declared, *once(("deeds", key), lambda: self._recorded(wanted))]
+        return [*self.facts.declared, *once(("deeds", key), lambda: recorded_deeds(self.rules, wanted))]
 
-    def _recorded(self, wanted: dict[str, set[str]]) -> list[Deed]:
-        verbs_by_act: dict[str, list[str]] = {}
-        for rule in self.rules.dynamic:
-            for verb in (rule.first, rule.second):
-                for act in acts_counting_as(verb):
-                    known = verbs_by_act.setdefault(act, [])
-                    if verb not in known:
-                        known.append(verb)
-        if not wanted:
-            return []
-        condition = Q()
-        for kind, ids in wanted.items():
-            condition |= Q(subject_kind=kind, subject_id__in=ids)
-        rows = (
-            Entry.objects.filter(condition, kind=Kind.ACT, act__in=verbs_by_act)
-            .order_by("id")
-            .values_list("actor_uuid", "act", "subject_kind", "subject_id", "body", "at")
-        )
-        found: list[Deed] = []
-        for person, act, kind, pk, body, at in rows:
-            told = f"{policy(act).sentence} ({json.loads(body)['subject']['ref']}) on {at:%Y-%m-%d}"
-            found.extend(Deed(str(person), verb, kind, pk, told) for verb in verbs_by_act[act])
-        return found
+    @cached_property
+    def every_act(self) -> list[Deed]:
+        """Each recorded act on the record itself, whatever it counts as: what a reviewer of its trail may not hold."""
+        wanted: dict[str, set[str]] = {}
+        for kind, pk in self.facts.closures.get("record", frozenset()):
+            wanted.setdefault(kind, set()).add(pk)
+        return recorded_deeds(self.rules, wanted, every=True)
+
+    def tier(self) -> str:
+        """The tier of the model version this hangs on; empty where there is none."""
+        itself = next(iter(self.facts.closures.get("itself", ())), None)
+        return tier_of(*itself) if itself else ""
+
+    @cached_property
+    def waivers(self) -> list[Waiver]:
+        """Waivers in force on this version or its model, for anybody. Asked only once a rule is broken."""
+        itself = next(iter(self.facts.closures.get("itself", ())), None)
+        version = int(itself[1]) if itself else None
+        key = ("waivers", frozenset(self.facts.parents), version)
+        return once(key, lambda: waivers_in_force(self.facts.parents, version=version))
 
     def separation(self, person: User, row: Policy) -> Broken | None:
-        if not row.verbs:
-            return None
-        return first_conflict(
+        """The first rule that `person` would break by doing this and that no waiver in force opens."""
+        return self.judged(person, row.verbs)[0]
+
+    def judged(self, person: User, verbs: frozenset[str]) -> tuple[Broken | None, tuple[Waiver, ...]]:
+        """(what stands in the way, the waivers that opened the rest)."""
+        used: dict[int, Waiver] = {}
+        if not verbs:
+            return None, ()
+        reviews = any(rule.first == ANY and rule.second in verbs for rule in self.rules.dynamic)
+        for broken in conflicts(
             self.rules,
             person=str(person.uuid),
-            verbs=row.verbs,
+            verbs=verbs,
             closures=self.facts.closures,
-            deeds=self.deeds,
-        )
+            deeds=[*self.deeds, *self.every_act] if reviews else self.deeds,
+            tier=self.tier,
+        ):
+            waiver = opened_by(self.waivers, person.pk, self.rules, broken.rule.id)
+            if waiver is None:
+                return broken, ()
+            used[waiver.pk] = waiver
+        return None, tuple(used.values())
 
     def counts(self, assignment: Assignment, row: Policy) -> bool:
         """Whether this duty allows the act here. An administrator's counts on records of the organisation only."""
@@ -270,7 +274,8 @@ class Judge:
                 status=403,
                 **common,
             )
-        if (broken := self.separation(actor.user, row)) is not None:
+        broken, waivers = self.judged(actor.user, row.verbs)
+        if broken is not None:
             return Verdict(
                 False,
                 what=cannot,
@@ -291,7 +296,7 @@ class Judge:
                 wrong_state=isinstance(refused, WrongState),
                 **common,
             )
-        return Verdict(True, **common)
+        return Verdict(True, waivers=waivers, **common)
 
 
 def front_refusal(actor: Actor, row: Policy) -> Refused | None:
@@ -340,10 +345,7 @@ def may(actor: Actor | User, act: str, subject: Subject) -> Verdict:
 
 def would_conflict(person: User, verbs: frozenset[str], subject: Subject) -> Broken | None:
     """The rule `person` would break by counting as having done `verbs` on `subject`; None when in order."""
-    judge = Judge(subject)
-    return first_conflict(
-        judge.rules, person=str(person.uuid), verbs=verbs, closures=judge.facts.closures, deeds=judge.deeds
-    )
+    return Judge(subject).judged(person, verbs)[0]
 
 
 def offers(actor: Actor | User, subject: Subject, judge: Judge | None = None) -> list[Verdict]:
@@ -358,3 +360,21 @@ def offers(actor: Actor | User, subject: Subject, judge: Judge | None = None) ->
 def eligible(act: str, subject: Subject) -> list[User]:
     """The people who could do `act` on `subject`: duty in force and no conflict."""
     return Judge(subject).eligible(policy(act))
+
+
+__all__ = [
+    "ORGANISATION_PAIR",
+    "ORGANISATION_SUBJECT",
+    "Judge",
+    "Organisation",
+    "Scopes",
+    "Verdict",
+    "eligible",
+    "front_refusal",
+    "is_visible",
+    "may",
+    "offers",
+    "rules_in_force",
+    "visible",
+    "would_conflict",
+]

@@ -1,4 +1,4 @@
-"""Duties given (assignments), separation rules in force, idempotency keys."""
+"""Duties given (assignments), separation rules with their changes, waivers, idempotency keys."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.db.models import Q
 from apps.access import duties
 from apps.core.clock import now
 from apps.trail.history import history
+from apps.trail.models import Signature
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
@@ -57,6 +58,10 @@ class Assignment(models.Model):
     )
     decided_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.TextField(blank=True)
+    # Given against a static rule that this waiver opened: it ends with the waiver.
+    waiver = models.ForeignKey(
+        "access.Waiver", on_delete=models.PROTECT, null=True, blank=True, related_name="assignments"
+    )
     history = history()
     objects = AssignmentQuerySet.as_manager()
 
@@ -117,6 +122,137 @@ class SeparationRules(models.Model):
     @property
     def ref(self) -> str:
         return f"separation rules v{self.version}"
+
+    @property
+    def scope(self) -> str:
+        return duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID)
+
+
+class Proposal(models.Model):
+    """What two people sign before it counts: a QA approver and a compliance officer."""
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed", "Waits for signatures"
+        SIGNED = "signed", "Signed by both"
+        REJECTED = "rejected", "Rejected"
+        ENDED = "ended", "Ended"
+
+    SIGNERS = ("approver_signature", "compliance_signature")
+
+    state = models.CharField(max_length=10, choices=State, default=State.PROPOSED)
+    reason = models.TextField()
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField()
+    approver_signature = models.ForeignKey(
+        Signature, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    compliance_signature = models.ForeignKey(
+        Signature, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def signatures(self) -> list[Signature]:
+        return [s for s in (self.approver_signature, self.compliance_signature) if s is not None]
+
+
+class WaiverQuerySet(models.QuerySet["Waiver"]):
+    def in_force(self, at: datetime | None = None) -> WaiverQuerySet:
+        """Signed by both, not run out and not revoked at `at` (now)."""
+        at = at or now()
+        return self.filter(
+            Q(ended_at=None) | Q(ended_at__gt=at),
+            state__in=[Waiver.State.SIGNED, Waiver.State.ENDED],
+            decided_at__lte=at,
+            expires_at__gt=at,
+        )
+
+
+class Waiver(Proposal):
+    """One rule opened for one person on one model, or one version of it, until it runs out (engine rule 5)."""
+
+    subject_kind = "access.waiver"
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="waivers")
+    rule = models.CharField(max_length=8)
+    scope_kind = models.CharField(max_length=40, default=duties.MODEL)
+    scope_id = models.BigIntegerField()
+    version_id = models.BigIntegerField(default=0)  # a version of that model; 0: every version of it
+    place = models.CharField(max_length=120)  # the reference people read, as it was when it was asked for
+    control = models.TextField()  # what is done instead, so that the risk stays covered
+    expires_at = models.DateTimeField()
+    history = history()
+    objects = WaiverQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["scope_kind", "scope_id", "person", "rule"])]
+
+    def __str__(self) -> str:
+        return f"{self.ref}: {self.rule} for {self.person.printed_name} on {self.place}"
+
+    @property
+    def ref(self) -> str:
+        return f"W-{self.pk}"
+
+    @property
+    def scope(self) -> str:
+        return duties.scope_text(self.scope_kind, self.scope_id)
+
+    def in_force(self, at: datetime | None = None) -> bool:
+        at = at or now()
+        if self.state not in (self.State.SIGNED, self.State.ENDED) or self.decided_at is None:
+            return False
+        return self.decided_at <= at < self.expires_at and (self.ended_at is None or self.ended_at > at)
+
+    @property
+    def word(self) -> str:
+        """Its standing now: what ran out says so, whatever the column says."""
+        if self.state in (self.State.PROPOSED, self.State.SIGNED) and self.expires_at <= now():
+            return "Run out"
+        if self.state == self.State.ENDED:
+            return "Revoked"
+        return "In force" if self.state == self.State.SIGNED else self.get_state_display()
+
+    def told(self) -> str:
+        """`DY1 waived by A. Novak and C. Cora until 2026-12-01 00:00 UTC (W-3)`."""
+        by = " and ".join(s.printed_name for s in self.signatures)
+        return f"{self.rule} waived by {by} until {self.expires_at:%Y-%m-%d %H:%M} UTC ({self.ref})"
+
+
+class RulesChange(Proposal):
+    """A proposed version of the separation rules. In force from the second signature on."""
+
+    subject_kind = "access.rules_change"
+
+    version = models.PositiveIntegerField()
+    base_version = models.PositiveIntegerField()  # the rules it was compared with when it was proposed
+    rules = models.JSONField()
+    digest = models.CharField(max_length=71)
+    history = history()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version"], condition=Q(state="proposed"), name="rules_change_open_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ref}: separation rules v{self.version}"
+
+    @property
+    def ref(self) -> str:
+        return f"RC-{self.pk}"
 
     @property
     def scope(self) -> str:

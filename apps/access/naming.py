@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from apps.access.acting import Act
-from apps.access.acts.assignments import held_by
+from apps.access.assigning import refuse_unfit
 from apps.access.duties import Duty
-from apps.access.gate import rules_in_force
 from apps.access.models import Assignment
-from apps.access.rules import refuse_bad_request, refuse_static_conflict
+from apps.access.rules import refuse_bad_request
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import BadInput
@@ -16,7 +15,8 @@ from apps.core.subjects import Subject
 
 def name_owner(act: Act, parent: Subject, owner_id: int, duty: Duty) -> Assignment:
     """Request the owner's duty on `parent` inside the registering act (the registrar requests, compliance approves)."""
-    owner = User.objects.filter(pk=owner_id, is_service=False, is_active=True).first()
+    rows = User.objects.select_for_update()  # two requests that together conflict are put in order
+    owner = rows.filter(pk=owner_id, is_service=False, is_active=True).first()
     if owner is None:
         raise BadInput(
             "An owner is needed.",
@@ -24,7 +24,7 @@ def name_owner(act: Act, parent: Subject, owner_id: int, duty: Duty) -> Assignme
             fields={"owner_id": ["Choose a person with an active account."]},
         )
     refuse_bad_request(owner, duty, parent.subject_kind, now(), None, now())
-    refuse_static_conflict(rules_in_force(), owner, duty, held_by(owner, parent.subject_kind, parent.pk))
+    fit = refuse_unfit(owner, duty, parent.subject_kind, parent.pk)
     return act.create(
         Assignment,
         person=owner,
@@ -35,4 +35,5 @@ def name_owner(act: Act, parent: Subject, owner_id: int, duty: Duty) -> Assignme
         reason=f"Named as owner when {parent.ref} was registered",
         requester=act.user,
         requested_at=now(),
+        waiver=fit.waiver,
     )

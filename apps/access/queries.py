@@ -11,18 +11,18 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from apps.access import duties
 from apps.access.actors import Actor
+from apps.access.assigning import PARENTS, family_of, foreseen, relation, told_of
 from apps.access.duties import Duty
-from apps.access.gate import Judge, Verdict, rules_in_force, visible
+from apps.access.gate import Judge, Verdict, visible
 from apps.access.models import Assignment, AssignmentQuerySet
 from apps.access.policy import TABLE, Policy, policy
-from apps.access.separation import static_conflict
+from apps.access.rulebook import rules_in_force, tier_of, waivers_in_force
+from apps.access.separation import past_conflict, static_conflicts
 from apps.accounts.models import User
-from apps.core import registries
 from apps.core.clock import now
 from apps.core.subjects import Subject
 
 State = Assignment.State
-PARENTS = {duties.MODEL: "registry.Model", duties.DATASET: "datasets.Dataset"}
 
 
 def _visible_assignments(actor: Actor) -> AssignmentQuerySet:
@@ -120,18 +120,24 @@ def _only_by(duty: Duty, kind: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A person who might be given a duty; `because` says why not."""
+    """A person who might be given a duty; `because` says why not, `warnings` what should be known."""
 
     person: User
     because: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def candidates(parent: Subject, duty: Duty) -> list[Candidate]:
-    """Every active person, with the reason where the duty cannot be requested for them here. Five queries."""
-    rules = rules_in_force()
-    family = {(parent.subject_kind, parent.pk)}
-    for give in registries.parents[f"{parent.subject_kind}:family"]:
-        family |= set(give(parent.pk))
+    """Every active person, with the reason where the duty cannot be requested for them here."""
+    place = (parent.subject_kind, parent.pk)
+    rules, tier = rules_in_force(), tier_of(*place)
+    family = family_of(*place)
+    judge = Judge(parent) if place[0] in PARENTS else None
+    shut_by = judge.facts.closures.get("family", frozenset()) if judge else frozenset()
+    deeds = judge.deeds if judge else []
+    waived: dict[int, set[str]] = {}
+    for waiver in waivers_in_force(family):
+        waived.setdefault(waiver.person_id, set()).add(waiver.rule)
     held: dict[int, list[Assignment]] = {}
     open_ones = Assignment.objects.filter(state__in=[State.REQUESTED, State.APPROVED]).exclude(
         ends_at__lte=now()
@@ -141,22 +147,25 @@ def candidates(parent: Subject, duty: Duty) -> list[Candidate]:
     found = []
     for person in User.objects.filter(is_active=True, is_service=False).order_by("printed_name", "pk"):
         mine = held.get(person.pk, [])
-        same = [
-            a for a in mine if (a.duty, a.scope_kind, a.scope_id) == (duty, parent.subject_kind, parent.pk)
-        ]
+        same = [a for a in mine if (a.duty, a.scope_kind, a.scope_id) == (duty, *place)]
         if same:
             word = "was requested for" if same[0].state == State.REQUESTED else "holds"
             found.append(Candidate(person, f"{word} this duty already"))
             continue
-        broken = static_conflict(rules, duty, [(a.duty, (a.scope_kind, a.scope_id) in family) for a in mine])
-        found.append(
-            Candidate(
-                person,
-                f"holds or was requested the duty {duties.WORDS[Duty(broken[1])]}; {broken[0].id}: {broken[0].text}"
-                if broken
-                else "",
-            )
-        )
+        near = [(a.duty, relation(place, (a.scope_kind, a.scope_id), family)) for a in mine]
+        opened = waived.get(person.pk, set()) & rules.waivable
+        broken = next((b for b in static_conflicts(rules, duty, near, tier) if b[0].id not in opened), None)
+        past = past_conflict(rules, person=str(person.uuid), duty=duty, family=shut_by, deeds=deeds)
+        because = ""
+        if broken:
+            words = duties.WORDS[Duty(broken[1])]
+            because = f"holds or was requested the duty {words}; {broken[0].id}: {broken[0].text}"
+        elif past and past[0].id not in opened:
+            because = f"{past[1].told}; {past[0].id}: {past[0].text}"
+        told = tuple(f"{r.id}: {r.text}" for r, _ in static_conflicts(rules, duty, near, tier, warn=True))
+        if judge and not because:
+            told += told_of(foreseen(judge, person, duty))
+        found.append(Candidate(person, because, told))
     return found
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 from typing import Protocol
 
 from apps.access import duties
 from apps.access.duties import Duty
-from apps.access.separation import Rules, static_conflict
+from apps.access.separation import Deed, Rules, StaticRule, static_conflicts
 from apps.core.errors import BadInput, Conflict
 
 
@@ -63,16 +63,34 @@ def refuse_bad_request(
 
 
 def refuse_static_conflict(
-    rules: Rules, person: Person, duty: Duty, held: Iterable[tuple[str, bool]]
+    rules: Rules,
+    person: Person,
+    duty: Duty,
+    held: Iterable[tuple[str, int]],
+    *,
+    tier: str = "",
+    opened: Container[str] = (),
 ) -> None:
-    """ST rules: two duties one person may not hold."""
-    found = static_conflict(rules, duty, held)
+    """ST rules: two duties one person may not hold, unless a waiver opened the rule for them here."""
+    for rule, other in static_conflicts(rules, duty, held, tier):
+        if rule.id in opened and rule.id in rules.waivable:
+            continue
+        raise Conflict(
+            f"{person.printed_name} cannot be given the duty {duties.WORDS[duty]} here.",
+            fact=f"{person.printed_name} holds or was requested the duty {duties.WORDS[Duty(other)]}.",
+            rule=f"{rule.id}: {rule.text}",
+            who=[f"somebody who does not hold {duties.WORDS[Duty(other)]}"],
+        )
+
+
+def refuse_past(found: tuple[StaticRule, Deed] | None, person: Person, duty: Duty) -> None:
+    """What a person did in the family shuts a duty as holding another would (ST5)."""
     if found is None:
         return
-    rule, other = found
+    rule, deed = found
     raise Conflict(
         f"{person.printed_name} cannot be given the duty {duties.WORDS[duty]} here.",
-        fact=f"{person.printed_name} holds or was requested the duty {duties.WORDS[Duty(other)]}.",
+        fact=f"{person.printed_name} {deed.told}.",
         rule=f"{rule.id}: {rule.text}",
-        who=[f"somebody who does not hold {duties.WORDS[Duty(other)]}"],
+        who=["somebody who has not"],
     )

@@ -76,6 +76,8 @@ class Contributions:
 
 
 visibility = Contributions()  # model label "registry.Version" -> fn(scopes) -> Q of what those scopes open
+tier = Registry("tier")  # subject kind -> fn(pk) -> "low" | "medium" | "high" | "" of that model or version
+as_one = Contributions()  # "registry.versions" -> fn(version ids) -> {(kind, id): the record it is part of}
 closure = Contributions()  # "datasets.version:family" -> fn(subject) -> more (kind, id) pairs of that closure
 declared = Contributions()  # subject kind -> fn(ids) -> deeds declared on those records, not done by an act
 parents = Contributions()  # subject kind -> fn(subject) -> more (kind, id) parents on which a duty counts

@@ -274,7 +274,7 @@ def test_the_database_itself_refuses_an_approver_who_is_requester_or_receiver(wo
 
 
 def test_a_decided_request_is_not_decided_again(world):
-    approved, declined, ended = ask(world), ask(world, duty="deployer"), ask(world, duty="security")
+    approved, declined, ended = ask(world), ask(world, duty="process_expert"), ask(world, duty="security")
     approve_assignment(world.owner, approved.pk)
     refuse_assignment(world.owner, declined.pk, reason="No need")
     end_assignment(world.owner, ended.pk, reason="Withdrawn")

@@ -178,7 +178,7 @@ def test_a_leaver_loses_everything_at_once(world):
     asked = request_assignment(
         world.registrar,
         person_id=world.author.pk,
-        duty="monitor",
+        duty="process_expert",
         scope_kind="registry.model",
         scope_id=world.model.pk,
         reason="More",

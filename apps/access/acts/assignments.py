@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from django.apps import apps
 from guardian.shortcuts import assign_perm, remove_perm
 
 from apps.access import duties
 from apps.access.acting import Act, act
+from apps.access.assigning import Fit, parent_of, refuse_unfit
 from apps.access.duties import Duty
-from apps.access.gate import ORGANISATION_SUBJECT, rules_in_force
+from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment
-from apps.access.rules import refuse_bad_request, refuse_static_conflict
+from apps.access.rules import refuse_bad_request
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
-from apps.core.errors import NotVisible, WrongState
-
-
-def held_by(person: User, scope_kind: str, scope_id: int) -> list[tuple[str, bool]]:
-    """(duty, in the same model family?) of every assignment of `person` in force or still to start or be approved."""
-    family = {(scope_kind, scope_id)}
-    for give in registries.parents[f"{scope_kind}:family"]:
-        family |= set(give(scope_id))
-    open_ones = Assignment.objects.filter(person=person, state__in=["requested", "approved"]).exclude(
-        ends_at__lte=now()
-    )
-    return [(a.duty, (a.scope_kind, a.scope_id) in family) for a in open_ones]
+from apps.core.errors import WrongState
 
 
 def _request(
@@ -40,12 +28,11 @@ def _request(
     starts_at: datetime | None,
     ends_at: datetime | None,
 ) -> Assignment:
-    person = User.objects.filter(pk=person_id).first()
-    if person is None:
-        raise NotVisible()
+    # The person row puts in order two requests, or a request and an approval, that together would conflict.
+    person = act.lock(User.objects.all(), pk=person_id)
     starts_at = starts_at or now()
     refuse_bad_request(person, duty, scope_kind, starts_at, ends_at, now())
-    refuse_static_conflict(rules_in_force(), person, Duty(duty), held_by(person, scope_kind, scope_id))
+    fit = refuse_unfit(person, Duty(duty), scope_kind, scope_id)
     _end_run_out(act, person, duty, scope_kind, scope_id)
     assignment = act.create(
         Assignment,
@@ -58,8 +45,12 @@ def _request(
         reason=act.reason,
         requester=act.user,
         requested_at=now(),
+        waiver=fit.waiver,
     )
+    _until(fit, starts_at, ends_at)
     act.event(person=person.username, duty=str(duty), on=act.subject.ref)
+    if fit.warnings:
+        act.event(warnings=list(fit.warnings))
     act.about(assignment)
     return assignment
 
@@ -99,15 +90,18 @@ def request_organisation_assignment(
     return _request(act, person_id, duty, duties.ORGANISATION, duties.ORGANISATION_ID, starts_at, ends_at)
 
 
-def parent_of(scope_kind: str, scope_id: int) -> Any:
-    """The model or dataset a duty is held on."""
-    labels = {duties.MODEL: "registry.Model", duties.DATASET: "datasets.Dataset"}
-    if scope_kind not in labels:
-        raise NotVisible()
-    found = apps.get_model(labels[scope_kind]).objects.filter(pk=scope_id).first()
-    if found is None:
-        raise NotVisible()
-    return found
+def _until(fit: Fit, starts_at: datetime, ends_at: datetime | None) -> datetime | None:
+    """A duty given against a rule that a waiver opened ends with the waiver at the latest."""
+    if fit.waiver is None:
+        return ends_at
+    if fit.waiver.expires_at <= starts_at:
+        raise WrongState(
+            "This duty cannot be given for that time.",
+            fact=f"{fit.waiver.told()} ends before the duty would start.",
+            rule="waiver",
+            who=["nobody; ask for an earlier start, or for another waiver"],
+        )
+    return min(ends_at or fit.waiver.expires_at, fit.waiver.expires_at)
 
 
 def _approve(act: Act, assignment_id: int) -> Assignment:
@@ -116,17 +110,24 @@ def _approve(act: Act, assignment_id: int) -> Assignment:
     act.lock(User.objects.all(), pk__in=Assignment.objects.filter(pk=assignment_id).values("person_id"))
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
-    others = [
-        (a.duty, a.pk)
-        for a in Assignment.objects.filter(
-            person=assignment.person, state__in=["requested", "approved"]
-        ).exclude(pk=assignment.pk)
-    ]
-    if others:
-        held = held_by(assignment.person, assignment.scope_kind, assignment.scope_id)
-        held.remove((assignment.duty, True)) if (assignment.duty, True) in held else None
-        refuse_static_conflict(rules_in_force(), assignment.person, Duty(assignment.duty), held)
-    act.write(assignment, state=Assignment.State.APPROVED, approver=act.user, decided_at=now())
+    fit = refuse_unfit(
+        assignment.person,
+        Duty(assignment.duty),
+        assignment.scope_kind,
+        assignment.scope_id,
+        besides=assignment,
+    )
+    until = _until(fit, assignment.starts_at, assignment.ends_at)
+    if fit.waiver is not None:
+        act.event(waivers=[fit.waiver.told()])
+    act.write(
+        assignment,
+        state=Assignment.State.APPROVED,
+        approver=act.user,
+        decided_at=now(),
+        waiver=fit.waiver,
+        ends_at=until,
+    )
     project_grant(assignment, granted=True)
     act.event(person=assignment.person.username, duty=assignment.duty, on=assignment.scope)
     return assignment

@@ -25,7 +25,7 @@ from apps.trail.writer import Who, record
 
 INSTALL = "access.install_organisation"
 INSTALLER, WORKER = "installer", "worker"
-RULES_FILE = Path(__file__).resolve().parent.parent / "separation_data" / "v1.json"
+RULES_FILE = Path(__file__).resolve().parent.parent / "separation_data" / "v2.json"
 
 
 def installer() -> Actor:

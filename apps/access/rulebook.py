@@ -1,0 +1,58 @@
+"""The separation rules in force, now and at any time past, and the waivers that open one of them for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Q
+
+from apps.access.models import SeparationRules, Waiver
+from apps.access.separation import Rules, parse
+from apps.access.sharing import once
+from apps.core import registries
+from apps.core.clock import now
+from apps.core.errors import NotAllowed
+
+Place = tuple[str, int]  # scope kind, scope id
+
+
+def rules_in_force() -> Rules:
+    return once("rules", lambda: rules_at(now()))
+
+
+def rules_at(moment: datetime) -> Rules:
+    """The rules that were in force at `moment`: what was decided under an older version is told with it."""
+    row = SeparationRules.objects.filter(effective_from__lte=moment).order_by("-version").first()
+    if row is None:
+        raise NotAllowed(
+            "Nothing can be done here yet.",
+            fact="No separation rules are in force: the organisation is not installed.",
+            rule="install",
+            who=["whoever runs manage.py install_organisation"],
+        )
+    return parse(row.rules)
+
+
+def tier_of(kind: str, pk: object) -> str:
+    """The tier of a model or model version; empty where none is fixed, which counts as the strictest."""
+    give = registries.tier.get(kind)
+    return give(int(str(pk))) if give else ""
+
+
+def waivers_in_force(
+    places: Iterable[Place], *, version: int | None = None, at: datetime | None = None
+) -> list[Waiver]:
+    """Signed by both, not run out and not revoked at `at` (now), on these models; of one version, or of all."""
+    where = Q(pk__in=[])
+    for kind, pk in places:
+        where |= Q(scope_kind=kind, scope_id=pk)
+    rows = Waiver.objects.in_force(at).filter(where, version_id__in=[0, *([version] if version else [])])
+    return list(rows.select_related("person", *Waiver.SIGNERS))
+
+
+def opened_by(waivers: Iterable[Waiver], person_id: int, rules: Rules, rule_id: str) -> Waiver | None:
+    """The waiver that opens this rule for this person. One that the rules no longer allow opens nothing."""
+    if rule_id not in rules.waivable:
+        return None
+    return next((w for w in waivers if w.person_id == person_id and w.rule == rule_id), None)
