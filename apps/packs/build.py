@@ -14,9 +14,9 @@ from apps.core import blobs
 from apps.core.clock import iso, now
 from apps.packs import bundle, gather
 from apps.packs.models import Pack
-from apps.packs.queries import AREA
+from apps.packs.queries import AREA, file_name
 from apps.packs.render import Chapter, PackMeta, RenderResult, render_pack
-from apps.packs.sections import decisions, evidence, front, records
+from apps.packs.sections import answers, decisions, evidence, fairness, front, gaps, people, records, trail
 from apps.packs.sections.blocks import short
 from apps.trail import verifier
 from apps.trail.models import Entry
@@ -42,6 +42,7 @@ def build(pack: Pack, progress: Progress) -> tuple[datetime, dict[str, Any]]:
     generated_at = now()
     made = front.Generation(
         ref=pack.ref,
+        file_name=file_name(pack),
         requester={"username": pack.requested_by.username, "printed_name": pack.requested_by.printed_name},
         purpose=pack.purpose,
         requested_at=iso(pack.requested_at),
@@ -54,6 +55,7 @@ def build(pack: Pack, progress: Progress) -> tuple[datetime, dict[str, Any]]:
             scope__in=gathered.content["trail"]["scopes"], at__gt=gathered.as_of
         ).count(),
         manifest_digest=packed.manifest_digest,
+        log_key=packed.log_key,
         files=packed.files,
     )
     with tempfile.TemporaryDirectory(prefix="countersign-pack-") as folder:
@@ -103,9 +105,9 @@ def chapters(gathered: gather.Gathered, made: front.Generation) -> list[Chapter]
     content = gathered.content
     return [
         front.cover(content, made),
-        front.answers(content),
+        answers.answers(content),
         front.how_to_verify(content, made),
-        front.readiness(content),
+        gaps.readiness(content),
         records.inventory(content),
         records.intended_use(content),
         records.risk(content),
@@ -114,12 +116,12 @@ def chapters(gathered: gather.Gathered, made: front.Generation) -> list[Chapter]
         records.independence(content),
         records.registry_entry(content),
         evidence.validation(content),
-        evidence.fairness(content, gathered.charts),
+        fairness.fairness(content, gathered.charts),
         decisions.gate_ledger(content),
         decisions.signature_manifest(content),
-        decisions.separation(content),
-        decisions.people(content),
-        decisions.access_log(content),
-        *decisions.trail(content, made),
-        decisions.appendix(content, made),
+        people.separation(content),
+        people.people(content),
+        trail.access_log(content),
+        *trail.trail(content, made),
+        trail.appendix(content, made),
     ]

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from apps.core.clock import iso
 from apps.core.digests import canonical_json, sha256_hex
-from apps.fairness.export import as_csv
-from apps.fairness.models import Report
-from apps.packs import check_pack
+from apps.packs import check_pack, check_tables, check_trail
 from apps.packs.gather import Gathered
 from apps.packs.render import Attachment
 from apps.packs.tables import of_content
 from apps.trail import export
 
-SCHEMA = "countersign.pack-manifest/1"
+SCHEMA = "countersign.pack-manifest/2"
 MIMES = {
     ".json": "application/json",
     ".csv": "text/csv",
@@ -37,6 +35,8 @@ SAID = {
     "log.pub": "Public key of the log",
     "offline_verifier.py": "Verifies the trail's extract",
     "check_pack.py": "Verifies the whole bundle",
+    "check_tables.py": "Part of check_pack.py: tables",
+    "check_trail.py": "Part of check_pack.py: trail",
 }
 
 
@@ -47,6 +47,7 @@ class Bundle:
     attachments: list[Attachment]
     files: list[dict]
     manifest_digest: str
+    log_key: str
     trail_entries: int
     trail_size: int
 
@@ -54,13 +55,11 @@ class Bundle:
 def make(gathered: Gathered, ref: str) -> Bundle:
     """Put the bundle together. Seals what is pending in the trail, so that the extract is complete to the as-of."""
     contents = {"content.json": canonical_json(gathered.content), **of_content(gathered.content)}
-    for record in gathered.content["bias_reports"]:
-        if record["results"]:
-            report = Report.objects.get(pk=int(record["id"]))
-            contents[f"groups-{record['ref']}.csv"] = as_csv(report).encode()
     for chart_digest, svg in sorted(gathered.charts.items()):
         contents[f"chart-{chart_digest.removeprefix('sha256:')[:12]}.svg"] = svg.encode()
-    contents["check_pack.py"] = Path(check_pack.__file__).read_bytes()
+    for program in (check_pack, check_tables, check_trail):
+        path = Path(program.__file__)
+        contents[path.name] = path.read_bytes()
     with tempfile.TemporaryDirectory(prefix="countersign-pack-") as name:
         extract = export.write(Path(name), gathered.content["trail"]["scopes"], until=gathered.as_of)
         for path in sorted(Path(name).iterdir()):
@@ -92,4 +91,11 @@ def make(gathered: Gathered, ref: str) -> Bundle:
         for f in files
     ]
     attachments.append(Attachment("manifest.json", "application/json", manifest, "Every file by SHA-256"))
-    return Bundle(attachments, files, f"sha256:{sha256_hex(manifest)}", extract.entries, extract.size)
+    return Bundle(
+        attachments,
+        files,
+        f"sha256:{sha256_hex(manifest)}",
+        contents["log.pub"].decode().strip(),
+        extract.entries,
+        extract.size,
+    )

@@ -17,10 +17,10 @@ from django.db import connection, transaction
 
 from apps.core.clock import iso, now
 from apps.core.digests import digest
-from apps.packs.gather import gate, people, records, trail
+from apps.packs.gather import gate, limits, people, records, separation, trail
 from apps.registry.models import Version
 
-SCHEMA = "countersign.pack/1"
+SCHEMA = "countersign.pack/2"
 # What is recorded about reading does not change what the records say.
 HARMLESS = ("packs.", "trail.export")
 
@@ -82,9 +82,12 @@ def gather(version_id: int, as_of: datetime) -> Gathered:
             "deviations": records.deviations(version),
             "gate": gate.ledger(version),
             "signatures": gate.signatures(version, as_of),
-            "separation": people.separation(version, as_of),
+            "separation": separation.separation(version, as_of),
             "duties": people.duties_over_time(version, as_of),
             "access_log": trail.access_log(version, as_of),
             "trail": trail.extract(version, scopes, as_of),
         }
+    # Drawing takes a second: not while the database waits.
+    for report in content["bias_reports"]:
+        report["limit_charts"] = limits.draw_limits(report, charts) if report["content"]["summary"] else []
     return Gathered(content, digest(content), as_of, charts)

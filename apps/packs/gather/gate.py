@@ -7,22 +7,30 @@ from typing import Any
 
 from django.apps import apps as installed
 
+from apps.access.duties import WORDS as DUTY_WORDS
+from apps.access.duties import Duty
 from apps.access.facts import facts_of
+from apps.access.policy import TABLE
 from apps.access.signing import as_printed, content_digest, content_of
 from apps.approvals.evaluation import evaluate
 from apps.approvals.models import Gate, Minute, Slot, Snapshot
+from apps.approvals.templates import template_for
 from apps.core import registries
 from apps.core.clock import iso
 from apps.core.outcomes import WORDS
 from apps.packs.gather.records import moment, person
+from apps.packs.gather.separation import own_records
 from apps.registry.models import Version
 from apps.trail.models import Signature
 
 
-def _slot(slot: Slot) -> dict[str, Any]:
+def _slot(slot: Slot, titles: dict[str, dict[str, Any]]) -> dict[str, Any]:
     signed = slot.signature
+    wanted = titles.get(slot.code, {})
     return {
         "code": slot.code,
+        "title": wanted.get("title", slot.code),
+        "duty": _duty_of(wanted),
         "state": slot.state,
         "signature": str(signed.uuid) if signed else "",
         "signer": signed.printed_name if signed else "",
@@ -47,6 +55,7 @@ def ledger(version: Version) -> dict[str, Any]:
         .order_by("pk")
     )
     for gate in rows:
+        titles = {slot["code"]: slot for slot in gate.template_content["slots"]}
         minute = Minute.objects.filter(gate=gate).select_related("recorded_by").first()
         gates.append(
             {
@@ -57,7 +66,7 @@ def ledger(version: Version) -> dict[str, Any]:
                 "opened_by": person(gate.opened_by),
                 "opened_at": iso(gate.opened_at),
                 "decided_at": moment(gate.decided_at),
-                "slots": [_slot(slot) for slot in gate.slots.all()],
+                "slots": [_slot(slot, titles) for slot in gate.slots.all()],
                 "minute": {
                     "number": minute.number,
                     "held_on": minute.held_on.isoformat(),
@@ -78,7 +87,21 @@ def ledger(version: Version) -> dict[str, Any]:
                 ],
             }
         )
-    return {"now": seen, "gates": gates}
+    return {"now": seen, "gates": gates, "wanted": _wanted(version)}
+
+
+def _duty_of(slot: dict[str, Any]) -> str:
+    """Whose signature a slot of a template asks for, by the policy of its act."""
+    row = TABLE.get(slot.get("act", ""))
+    return " or ".join(sorted(DUTY_WORDS[Duty(duty)] for duty in row.duties)) if row else ""
+
+
+def _wanted(version: Version) -> list[dict[str, str]]:
+    """The signatures that the template of the tier asks for, opened gate or not."""
+    return [
+        {"code": slot["code"], "title": slot["title"], "duty": _duty_of(slot)}
+        for slot in template_for(version.intended_use.tier)["slots"]
+    ]
 
 
 def signatures(version: Version, as_of: datetime) -> list[dict[str, Any]]:
@@ -86,19 +109,23 @@ def signatures(version: Version, as_of: datetime) -> list[dict[str, Any]]:
 
     `content` is the record as it is, so that the digest can be recomputed without the portal.
     """
-    wanted = {(version.intended_use.subject_kind, str(version.intended_use_id))}
-    wanted |= facts_of(version).closures["version"]
+    use = (version.intended_use.subject_kind, str(version.intended_use_id))
+    own = own_records(version)
+    wanted = {use} | facts_of(version).closures["version"]
     by_kind: dict[str, list[str]] = {}
     for kind, pk in sorted(wanted):
         by_kind.setdefault(kind, []).append(pk)
     found = []
     for kind, ids in by_kind.items():
         for row in Signature.objects.filter(subject_kind=kind, subject_id__in=ids, signed_at__lte=as_of):
-            found.append((row.pk, row))
-    return [_standing(row) for _, row in sorted(found, key=lambda pair: pair[0])]
+            pair = (row.subject_kind, row.subject_id)
+            belongs = "version" if pair in own else "use" if pair == use else "ancestor"
+            found.append((row.pk, row, belongs))
+    return [_standing(row, belongs) for _, row, belongs in sorted(found, key=lambda each: each[0])]
 
 
-def _standing(row: Signature) -> dict[str, Any]:
+def _standing(row: Signature, belongs: str) -> dict[str, Any]:
+    """`belongs`: to the version, to the intended use it states, or to a version it was derived from."""
     subject = _subject(row.subject_kind, row.subject_id)
     content = content_of(subject) if subject is not None else None
     now_digest = content_digest(subject) if subject is not None else ""
@@ -107,12 +134,22 @@ def _standing(row: Signature) -> dict[str, Any]:
         **as_printed(row),
         "uuid": str(row.uuid),
         "kind": row.subject_kind,
+        "id": row.subject_id,
+        "belongs": belongs,
+        "duty_words": _duty_words(row.duties),
         "statement": row.statement,
         "recomputed_digest": now_digest,
         "content": content,
         "valid": valid,
         "verdict": "VALID" if valid else ("UNSIGNED" if subject is None else "OUT OF DATE"),
     }
+
+
+def _duty_words(duties: str) -> str:
+    """`QA approver, owner` of `approver on registry.model:1; owner on datasets.dataset:1`."""
+    names = {str(duty): word for duty, word in DUTY_WORDS.items()}
+    held = [part.split(" on ", 1)[0] for part in duties.split("; ") if part]
+    return ", ".join(dict.fromkeys(names.get(name, name) for name in held))
 
 
 def _subject(kind: str, pk: str) -> Any:

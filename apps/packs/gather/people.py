@@ -1,4 +1,4 @@
-"""Who did what, under which duties, and whether anybody checked their own work."""
+"""Who holds or held which duty, and who holds two that a rule keeps apart."""
 
 from __future__ import annotations
 
@@ -8,82 +8,12 @@ from typing import Any
 from django.db.models import Q
 
 from apps.access import duties
-from apps.access.facts import facts_of
 from apps.access.gate import rules_in_force
-from apps.access.models import Assignment, SeparationRules
-from apps.access.policy import TABLE
+from apps.access.models import Assignment
 from apps.access.separation import static_conflict
-from apps.approvals.checks import conflicts_of
 from apps.core.clock import iso
 from apps.packs.gather.records import moment, person
-from apps.packs.gather.trail import condition_on, lines
 from apps.registry.models import Version
-from apps.trail.models import Entry, Kind
-
-
-def separation(version: Version, as_of: datetime) -> dict[str, Any]:
-    """Acts by person, every rule with its verdict, conflicts recomputed from the trail, refused attempts."""
-    rules = rules_in_force()
-    row = SeparationRules.objects.filter(version=rules.version).first()
-    conflicts = conflicts_of(version)
-    broken = {(c["rule"], c["text"]): 0 for c in conflicts}
-    for conflict in conflicts:
-        broken[conflict["rule"], conflict["text"]] += 1
-    held = _static_findings(version, as_of)
-    closure = facts_of(version).closures["lineage"] | {
-        (version.intended_use.subject_kind, str(version.intended_use_id))
-    }
-    about = condition_on(closure)
-    acts = Entry.objects.filter(about, kind=Kind.ACT, at__lte=as_of).order_by("id")
-    refusals = Entry.objects.filter(about, kind=Kind.REFUSAL, at__lte=as_of).order_by("id")
-    return {
-        "rules_version": rules.version,
-        "rules_digest": row.digest if row else "",
-        "matrix": _matrix(acts),
-        "authors": sorted(a.person.printed_name for a in version.authors.select_related("person")),
-        "dynamic": [
-            {
-                "id": r.id,
-                "text": r.text,
-                "source": r.source,
-                "scope": r.scope,
-                "conflicts": broken.get((r.id, r.text), 0),
-            }
-            for r in rules.dynamic
-        ],
-        "static": [
-            {
-                "id": r.id,
-                "text": r.text,
-                "source": r.source,
-                "scope": r.scope,
-                "conflicts": sum(found["rule"] == r.id for found in held),
-            }
-            for r in rules.static
-        ],
-        "conflicts": conflicts,
-        "static_conflicts": held,
-        "refusals": lines(refusals),
-    }
-
-
-def _matrix(acts) -> list[dict[str, Any]]:
-    """Person × act, counted; what the worker did counts as the machine's, on behalf of whom it did it."""
-    counted: dict[tuple[str, str], dict[str, int]] = {}
-    for entry in acts:
-        row = TABLE.get(entry.act)
-        who = (entry.actor_name, entry.on_behalf_name)
-        told = row.sentence if row else entry.act
-        counted.setdefault(who, {})
-        counted[who][told] = counted[who].get(told, 0) + 1
-    return [
-        {
-            "who": who,
-            "on_behalf": behalf,
-            "acts": [{"act": told, "times": n} for told, n in sorted(found.items())],
-        }
-        for (who, behalf), found in sorted(counted.items())
-    ]
 
 
 def _parents(version: Version) -> Q:
@@ -94,7 +24,7 @@ def _parents(version: Version) -> Q:
     return wanted | Q(scope_kind=duties.DATASET, scope_id__in=datasets)
 
 
-def _static_findings(version: Version, as_of: datetime) -> list[dict[str, str]]:
+def static_findings(version: Version, as_of: datetime) -> list[dict[str, str]]:
     """People whose duties in force break a rule on holding two."""
     held: dict[int, list[Assignment]] = {}
     for each in (
@@ -161,13 +91,3 @@ def _place_names(version: Version) -> dict[str, str]:
     used = [d.dataset_version.dataset for d in version.data.select_related("dataset_version__dataset")]
     used += [p.test_data.dataset for p in version.plans.select_related("test_data__dataset")]
     return names | {each.scope: each.slug for each in used}
-
-
-def holders(content: dict[str, Any], duty: str) -> list[str]:
-    """Names of those who hold `duty` in a gathered content."""
-    return sorted(
-        {d["person"]["printed_name"] for d in content["duties"] if d["duty"] == duty and d["in_force"]}
-    )
-
-
-__all__ = ["duties_over_time", "holders", "separation"]

@@ -14,12 +14,13 @@ from apps.datasets.queries import READS
 from apps.fairness.models import Report
 from apps.fairness.queries import RELATED, results_of
 from apps.fairness.states import State as ReportState
+from apps.packs.gather.limits import level_of
 from apps.quality.models import Deviation
 from apps.registry.models import IntendedUse, Version
 from apps.trail.models import Entry, Kind
 from apps.validations.models import Comparison, Plan, Run
 from apps.validations.queries import PLANS, RUNS
-from apps.validations.stored import AREA
+from apps.validations.stored import AREA, read_results
 
 
 def moment(value: datetime | None) -> str:
@@ -56,7 +57,12 @@ def version(of: Version) -> dict[str, Any]:
         authors=[person(a.person) for a in of.authors.select_related("person").order_by("person__username")],
         inputs=list(of.interface.get("inputs", ())) if isinstance(of.interface, dict) else [],
         siblings=[
-            {"ref": v.ref, "state": v.state, "registered_at": iso(v.registered_at)}
+            {
+                "ref": v.ref,
+                "state": v.state,
+                "state_word": v.get_state_display(),
+                "registered_at": iso(v.registered_at),
+            }
             for v in Version.objects.filter(model=of.model)
             .exclude(pk=of.pk)
             .select_related("model")
@@ -175,6 +181,7 @@ def runs(of: Version) -> list[dict[str, Any]]:
             verdict_word=r.get_verdict_display(),
             requested_by=person(r.requested_by),
             plan_locked_at=moment(r.plan.locked_at),
+            gap=read_results(r.results_digest).get("gap", {}) if r.results_digest else {},
         )
         for r in rows
     ]
@@ -196,6 +203,7 @@ def bias_reports(of: Version, charts: dict[str, str]) -> list[dict[str, Any]]:
                 verdict_word=each.get_verdict_display(),
                 requested_by=person(each.requested_by),
                 results=results,
+                levels={line["id"]: level_of(line, results) for line in each.summary},
             )
         )
     return found

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 
 from apps.access.facts import facts_of
-from apps.access.policy import TABLE
+from apps.access.telling import decision_of, told_act
 from apps.core.clock import iso
 from apps.registry.models import Version
 from apps.trail.models import Entry, Kind
@@ -55,17 +55,23 @@ def changed_since(scopes: list[str], as_of: datetime, harmless: tuple[str, ...])
     return later.exists()
 
 
+def facts_in(entry: Entry) -> dict[str, Any]:
+    """The facts an act gave to its entry."""
+    facts: dict[str, Any] = json.loads(entry.body).get("facts", {})
+    return facts
+
+
 def line(entry: Entry) -> dict[str, Any]:
     """One entry as the pack prints it; the whole entry with its proof is in the bundle."""
     body = json.loads(entry.body)
-    row = TABLE.get(entry.act)
     facts = body.get("facts", {})
     return {
         "entry": entry.pk,
         "at": iso(entry.at),
         "kind": str(entry.kind),
         "act": entry.act,
-        "told": row.sentence if row else entry.act,
+        "told": told_act(entry.act, facts),
+        "decision": decision_of(facts),
         "who": entry.actor_name,
         "username": body.get("actor", {}).get("username", ""),
         "on_behalf": entry.on_behalf_name,

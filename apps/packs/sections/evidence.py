@@ -1,13 +1,15 @@
-"""Sections 14 and 15: validation with its deviations, and bias with its charts."""
+"""Section 14: validation with its deviations."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from apps.analysis.disparities import DISPARITIES
 from apps.analysis.metrics import LABELS
 from apps.core.outcomes import CheckState
 from apps.packs.render import Chapter
-from apps.packs.sections.blocks import Cell, Section, at, decimal, estimate, interval, named, short
+from apps.packs.sections.blocks import Cell, Section, at, decimal, interval, named
+from apps.packs.sections.words import KIND_SIGNS, SIGNS, method_words, rule_words
 
 MARKS = {
     "met": CheckState.MET,
@@ -23,14 +25,13 @@ VERDICTS = {
     "within": "Within",
     "breached": "Breached",
 }
-SIGNS = {"min": "≥", "max": "≤"}
 
 
 def verdict_cell(verdict: str) -> Cell:
     return Cell(VERDICTS.get(verdict, verdict), "state", str(MARKS.get(verdict, CheckState.WAITING)))
 
 
-def _box(part: Section, content: dict[str, Any], code: str, **facts: str) -> None:
+def gate_box(part: Section, content: dict[str, Any], code: str, **facts: str) -> None:
     """The box of a section, its verdict from the gate's check of the same evidence."""
     row = next((r for r in content["gate"]["now"]["rows"] if r["code"] == code), None)
     if row is not None:
@@ -46,7 +47,7 @@ def validation(content: dict[str, Any]) -> Chapter:
     part = Section("s14", "14", "Verification and validation", at(content["as_of"]))
     locked = [p for p in content["plans"] if p["locked_at"]]
     last = locked[-1] if locked else None
-    _box(
+    gate_box(
         part,
         content,
         "validation_passed",
@@ -65,6 +66,7 @@ def validation(content: dict[str, Any]) -> Chapter:
         _plan(part, each)
     for run in content["runs"]:
         _run(part, run)
+        _gap(part, run)
     _deviations(part, content)
     return part.chapter()
 
@@ -90,13 +92,13 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
     part.table(
         f"Acceptance criteria of {record['ref']}",
         [
-            ("Id", "w-8", ""), ("Metric", "w-22", ""), ("Cases", "w-25", ""), ("Limit", "w-15", ""),
-            ("Judged on", "w-15", ""), ("Least n", "w-15", "num"),
+            ("Id", "w-8", ""), ("Metric", "w-27", ""), ("Cases", "w-20", ""), ("Limit", "w-12", ""),
+            ("Judged on", "w-20", ""), ("Least n", "w-13", "num"),
         ],
         [
             (
-                c["id"], LABELS.get(c["metric"], c["metric"]), c.get("subgroup", "all"), _limit(c), c["rule"],
-                c["min_n"],
+                c["id"], LABELS.get(c["metric"], c["metric"]), c.get("subgroup") or "all", _limit(c),
+                rule_words(c["rule"]), c["min_n"],
             )
             for c in plan["criteria"]
         ],
@@ -105,14 +107,21 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
         f"Bias limits of {record['ref']}",
         [
             ("Id", "w-8", ""),
-            ("Metric", "w-37", ""),
+            ("Metric", "w-27", ""),
             ("Groups of", "w-15", ""),
             ("Limit", "w-12", ""),
-            ("Judged on", "w-13", ""),
-            ("Least n", "w-15", "num"),
+            ("Judged on", "w-25", ""),
+            ("Least n", "w-13", "num"),
         ],
         [
-            (b["id"], b["metric"].replace("_", " "), b["column"], b["limit"], b["rule"], b["min_n"])
+            (
+                b["id"],
+                DISPARITIES[b["metric"]][2],
+                b["column"],
+                f"{KIND_SIGNS[DISPARITIES[b['metric']][0]]} {b['limit']}",
+                rule_words(b["rule"]),
+                b["min_n"],
+            )
             for b in plan["bias_limits"]
         ],
     )
@@ -142,29 +151,54 @@ def _run(part: Section, record: dict[str, Any]) -> None:
         ]
     )
     part.table(
-        f"Results of {record['ref']}, with 95 % intervals",
+        f"Results of {record['ref']}; each interval two-sided 95 %",
         [
             ("Id", "w-8", ""), ("Metric, cases", "w-25", ""), ("n", "w-8", "num"), ("Value", "w-10", "num"),
-            ("Interval", "w-17", ""), ("Limit", "w-12", ""), ("Verdict", "w-20", ""),
+            ("95 % interval", "w-17", ""), ("Limit, judged on", "w-17", ""), ("Verdict", "w-15", ""),
         ],
         [
             (
                 r["criterion"], f"{LABELS.get(r['metric'], r['metric'])}, {r['subgroup']}", r["n"], decimal(r["value"]),
-                interval(r), f"{_limit(r)} ({r['rule']})", verdict_cell(r["verdict"]),
+                interval(r), f"{_limit(r)}, {rule_words(r['rule'])}", verdict_cell(r["verdict"]),
             )
             for r in run["results"]
         ],
         responsible="validator",
     )  # fmt: skip
-    methods = sorted({r["method"] for r in run["results"] if r["method"]})
+    methods = sorted({method_words(r["method"]) for r in run["results"] if r["method"]})
     if methods:
-        part.text(f"Intervals: {', '.join(methods)}. What each criterion found, in words:")
+        part.text(f"Methods of the intervals: {'; '.join(methods)}. What each criterion found, in words:")
         part.table(
             "Findings",
             [("Id", "w-8", ""), ("Sentence", "w-90", "")],
             [(r["criterion"], r["sentence"]) for r in run["results"]],
             small=True,
         )
+
+
+def _gap(part: Section, record: dict[str, Any]) -> None:
+    """The same metrics on the data it was trained on: how much better it is there, with an interval."""
+    gap = record["gap"]
+    if not gap:
+        return
+    if not gap.get("metrics"):
+        part.text(f"Training against test: not computed. {gap.get('reason', '')}")
+        return
+    part.table(
+        f"Training data {gap['data']} against test data; intervals of the difference two-sided 95 %",
+        [
+            ("Metric", "w-25", ""), ("Training", "w-12", "num"), ("n", "w-8", "num"), ("Test", "w-12", "num"),
+            ("n", "w-8", "num"), ("Training minus test", "w-15", "num"), ("95 % interval", "w-20", ""),
+        ],
+        [
+            (
+                LABELS.get(m["metric"], m["metric"]), decimal(m["train"]), m["train_n"], decimal(m["test"]),
+                m["test_n"], decimal(m["gap"]), interval(m),
+            )
+            for m in gap["metrics"]
+        ],
+        small=True,
+    )  # fmt: skip
 
 
 def _deviations(part: Section, content: dict[str, Any]) -> None:
@@ -185,98 +219,3 @@ def _deviations(part: Section, content: dict[str, Any]) -> None:
         ],
         small=True,
     )  # fmt: skip
-
-
-def fairness(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
-    part = Section("s15", "15", "Performance and fairness by subgroup", at(content["as_of"]))
-    _box(
-        part,
-        content,
-        "bias_within_limits",
-        evidence=", ".join(r["ref"] for r in content["bias_reports"]),
-        author=", ".join(sorted({named(r["requested_by"]) for r in content["bias_reports"]})),
-    )
-    if not content["bias_reports"]:
-        part.none("bias tester")
-    for record in content["bias_reports"]:
-        report = record["content"]
-        part.heading(
-            f"{record['ref']} on {report['run']}: {(record['verdict_word'] or record['state_word']).lower()}"
-        )
-        part.facts(
-            [
-                ("Asked for", f"{at(report['requested_at'])} by {named(record['requested_by'])}"),
-                ("Results", report["results_digest"], "code"),
-                ("Counts", report["cells_digest"], "code"),
-                *([("Failure", report["failure"])] if report["failure"] else []),
-            ]
-        )
-        part.table(
-            "Locked limits",
-            [
-                ("Id", "w-8", ""),
-                ("What", "w-30", ""),
-                ("Value (95 % interval), n", "w-27", ""),
-                ("Limit", "w-15", ""),
-                ("Verdict", "w-20", ""),
-            ],
-            [
-                (
-                    line["id"],
-                    line["what"],
-                    estimate(line),
-                    f"{line['limit']} ({line['rule']})",
-                    verdict_cell(line["verdict"]),
-                )
-                for line in report["summary"]
-            ],
-            responsible="bias tester",
-        )
-        for line in report["summary"]:
-            part.text(f"{line['id']}: {line['sentence']}")
-        if method := record["results"].get("report", {}).get("method"):
-            part.text(method)
-        for chart in record["results"].get("charts", ()):
-            part.figure(
-                charts[chart["digest"]],
-                f"{chart['title']}. SHA-256 {short(chart['digest'])}, the same file as on the page.",
-            )
-        for grouping in record["results"].get("report", {}).get("groupings", ()):
-            if len(grouping["attributes"]) == 1:
-                _groups(part, grouping)
-    return part.chapter()
-
-
-SHOWN = ("selection_rate", "tpr", "fpr", "ppv", "accuracy")
-
-
-def _groups(part: Section, grouping: dict[str, Any]) -> None:
-    """Per-group figures; every metric, pair and intersection is in groups.csv."""
-    names = [m for m in SHOWN if grouping["groups"] and m in grouping["groups"][0]["metrics"]]
-    rows = []
-    for group in grouping["groups"]:
-        for name in names:
-            found = group["metrics"][name]
-            rows.append(
-                (
-                    group["name"],
-                    LABELS.get(name, name),
-                    found["n"],
-                    decimal(found["value"]),
-                    interval(found),
-                    found["method"] or found["reason"],
-                )
-            )
-    part.table(
-        f"By {' × '.join(grouping['attributes'])}",
-        [
-            ("Group", "w-25", ""),
-            ("Metric", "w-25", ""),
-            ("n", "w-10", "num"),
-            ("Value", "w-10", "num"),
-            ("95 % interval", "w-15", ""),
-            ("Method", "w-15", ""),
-        ],
-        rows,
-        small=True,
-    )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.analysis.metrics import LABELS, canonical_name
 from apps.packs.render import Chapter
+from apps.packs.sections.answers import acceptances, who_accepted
 from apps.packs.sections.blocks import Cell, Section, at, named
+from apps.packs.sections.words import value_words
 
 
 def _section(content: dict[str, Any], number: int, title: str) -> Section:
@@ -36,7 +39,7 @@ def inventory(content: dict[str, Any]) -> Chapter:
     part.table(
         "Same model family",
         [("Version", "w-40", ""), ("State", "w-25", ""), ("Registered", "w-35", "")],
-        [(v["ref"], v["state"], at(v["registered_at"])) for v in version["siblings"]],
+        [(v["ref"], v["state_word"], at(v["registered_at"])) for v in version["siblings"]],
     )
     return part.chapter()
 
@@ -94,8 +97,21 @@ def risk(content: dict[str, Any]) -> Chapter:
             ("Affects people", "yes" if use["affects_people"] else "no", ""),
         ],
     )
-    part.heading("Residual risk accepted by the owner")
-    part.text(use["residual_risk"])
+    part.heading(f"Residual risk, {who_accepted(content)}")
+    part.text(use["residual_risk"] or f"None recorded as of {part.as_of}. Responsible: process expert.")
+    part.table(
+        "Signatures that take responsibility for it",
+        [
+            ("Name", "w-20", ""), ("Duty then", "w-15", ""), ("On", "w-25", ""), ("Decision", "w-10", ""),
+            ("Signed at", "w-15", ""), ("Verdict", "w-15", ""),
+        ],
+        [
+            (s["printed_name"], s["duty_words"], s["record"], s["decision"], at(s["signed_at"]), s["verdict"])
+            for s in acceptances(content)
+        ],
+        small=True,
+        responsible="owner",
+    )  # fmt: skip
     return part.chapter()
 
 
@@ -213,12 +229,15 @@ def registry_entry(content: dict[str, Any]) -> Chapter:
     part.table(
         "As declared",
         [("Name", "w-40", ""), ("Value", "w-60", "")],
-        [(name, str(value)) for name, value in sorted(version["hyperparameters"].items())],
+        [(name, value_words(value)) for name, value in sorted(version["hyperparameters"].items())],
     )
     part.heading("Claims of the makers")
     part.table(
         "Nothing is judged on these; the portal's own results are in section 14",
         [("Metric", "w-40", ""), ("Claimed value", "w-60", "")],
-        [(name, str(value)) for name, value in sorted(version["claimed_metrics"].items())],
+        [
+            (LABELS.get(canonical_name(name), name), value_words(value))
+            for name, value in sorted(version["claimed_metrics"].items())
+        ],
     )
     return part.chapter()

@@ -1,0 +1,71 @@
+"""Stored words of rules, methods and claims as a reader of the pack meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+SIGNS = {"min": "≥", "max": "≤"}
+KIND_SIGNS = {"difference": "≤", "ratio": "≥"}
+RULES = {
+    "point": "the value itself",
+    "lower": "lower end of the interval",
+    "upper": "upper end of the interval",
+    "near": "end of the interval nearest to equality",
+    "far": "end of the interval farthest from equality",
+}
+END_WORDS = {
+    "point": "the value",
+    "lower": "the lower end",
+    "upper": "the upper end",
+    "near": "the nearest end",
+    "far": "the farthest end",
+}
+METHODS = {
+    "wilson": "Wilson",
+    "wilson, transformed": "Wilson, transformed",
+    "wilson on the smaller class": "Wilson, on the smaller class",
+    "delong, logit": "DeLong on the logit scale",
+    "mover": "MOVER (variance estimates recovered)",
+    "delta, Fisher z": "delta method on Fisher's z",
+    "normal": "normal approximation",
+    "none": "no interval",
+}
+PARTITIONS = {"train": "training", "tune": "tuning", "test": "test"}
+
+
+def method_words(method: str) -> str:
+    """`DeLong on the logit scale` of `delong, logit`; a bootstrap names its replicates."""
+    if method.startswith("count bootstrap"):
+        return f"bootstrap of counts, {method.rpartition(' ')[2]} replicates"
+    return METHODS.get(method, method)
+
+
+def rule_words(rule: str) -> str:
+    return RULES.get(rule, rule)
+
+
+def value_words(value: Any) -> str:
+    """A declared value for reading: lists with commas, a claim with its n, truth values as words."""
+    if isinstance(value, dict):
+        rest = {key: each for key, each in value.items() if key not in ("value", "n")}
+        said = [value_words(value["value"])] if "value" in value else []
+        said += [f"n = {value['n']}"] if "n" in value else []
+        said += [f"{key.replace('_', ' ')} {value_words(each)}" for key, each in sorted(rest.items())]
+        return ", ".join(said) or "–"
+    if isinstance(value, list):
+        return ", ".join(value_words(each) for each in value) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None or value == "" else str(value)
+
+
+def level_words(level: str) -> str:
+    """`95 %` of "0.95", `98.33 %` of "0.98333"."""
+    return f"{float(level) * 100:.4g} %" if level else "–"
+
+
+def listed(names: Iterable[str]) -> str:
+    """`Ada, Ben and Eve`."""
+    found = list(names)
+    return " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else "".join(found)
