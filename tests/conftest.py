@@ -7,6 +7,7 @@ import pytest
 
 from apps.trail.testing import trail_allows_flush  # noqa: F401  (session-wide: flushing meets append-only triggers)
 from tests.cast import build_world, load_world
+from tests.evidence_base import base
 
 # A time limit for one example would judge the machine, not the code.
 hypothesis.settings.register_profile("house", deadline=None)
@@ -18,6 +19,9 @@ def django_db_setup(django_db_setup, django_db_blocker):
     """The world is built once for each test database, by committed acts; every test works in its own transaction."""
     with django_db_blocker.unblock():
         build_world()
+    yield
+    with django_db_blocker.unblock():
+        base.leave()
 
 
 @pytest.fixture

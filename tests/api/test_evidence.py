@@ -17,7 +17,7 @@ from tests.cast import PASSWORD, give
 from tests.factories.doors import browser, session_api, text_of, token_api
 from tests.factories.evidence import CRITERIA, done_run, plan_input, validated_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("frozen")]
 QUERIES = 5
 
 

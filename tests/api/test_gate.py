@@ -14,7 +14,7 @@ from tests.cast import PASSWORD
 from tests.factories.doors import browser, session_api, token_api
 from tests.factories.evidence import validated_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
 SIGNERS = {"approval": "approver", "responsibility": "owner", "review": "compliance"}
 
 

@@ -12,7 +12,7 @@ from apps.packs.models import Pack
 from apps.trail.models import Entry
 from tests.factories.evidence import validated_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("frozen")]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 URL = "/api/v1/packs"
 

@@ -25,6 +25,8 @@ from apps.trail.models import Entry, Leaf, Signature
 from tests.approvals.conftest import slot_of
 from tests.cast import PASSWORD, give
 
+pytestmark = pytest.mark.evidence("reported")
+
 SIGNERS = {"approval": "approver", "responsibility": "owner", "review": "compliance"}
 
 

@@ -17,6 +17,8 @@ from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.evidence import done_report, done_run, locked_plan
 from tests.factories.foundation import frozen_version
 
+pytestmark = pytest.mark.evidence("reported")
+
 
 @pytest.fixture
 def high_gate(world):

@@ -38,6 +38,8 @@ from apps.validations.cases import read_cases_table
 from tests.cast import give
 from tests.factories.evidence import BIAS_LIMITS, done_report, signed, validated_world
 
+pytestmark = pytest.mark.evidence("run")
+
 
 @pytest.fixture
 def tested(world):
@@ -135,6 +137,7 @@ def breached(world):
     return validated_world(world, bias_limits=limits)
 
 
+@pytest.mark.evidence("frozen")
 def test_each_breached_or_undecided_limit_opens_its_deviation(world, breached):
     report = breached.report
     assert report.verdict == "breached"
@@ -145,6 +148,7 @@ def test_each_breached_or_undecided_limit_opens_its_deviation(world, breached):
     assert all(d.raised_on_behalf_of == world.bias_tester and d.blocking for d in opened.values())
 
 
+@pytest.mark.evidence("frozen")
 def test_who_asked_for_the_report_cannot_accept_what_it_found(world, breached):
     """Not as an approver either: DY8 and DY13 read what was done."""
     give(world, "bias_tester", "approver", world.model)
@@ -174,6 +178,7 @@ def test_a_developer_of_the_version_may_not_test_it_for_bias(world, tested):
     assert refused.value.rule.startswith("DY3")
 
 
+@pytest.mark.evidence("frozen")
 def test_no_report_on_a_run_that_is_not_done(world):
     evidence = validated_world(world, until="locked")
     run = start_run(world.validator, evidence.plan.pk)
@@ -217,6 +222,7 @@ def test_a_claim_taken_over_writes_nothing(world, tested, settings):
     assert Report.objects.get(pk=report.pk).results_digest == outcome["results_digest"]
 
 
+@pytest.mark.evidence(None)
 def test_the_csv_holds_every_group_pair_and_limit_and_starts_no_formula(world):
     from tests.factories.data import vault_csv
 
@@ -231,6 +237,7 @@ def test_the_csv_holds_every_group_pair_and_limit_and_starts_no_formula(world):
     assert (limit["metric"], limit["verdict"]) == ("equal_opportunity_difference", "within")
 
 
+@pytest.mark.evidence("frozen")
 def test_reports_are_seen_by_who_has_a_duty_on_the_model(world, breached):
     assert set(queries.reports(world.author)) == {breached.report}
     assert set(queries.reports(world.inspector, version=breached.version)) == {breached.report}

@@ -27,7 +27,7 @@ from apps.trail.models import Entry
 from tests.factories.evidence import validated_world
 from tests.packs.sample import text_of
 
-pytestmark = pytest.mark.django_db(transaction=False)
+pytestmark = [pytest.mark.django_db(transaction=False), pytest.mark.evidence("frozen")]
 
 
 @pytest.fixture(autouse=True)

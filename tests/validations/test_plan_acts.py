@@ -27,6 +27,8 @@ from tests.cast import give
 from tests.factories.data import train_csv, vault_csv
 from tests.factories.evidence import plan_input, signed, validated_world
 
+pytestmark = pytest.mark.evidence("frozen")
+
 
 @pytest.fixture
 def frozen(world):
@@ -168,6 +170,7 @@ def test_partitions_without_a_common_row_are_compared_by_the_worker(world, draft
     assert not Deviation.objects.exists()
 
 
+@pytest.mark.evidence(None)
 def test_shared_rows_open_a_blocking_deviation(world):
     leaky = vault_csv() + b"".join(train_csv().splitlines(keepends=True)[1:8])
     evidence = validated_world(world, until="drafted", test=leaky)

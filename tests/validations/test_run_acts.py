@@ -25,6 +25,8 @@ from apps.validations.stored import read_results
 from tests.cast import give
 from tests.factories.evidence import CRITERIA, done_run, validated_world
 
+pytestmark = pytest.mark.evidence("locked")
+
 
 @pytest.fixture
 def locked(world):
@@ -79,6 +81,7 @@ def test_the_same_run_again_has_the_next_number_and_the_same_digests(world, lock
     assert (second.results_digest, second.cases_digest) == (first.results_digest, first.cases_digest)
 
 
+@pytest.mark.evidence("frozen")
 def test_a_failed_and_an_undecided_criterion_open_their_deviations(world):
     criteria = [
         CRITERIA[0] | {"limit": "0.999"},
@@ -106,6 +109,7 @@ def test_who_may_start_a_run(world, locked):
     assert not Run.objects.exists()
 
 
+@pytest.mark.evidence("frozen")
 def test_a_run_on_an_unlocked_plan_is_refused(world):
     evidence = validated_world(world, until="drafted")
     with pytest.raises(WrongState) as refused:

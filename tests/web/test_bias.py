@@ -14,7 +14,7 @@ from apps.quality.models import Deviation
 from tests.factories.doors import browser, refs, text_of
 from tests.factories.evidence import BIAS_LIMITS, done_report, validated_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("frozen")]
 QUERIES = 5
 TOO_STRICT = {
     "id": "F3",

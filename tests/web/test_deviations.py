@@ -15,7 +15,7 @@ from tests.cast import PASSWORD
 from tests.factories.doors import browser, refs, text_of
 from tests.factories.evidence import CRITERIA, signed, validated_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("frozen")]
 QUERIES = 5
 TYPED = {
     "title": "Clock was wrong",

@@ -17,7 +17,7 @@ from tests.cast import give
 from tests.factories.doors import browser, refs, text_of
 from tests.factories.evidence import plan_input, validated_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("frozen")]
 QUERIES = 5
 
 

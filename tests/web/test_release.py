@@ -53,6 +53,7 @@ def section(slug: str, label: str = "1.0.0") -> str:
     return reverse("web:section", args=["lotx", label, slug])
 
 
+@pytest.mark.evidence("reported")
 def test_every_section_shows_its_evidence_to_whoever_sees_the_version(world, signed_in):
     made = validated_world(world)
     expected = {
@@ -157,6 +158,7 @@ def test_lineage_names_what_the_reader_may_not_see_instead_of_leaving_it_out(wor
     assert "1 that you may not see" in hidden
 
 
+@pytest.mark.evidence("reported")
 def test_evidence_that_no_longer_matches_its_digest_stops_the_page(world, signed_in):
     made = validated_world(world)
     stored = blobs.path(made.report.results_digest, area="results")

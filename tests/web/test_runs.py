@@ -19,7 +19,7 @@ from tests.cast import give
 from tests.factories.doors import browser, refs, text_of
 from tests.factories.evidence import CRITERIA, done_run, validated_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("locked")]
 QUERIES = 5
 LIVE = {"HTTP_HX_REQUEST": "true"}
 
@@ -65,6 +65,7 @@ def test_a_slow_run_is_asked_after_less_often(world, locked):
     assert 'hx-trigger="every 10s"' in browser(world.author).get(url_of(run)).content.decode()
 
 
+@pytest.mark.evidence("frozen")
 def test_results_are_shown_with_n_interval_limit_and_verdict(world):
     criteria = [dict(CRITERIA[1]), CRITERIA[0] | {"limit": "0.999"}]
     evidence = validated_world(world, until="run", criteria=criteria)

@@ -18,7 +18,7 @@ from tests.cast import PASSWORD
 from tests.factories.doors import browser
 from tests.factories.evidence import validated_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
 
 
 @pytest.fixture
