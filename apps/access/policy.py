@@ -79,6 +79,7 @@ READERS = (
 _ROWS = [
     # People and duties
     _p("access.install_organisation", "", "installed the organisation", "organisation", service=True),
+    _p("access.retire_log", "", "retired the log of a former database", "organisation", service=True, reason=True),
     _p("access.create_account", "Create account", "created an account", "organisation", [D.ADMINISTRATOR]),
     _p(
         "access.deactivate_account",

@@ -7,6 +7,7 @@ from django.db import models
 
 from apps.access import duties
 from apps.approvals import states
+from apps.core.blobs import StoredFile
 from apps.registry.models import Version
 from apps.trail.history import history
 from apps.trail.models import Signature
@@ -95,6 +96,7 @@ class Minute(models.Model):
     file_digest = models.CharField(max_length=71)
     recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     recorded_at = models.DateTimeField()
+    stored_files = (StoredFile("file_digest", "files"),)
     history = history()
 
 

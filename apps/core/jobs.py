@@ -42,6 +42,7 @@ def enqueue(kind: str, subject: Subject, requested_by: User) -> Job:
         requested_by=requested_by,
         created_at=now(),
     )
+    registries.guard["job.bind"](job)
     transaction.on_commit(lambda: send(job.pk))
     return job
 
@@ -139,6 +140,8 @@ def run(job_id: int) -> str:
     job = claim(job_id)
     if job is None:
         return "not free"
+    if not registries.guard["job.holds"](job):
+        return _refuse(job)
     try:
         with Running(job) as running:
             registries.job[job.kind](running)
@@ -154,6 +157,16 @@ def run(job_id: int) -> str:
             return "lost"
         return "failed"
     return "done"
+
+
+def _refuse(job: Job) -> str:
+    """End a job whose row was altered, without asking the work it names."""
+    log.error("job %s is not the one an act queued: it is not run", job.pk)
+    try:
+        registries.guard["job.refuse"](job)
+    except Lost:
+        return "lost"
+    return "refused"
 
 
 def failure_sentence(error: Exception) -> str:
@@ -185,6 +198,9 @@ def _give_up(job: Job) -> None:
     """End a job as failed. One that cannot even be ended must not keep the sweep from the others."""
     taken = claim(job.pk)
     if taken is None:
+        return
+    if not registries.guard["job.holds"](taken):
+        _refuse(taken)
         return
     try:
         registries.job_failed[job.kind](taken, f"Given up after {MAX_ATTEMPTS} attempts.")

@@ -31,6 +31,9 @@ class Job(models.Model):
     error = models.TextField(blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
+    mark = models.CharField(
+        max_length=64, blank=True, default=""
+    )  # binds who asked for what (apps.trail.marks)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -50,6 +50,7 @@ content = Registry("canonical content")  # subject kind -> fn(subject) -> dict (
 precondition = Registry("precondition")  # act -> fn(subject) -> None or raises Refused
 job = Registry("job")  # job kind -> fn(job) run by the worker
 job_failed = Registry("job failure")  # job kind -> fn(job, error) writes the failed end of its record
+guard = Registry("guard")  # "job.bind", "job.holds", "job.refuse" -> fn(job): the trail answers for job rows
 detector = Registry("detector")  # name -> fn(session): what verify_trail asks of an app above the trail
 inspection = Registry(
     "inspection"

@@ -9,6 +9,7 @@ from django.db import models
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from apps.access import duties
+from apps.core.blobs import StoredFile
 from apps.datasets import states
 from apps.trail.history import history
 
@@ -90,6 +91,10 @@ class DatasetVersion(models.Model):
     failure = models.TextField(blank=True)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField()
+    stored_files = (
+        StoredFile("file_digest", "", "file_size"),
+        *(StoredFile(name, "") for name in ("table_digest", "row_digests", "profile_digest")),
+    )
     history = history()
 
     class Meta:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from apps.access import duties
+from apps.core.blobs import StoredFile
 from apps.core.models import Job
 from apps.fairness import states
 from apps.trail.history import history
@@ -36,6 +37,7 @@ class Report(models.Model):
     cells_digest = models.CharField(max_length=71, blank=True)
     chart_digest = models.CharField(max_length=71, blank=True)  # SVG of the forest plot
     failure = models.TextField(blank=True)
+    stored_files = tuple(StoredFile(f"{name}_digest", "results") for name in ("results", "chart"))
     history = history()
 
     class Meta:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from apps.access import duties
+from apps.core.blobs import StoredFile
 from apps.core.models import Job
 from apps.packs import states
 from apps.registry.models import Version
@@ -33,6 +34,7 @@ class Pack(models.Model):
     pdf_size = models.BigIntegerField(null=True, blank=True)  # bytes
     pages = models.PositiveIntegerField(null=True, blank=True)
     failure = models.TextField(blank=True)
+    stored_files = (StoredFile("pdf_digest", "results", "pdf_size"),)
     history = history()
 
     class Meta:

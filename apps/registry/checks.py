@@ -86,10 +86,7 @@ def data_fixed(version: Version) -> Outcome:
             return outcome(
                 CheckState.NOT_MET, why=f"{data.ref} could not be read: {data.failure}", rule="PC22"
             )
-        if not blobs.exists(data.file_digest, area=data.area):
-            return outcome(
-                CheckState.NOT_MET,
-                why=f"The bytes of {data.ref} are missing from the store.",
-                rule="PC22",
-            )
+        if fault := blobs.quick_fault(data.file_digest, area=data.area):
+            wrong = "are missing from the store" if fault == "missing" else "are not those that were fixed"
+            return outcome(CheckState.NOT_MET, why=f"The bytes of {data.ref} {wrong}.", rule="PC22")
     return outcome(CheckState.MET)

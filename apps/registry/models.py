@@ -9,6 +9,7 @@ from django.db import models
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from apps.access import duties
+from apps.core.blobs import StoredFile
 from apps.datasets.models import DatasetVersion
 from apps.registry import states
 from apps.trail.history import history
@@ -138,6 +139,11 @@ class Version(models.Model):
     registered_at = models.DateTimeField()
     frozen_at = models.DateTimeField(null=True, blank=True)
     closure_digest = models.CharField(max_length=71, blank=True)  # digest of the content at freezing
+    stored_files = (
+        StoredFile("artefact_digest", "files", "artefact_size"),
+        StoredFile("code_archive_digest", "files"),
+        StoredFile("environment_digest", "files"),
+    )
     history = history()
 
     class Meta:

@@ -12,7 +12,7 @@ class TrailConfig(AppConfig):
     label = "trail"
 
     def ready(self) -> None:
-        from apps.trail import history, queries  # noqa: F401  (queries register who sees entries)
+        from apps.trail import history, marks, queries  # noqa: F401  (register who sees entries, what jobs ask)
         from apps.trail.checks import triggers_stand
 
         history.connect()

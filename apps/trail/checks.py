@@ -8,7 +8,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
-from apps.trail import triggers
+from apps.trail import structure, triggers
 from apps.trail.watched import ENTRY_TABLE
 
 
@@ -23,5 +23,10 @@ def triggers_stand(app_configs: Any = None, databases: Any = None, **_: Any) -> 
         for table, name, fault in triggers.faults(connection):
             messages.append(
                 Error(f"Trigger {name} on {table}: {fault}.", hint="Run manage.py migrate.", id="trail.E001")
+            )
+        for _, table, field, fault in structure.faults(connection):
+            place = f"{table}, {field}" if field else table
+            messages.append(
+                Error(f"Table {place}: {fault}.", hint="Run manage.py verify_trail.", id="trail.E002")
             )
     return messages

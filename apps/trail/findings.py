@@ -14,7 +14,7 @@ ROWS_AT_A_TIME = 2000
 # What is counted, in the order it is looked at.
 COUNTED = (
     *("checkpoints", "witnessed", "leaves", "entries", "pending"),
-    *("row entries", "history rows", "records", "signatures"),
+    *("row entries", "history rows", "records", "signatures", "jobs", "files"),
 )
 
 

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.test import TransactionTestCase
 
-from apps.trail import identity, triggers
+from apps.trail import identity, others, triggers
+from apps.trail.models import Log
 
 
 @contextmanager
@@ -35,15 +39,24 @@ def _restart_entry_ids() -> None:
             cursor.execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'trail_entry'")
 
 
+def _remove_folders(origin: str) -> None:
+    """The emptied log goes with its keys and its witness copy: what stayed would be another log's, a finding."""
+    for place in others.PLACES:
+        shutil.rmtree(Path(settings.COUNTERSIGN_DATA) / place / origin, ignore_errors=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def trail_allows_flush() -> Iterator[None]:
     """Transactional tests empty the tables at their end: without triggers, and with a new log afterwards."""
     flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
     def teardown(self: Any) -> None:
+        former = list(Log.objects.values_list("origin", flat=True))
         with without_triggers():
             flush(self)
             _restart_entry_ids()
+        for origin in former:
+            _remove_folders(origin)
         identity.forget()
         identity.establish()
 

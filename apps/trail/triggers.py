@@ -246,13 +246,16 @@ def faults(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str]]:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+                "SELECT p.proname, p.prosrc, l.lanname, p.prosecdef, coalesce(array_length(p.proconfig, 1), 0) "
+                "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+                "JOIN pg_language l ON l.oid = p.prolang "
                 "WHERE n.nspname = current_schema() AND p.proname = ANY(%s)",
                 [list(POSTGRES_FUNCTIONS)],
             )
-            sources = dict(cursor.fetchall())
+            made = {name: tuple(rest) for name, *rest in cursor.fetchall()}
         for name, source in POSTGRES_FUNCTIONS.items():
-            if sources.get(name) != source:
+            pinned = POSTGRES_SETTINGS.get(name, "").count("SET ")
+            if made.get(name) != (source, "plpgsql", False, pinned):
                 found.append((ENTRY_TABLE, name, "the function is not the one this version makes"))
     return found
 

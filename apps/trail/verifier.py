@@ -11,9 +11,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.core import registries
 from apps.trail import keys as key_files
-from apps.trail import triggers, witness
+from apps.trail import others, structure, triggers, witness
 from apps.trail.current import current_act_id
-from apps.trail.detectors import accounts, log, rows
+from apps.trail.detectors import accounts, files, log, rows
 from apps.trail.findings import Finding, Result, Session
 from apps.trail.models import Checkpoint, Log
 
@@ -48,18 +48,19 @@ def snapshot() -> Iterator[BaseDatabaseWrapper]:
         del connections[SNAPSHOT]
 
 
-def verify(progress: Progress | None = None, *, since: int = 0) -> Result:
+def verify(progress: Progress | None = None, *, since: int = 0, read_files: bool = False) -> Result:
     """Run every detector. `progress(what, count)` is told as it goes.
 
     `since`: size of an earlier checkpoint; entries and rows sealed before it are then not read again.
+    `read_files`: every stored file is read and compared with its digest; else only its presence and size.
     """
     witnessed = _witnessed()
     with snapshot() as own:
-        result = _verify(own, progress, since, witnessed)
+        result = _verify(own, progress, since, witnessed, read_files)
         shared = own.in_atomic_block and own.vendor == "postgresql"
         if result.findings and shared:
             # Each statement of this transaction saw its own moment: a fault is what stands at both looks.
-            again = set(_verify(own, None, since, _witnessed()).findings)
+            again = set(_verify(own, None, since, _witnessed(), read_files).findings)
             result.findings = [finding for finding in result.findings if finding in again]
         return result
 
@@ -77,10 +78,15 @@ def _witnessed() -> list[dict[str, Any]] | str:
 
 
 def _verify(
-    own: BaseDatabaseWrapper, progress: Progress | None, since: int, witnessed: list[dict[str, Any]] | str
+    own: BaseDatabaseWrapper,
+    progress: Progress | None,
+    since: int,
+    witnessed: list[dict[str, Any]] | str,
+    read_files: bool,
 ) -> Result:
     result = Result()
     keys = _keys(own, result)
+    result.findings += others.findings(keys.origin if keys else "")
     if keys is None:
         return result
     if since and not Checkpoint.objects.using(own.alias).filter(size=since).exists():
@@ -91,9 +97,12 @@ def _verify(
         witnessed = []
     for table, name, fault in triggers.faults(own):
         session.report("triggers", table, None, "", f"trigger {name}: {fault}")
+    for detector, table, field, detail in structure.faults(own):
+        session.report(detector, table, None, field, detail)
     log.run(session, witnessed)
     rows.run(session)
     accounts.run(session)
+    files.run(session, read=read_files)
     for name in registries.detector:
         registries.detector[name](session)
     return result

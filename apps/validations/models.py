@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from apps.access import duties
+from apps.core.blobs import StoredFile
 from apps.core.models import Job
 from apps.datasets.models import DatasetVersion
 from apps.registry.models import Version
@@ -105,6 +106,7 @@ class Run(models.Model):
     environment = models.JSONField(default=dict)  # runtime versions, threads, isolation
     repeat_identical = models.BooleanField(null=True)
     failure = models.TextField(blank=True)
+    stored_files = (StoredFile("results_digest", "results"), StoredFile("cases_digest", "vault"))
     history = history()
 
     class Meta:

@@ -45,7 +45,9 @@ def long_lease(settings):
 
 def new_job(world, **fields) -> Job:
     given = {"kind": KIND, "subject_kind": "registry.model", "subject_id": world.model.pk}
-    return Job.objects.create(**given | {"requested_by": world.owner, "created_at": now()} | fields)
+    job = Job.objects.create(**given | {"requested_by": world.owner, "created_at": now()} | fields)
+    registries.guard["job.bind"](job)
+    return job
 
 
 def lapse(job: Job) -> None:

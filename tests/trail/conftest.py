@@ -111,8 +111,9 @@ def tell_story(desk):
 
 
 @pytest.fixture
-def story(db, desk):
-    """The story alone in an emptied database with a log of its own, all undone with the test's transaction."""
+def story(db, desk, tmp_path, settings):
+    """The story alone in an emptied database with a log and a data folder of its own, all undone with the test."""
+    settings.COUNTERSIGN_DATA = tmp_path / "data"
     with new_log():
         yield tell_story(desk)
 

@@ -20,6 +20,7 @@ from apps.access.acts.assignments import (
     request_organisation_assignment,
 )
 from apps.access.acts.install import install_organisation
+from apps.access.acts.logs import retire_log
 from apps.access.acts.reading import export_trail
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "renew_enrolment",
     "request_assignment",
     "request_organisation_assignment",
+    "retire_log",
     "set_password",
     "set_preferences",
     "sign_in",

@@ -1,4 +1,4 @@
-"""`manage.py verify_trail [--json] [--since SIZE]`: 0 nothing found, 1 findings, 2 bad input."""
+"""`manage.py verify_trail [--json] [--files] [--since SIZE]`: 0 nothing found, 1 findings, 2 bad input."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
         parser.add_argument(
+            "--files", action="store_true", help="read every stored file and compare its SHA-256"
+        )
+        parser.add_argument(
             "--since", type=int, default=0, metavar="SIZE", help="size of an earlier checkpoint"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            result = verifier.verify(since=options["since"])
+            result = verifier.verify(since=options["since"], read_files=options["files"])
         except verifier.UnknownCheckpoint as error:
             raise CommandError(str(error), returncode=2) from error
         if options["json"]:
