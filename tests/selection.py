@@ -1,7 +1,8 @@
 """What a plain run leaves out, and the last lines that say so.
 
 Left out unless asked for: `tests/e2e` (needs a browser; name the folder), tests marked `slow` or `soak`
-(name them with `-m`).
+(name them with `-m`). With `--only-database` also every test that touches no database: on a second database such a
+test has nothing new to say.
 """
 
 from __future__ import annotations
@@ -20,6 +21,19 @@ def _browser_asked_for(config: pytest.Config) -> bool:
     return any(path == E2E or E2E in path.parents for path in named)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--only-database", action="store_true", help="leave out the tests that touch no database"
+    )
+
+
+def _touches_the_database(item: pytest.Item) -> bool:
+    return bool(
+        item.get_closest_marker("django_db")
+        or {"db", "transactional_db", "live_server"}.intersection(getattr(item, "fixturenames", ()))
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LEFT_OUT] = {}
 
@@ -33,6 +47,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.only_database:
+        pure = [item for item in items if not _touches_the_database(item)]
+        config.hook.pytest_deselected(items=pure)
+        items[:] = [item for item in items if _touches_the_database(item)]
     if config.option.markexpr:
         return
     kept, dropped = [], []

@@ -75,6 +75,16 @@ def test_asked_for(project: Path):
     assert (code, "2 passed" in text) == (0, True)
 
 
+def test_only_what_touches_the_database(project: Path):
+    (project / "tests" / "test_data.py").write_text(
+        "import pytest\n\n@pytest.fixture\ndef db(): pass\n\n@pytest.fixture\ndef world(db): pass\n\n"
+        "def test_rows(world): pass\n",
+        encoding="utf-8",
+    )
+    code, text = run(project, "--only-database")
+    assert (code, "1 passed, 3 deselected" in text) == (0, True), text
+
+
 def test_exit_codes_pass_through(project: Path):
     (project / "tests" / "test_bad.py").write_text("def test_bad(): assert False\n", encoding="utf-8")
     assert run(project)[0] == 1
