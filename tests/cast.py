@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from apps.access.acts import (
     approve_assignment,
     approve_organisation_assignment,
+    confirm_identity,
     create_account,
     install_organisation,
     request_assignment,
@@ -17,6 +18,7 @@ from apps.access.acts.install import installer
 from apps.access.duties import DATASET, MODEL
 from apps.access.models import Assignment
 from apps.accounts.models import User
+from apps.core.jobs import run_queued
 from apps.datasets.acts import register_dataset
 from apps.datasets.models import Dataset
 from apps.registry.acts import register_model
@@ -112,6 +114,9 @@ def build_world() -> World:
             email=f"{name}@example.org",
         )
         world.people[name] = set_password(made, made.pk, password=PASSWORD)
+    for name, person in world.people.items():
+        if name not in ("administrator", "compliance"):
+            world.people[name] = confirm_identity(compliance, person.pk, how="known")
     for name, duty in ORGANISATION_CAST.items():
         asked = request_organisation_assignment(
             administrator, person_id=world.people[name].pk, duty=duty, reason="Needed for the work"
@@ -139,6 +144,7 @@ def build_world() -> World:
     for name in DATASET_USERS:
         give(world, name, MODEL_CAST[name], world.dataset)
     give(world, "other_developer", "developer", world.other_model, by="other_owner")
+    run_queued()  # the mails of the new accounts: none is needed any more
     return world
 
 

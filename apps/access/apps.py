@@ -6,4 +6,4 @@ class AccessConfig(AppConfig):
     label = "access"
 
     def ready(self) -> None:
-        from apps.access import acts, registered  # noqa: F401  (registers acts, facts and visibility)
+        from apps.access import acts, registered, work  # noqa: F401  (registers acts, jobs, facts, visibility)

@@ -221,6 +221,7 @@ class Judge:
         for assignment in self.holders:
             person = assignment.person
             fits = self.counts(assignment, row) and person.pk not in people and not person.is_service
+            fits = fits and (not row.signs or person.identity_confirmed_at is not None)
             if fits and self.separation(person, row) is None:
                 people[person.pk] = person
         return list(people.values())
@@ -231,6 +232,10 @@ class Judge:
             return names
         words = " or ".join(sorted(duties.WORDS[duties.Duty(d)] for d in row.duties))
         return (f"nobody yet: an owner or compliance officer can give somebody the duty {words}",)
+
+    def confirmers(self, person: User) -> tuple[str, ...]:
+        """Who may confirm the identity behind this person's account."""
+        return Judge(person).who(policy("access.confirm_identity"), person)
 
     def state_refusal(self, act: str) -> Refused | None:
         if act not in self._preconditions:
@@ -271,6 +276,16 @@ class Judge:
                 fact=f"It needs the duty {words} here, and you do not hold it.",
                 rule="duty",
                 who=self.who(row, actor.user),
+                status=403,
+                **common,
+            )
+        if row.signs and actor.user.identity_confirmed_at is None:
+            return Verdict(
+                False,
+                what=cannot,
+                fact="Nobody has confirmed yet who is behind your account.",
+                rule="21 CFR 11.100(b): identity is confirmed by a second person before the first signature",
+                who=self.confirmers(actor.user),
                 status=403,
                 **common,
             )

@@ -18,6 +18,8 @@ EVERYTHING = Q(pk__isnull=False)
 
 @registries.facts("accounts.user")
 @registries.facts("accounts.token")
+@registries.facts("accounts.session")
+@registries.facts("accounts.enrolment")
 @registries.facts("access.separation_rules")
 def organisation_record_facts(_subject: Subject) -> Facts:
     return Facts(parents=(ORGANISATION_PAIR,))
@@ -42,7 +44,20 @@ def users_seen(scopes: Scopes) -> Q:
 
 @registries.visibility("accounts.ApiToken")
 def tokens_seen(scopes: Scopes) -> Q:
-    return Q(owner=scopes.user)
+    """One's own; compliance watches over all of them (never their secrets: only hashes are kept)."""
+    return EVERYTHING if duties.Duty.COMPLIANCE in scopes.organisation_duties else Q(owner=scopes.user)
+
+
+@registries.visibility("accounts.SignedIn")
+def sessions_seen(scopes: Scopes) -> Q:
+    return Q(user=scopes.user)
+
+
+@registries.visibility("accounts.Enrolment")
+def enrolments_seen(scopes: Scopes) -> Q:
+    """State of links: for those who make accounts or watch over them."""
+    gives = {duties.Duty.ADMINISTRATOR, duties.Duty.COMPLIANCE} & scopes.organisation_duties
+    return EVERYTHING if gives else Q(person=scopes.user)
 
 
 @registries.visibility("access.Assignment")

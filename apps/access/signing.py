@@ -15,12 +15,13 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.access.sharing import once
+from apps.access.throttle import hit, key_of
 from apps.accounts import passwords
 from apps.accounts.models import Lockout, User
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.digests import digest
-from apps.core.errors import Conflict, NotAllowed
+from apps.core.errors import Conflict, NotAllowed, TooMany
 from apps.core.subjects import Subject
 from apps.trail.models import Signature
 
@@ -53,6 +54,14 @@ def content_digest(subject: Subject) -> str:
 
 def check_components(user: User, given: SignatureInput) -> None:
     """The password, again. Runs before the act's transaction, so a failure is counted even though nothing else is."""
+    attempts = hit(key_of("signing", str(user.uuid)), 60)
+    if attempts.count > settings.SIGNING_ATTEMPTS:
+        raise TooMany(
+            "Nothing was signed: too many attempts in a short time.",
+            fact=f"At most {settings.SIGNING_ATTEMPTS} a minute. Try again in {attempts.left} seconds.",
+            who=[f"you, in {attempts.left} seconds"],
+            retry_after=attempts.left,
+        )
     with transaction.atomic():
         lockout, _ = Lockout.objects.get_or_create(user=user)
         lockout = Lockout.objects.select_for_update().get(pk=lockout.pk)

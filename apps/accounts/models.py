@@ -10,12 +10,22 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from apps.accounts import passwords
+from apps.core.clock import now
 from apps.trail.history import history
 
 
 class UserManager(BaseUserManager):
     def get_by_natural_key(self, username):
         return self.get(username__iexact=username)
+
+
+IDENTITY_CHECKS = [
+    ("document", "An identity document, seen in person"),
+    ("video", "An identity document, seen in a video call"),
+    ("known", "Known in person from working together"),
+    ("personnel", "Confirmed by the personnel office, called back on its known number"),
+    ("installation", "Named by whoever installed the portal"),
+]
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -37,6 +47,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     deactivated_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
+    # Who made sure that the account belongs to this person, and how: before it, nothing can be signed with it.
+    identity_confirmed_at = models.DateTimeField(null=True, blank=True)
+    identity_confirmed_by = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    identity_checked = models.CharField(max_length=12, choices=IDENTITY_CHECKS, blank=True, default="")
     # Binds the password hash, which the history leaves out, to this account (apps.accounts.passwords).
     password_mark = models.CharField(max_length=64, blank=True, default="", editable=False)
 
@@ -88,6 +104,14 @@ class Lockout(models.Model):
     signing_locked_until = models.DateTimeField(null=True, blank=True)
 
 
+class Throttle(models.Model):
+    """How often something happened in a window of time (bookkeeping); `apps.access.throttle` counts in it."""
+
+    key = models.CharField(max_length=120, unique=True)
+    count = models.PositiveBigIntegerField()
+    ends_at = models.BigIntegerField(db_index=True)  # seconds since 1970, by the portal's clock
+
+
 class ApiToken(models.Model):
     """A personal access token: kept as a hash, shown once, expiring. It acts for its owner and can never sign."""
 
@@ -112,6 +136,79 @@ class ApiToken(models.Model):
     @property
     def ref(self):
         return f"token {self.prefix}"
+
+    @property
+    def scope(self):
+        return "organisation:0"
+
+
+class Enrolment(models.Model):
+    """One enrolment link: asked for, sent to the person's own address, used once; its secret is kept as a hash."""
+
+    subject_kind = "accounts.enrolment"
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="enrolments")
+    created_at = models.DateTimeField()
+    hashed = models.CharField(max_length=64, blank=True, default="")
+    sent_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)  # a newer link took its place, or none was needed
+    failure = models.TextField(blank=True, default="")
+    history = history()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self):
+        return self.ref
+
+    @property
+    def state(self) -> str:
+        """waiting, sent, used, expired, ended or failed."""
+        if self.used_at:
+            return "used"
+        if self.ended_at:
+            return "ended"
+        if self.failure:
+            return "failed"
+        if self.sent_at is None or self.expires_at is None:
+            return "waiting"
+        return "expired" if self.expires_at <= now() else "sent"
+
+    @property
+    def ref(self):
+        return f"enrolment {self.pk}"
+
+    @property
+    def scope(self):
+        return "organisation:0"
+
+
+class SignedIn(models.Model):
+    """A browser session of a person (bookkeeping): where and since when; `key` is empty once it has ended."""
+
+    subject_kind = "accounts.session"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sessions")
+    key = models.CharField(max_length=40, unique=True, null=True, blank=True)
+    began_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    address = models.CharField(max_length=60, blank=True)
+    browser = models.CharField(max_length=200, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    cause = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        ordering = ["-began_at", "-pk"]
+        indexes = [models.Index(fields=["user", "ended_at"])]
+
+    def __str__(self):
+        return self.ref
+
+    @property
+    def ref(self):
+        return f"session {self.pk}"
 
     @property
     def scope(self):

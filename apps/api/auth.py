@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
 from apps.access.actors import Actor
 from apps.access.acts.accounts import hashed
+from apps.access.throttle import hit, key_of, network
 from apps.accounts.models import ApiToken, TokenUse
+from apps.api.throttles import refuse_from_address
 from apps.core.clock import now
+from apps.core.errors import TooMany
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -21,23 +25,37 @@ class TokenAuthentication(BaseAuthentication):
     keyword = "Bearer"
 
     def authenticate(self, request):
+        address = request.META.get("REMOTE_ADDR", "")
+        refuse_from_address(address)
         kind, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if kind.lower() != "bearer":
             return None
-        token = ApiToken.objects.select_related("owner").filter(hashed=hashed(secret.strip())).first()
+        token = ApiToken.objects.select_related("owner", "use").filter(hashed=hashed(secret.strip())).first()
         if token is None or token.ended_at is not None or token.expires_at <= now() or not token.owner.usable:
+            self.count_bad(address)
             raise AuthenticationFailed(
                 "This token is unknown, ended or expired. Make a new one on your account page."
             )
-        self.note_use(token, request.META.get("REMOTE_ADDR"))
+        self.note_use(token, address)
         return token.owner, token
 
-    def note_use(self, token: ApiToken, address: str | None) -> None:
+    def count_bad(self, address: str) -> None:
+        """Bad tokens count with failed sign-ins; good tokens from the same address go on working."""
+        failures = hit(key_of("failures", network(address)), settings.LOCKOUT_SECONDS)
+        if failures.count > settings.ADDRESS_FAILURES:
+            raise TooMany(
+                "Too many bad tokens from this address.",
+                fact=f"Calls with a good token are answered; a bad one is looked at again in {failures.left} seconds.",
+                who=["whoever has a good token"],
+                retry_after=failures.left,
+            )
+
+    def note_use(self, token: ApiToken, address: str) -> None:
         """Last use, at most once a minute: a gate asked often must not write each time."""
-        fresh = TokenUse.objects.filter(token=token, last_used_at__gt=now() - USE_NOTED_EVERY).exists()
-        if not fresh:
+        use = getattr(token, "use", None)
+        if use is None or use.last_used_at <= now() - USE_NOTED_EVERY:
             TokenUse.objects.update_or_create(
-                token=token, defaults={"last_used_at": now(), "last_address": address}
+                token=token, defaults={"last_used_at": now(), "last_address": address or None}
             )
 
     def authenticate_header(self, request):

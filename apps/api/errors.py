@@ -7,7 +7,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from apps.core.blobs import BlobDamaged, damaged
-from apps.core.errors import NotVisible, Refused
+from apps.core.errors import NotVisible, Refused, TooMany
 
 TYPE = "about:blank"
 TITLES = {
@@ -52,6 +52,7 @@ def handle(error: Exception, context) -> Response | None:
             rule=error.rule,
             eligible=error.who,
             fields=error.fields,
+            headers={"Retry-After": str(error.retry_after)} if isinstance(error, TooMany) else None,
         )
     if isinstance(error, exceptions.ValidationError):
         fields = error.detail if isinstance(error.detail, dict) else {"body": error.detail}

@@ -79,6 +79,17 @@ class Conflict(Refused):
     status = 409
 
 
+class TooMany(Refused):
+    """Asked too often in a short time. `retry_after`: seconds until it may be tried again."""
+
+    status = 429
+
+    def __init__(self, what: str, *, retry_after: int, **parts: Any) -> None:
+        parts.setdefault("rule", "rate-limit")
+        super().__init__(what, **parts)
+        self.retry_after = max(1, retry_after)
+
+
 class BadInput(Refused):
     """The input cannot be used; `fields` says where and how to mend it."""
 

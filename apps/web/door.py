@@ -11,7 +11,7 @@ from django.shortcuts import render
 
 from apps.access.actors import Actor
 from apps.access.gate import visible
-from apps.core.errors import BadInput, NotVisible, Refused
+from apps.core.errors import BadInput, NotVisible, Refused, TooMany
 from apps.web.resume import ask_to_sign_in
 
 
@@ -32,8 +32,13 @@ def seen_or_404(request: HttpRequest, model, *select, **lookup):
 
 def refused_response(request: HttpRequest, refused: Refused) -> HttpResponse:
     """The four parts, as a page or as a fragment for htmx, with the refusal's own status."""
-    template = "parts/refusal.html" if request.htmx else "errors/refused.html"
-    return render(request, template, {"refusal": refused}, status=refused.status)
+    page = "errors/429.html" if isinstance(refused, TooMany) else "errors/refused.html"
+    template = "parts/refusal.html" if request.htmx else page
+    headers = {"Retry-After": str(refused.retry_after)} if isinstance(refused, TooMany) else None
+    answer = render(request, template, {"refusal": refused}, status=refused.status)
+    for name, value in (headers or {}).items():
+        answer[name] = value
+    return answer
 
 
 def attempt(form, act: Callable, *args, **kwargs):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from ipaddress import ip_address
+
 from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
@@ -9,12 +12,32 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from apps.access import sessions
 from apps.access.acts import sign_out
 from apps.core.blobs import BlobDamaged, damaged
 from apps.core.clock import now
 from apps.core.errors import Refused
 from apps.web.door import actor_of, refused_response
 from apps.web.resume import ask_to_sign_in
+
+
+class PeerAddress:
+    """Sets REMOTE_ADDR to the address of whoever asks, as far as TRUSTED_PROXIES can be believed.
+
+    Each proxy appends the address it was called from, so with n proxies of our own the n-th from the right is true
+    and all before it is what a stranger wrote. A header shorter than that did not come through them: not believed.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.TRUSTED_PROXIES > 0:
+            told = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+            if len(told) >= settings.TRUSTED_PROXIES:
+                with suppress(ValueError):
+                    request.META["REMOTE_ADDR"] = str(ip_address(told[-settings.TRUSTED_PROXIES].strip()))
+        return self.get_response(request)
 
 
 class SessionLimits:
@@ -35,9 +58,12 @@ class SessionLimits:
                 cause = "absolute limit"
             if cause:
                 sign_out(actor_of(request), request.user.pk, cause=cause)
+                sessions.end(sessions.SignedIn.objects.filter(key=request.session.session_key), cause)
                 logout(request)
                 return self._ended(request)
             if moment - seen >= 30 or "seen" not in request.session:
+                if "seen" in request.session:
+                    sessions.seen(request.session.session_key)
                 request.session["seen"] = moment
         response = self.get_response(request)
         # Where the API found nobody, DRF leaves None as the request's user.

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.web.middleware.PeerAddress",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -107,6 +108,7 @@ STORAGES = {
 }
 
 SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = False  # scripts that use the API in a session send it back as X-CSRFToken
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
@@ -129,9 +131,22 @@ CONTENT_SECURITY_POLICY = {
 # Idle and absolute limits of a session; lockouts. Seconds and counts.
 SESSION_IDLE_SECONDS = env.integer("SESSION_IDLE_SECONDS", 900)
 SESSION_ABSOLUTE_SECONDS = env.integer("SESSION_ABSOLUTE_SECONDS", 36000)
-SIGN_IN_FAILURES = 5
+SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS
 SIGNING_FAILURES = 3
 LOCKOUT_SECONDS = env.integer("LOCKOUT_SECONDS", 900)
+# Failed sign-ins within LOCKOUT_SECONDS: of one username from one address; of one username from everywhere; and of
+# anybody from one address, bad access tokens included.
+SIGN_IN_FAILURES = env.integer("SIGN_IN_FAILURES", 5)
+SIGN_IN_FAILURES_EVERYWHERE = env.integer("SIGN_IN_FAILURES_EVERYWHERE", 50)
+ADDRESS_FAILURES = env.integer("ADDRESS_FAILURES", 60)
+# Entries of the trail that one address can cause by failed sign-ins within LOCKOUT_SECONDS; the rest are counted.
+ADDRESS_ENTRIES = env.integer("ADDRESS_ENTRIES", 20)
+# Within a minute: calls of the API by one token or person, and from one address; attempts to sign by one person.
+API_CALLS = env.integer("API_CALLS", 600)
+API_CALLS_ADDRESS = env.integer("API_CALLS_ADDRESS", 3000)
+SIGNING_ATTEMPTS = env.integer("SIGNING_ATTEMPTS", 20)
+# Proxies in front whose X-Forwarded-For is believed; 0: the address is the one that connects.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 
 # Limits of uploads, in bytes.
 UPLOAD_LIMIT_DATA = env.integer("UPLOAD_LIMIT_DATA", 2 * 1024**3)
@@ -139,6 +154,20 @@ UPLOAD_LIMIT_MODEL = env.integer("UPLOAD_LIMIT_MODEL", 1024**3)
 UPLOAD_LIMIT_FILE = env.integer("UPLOAD_LIMIT_FILE", 100 * 1024**2)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024**2
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+
+# Mail: enrolment links and alarms. Without a mail server it is written into a folder of the portal.
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.integer("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.text("EMAIL_USE_TLS", "yes") == "yes"
+EMAIL_TIMEOUT = 20
+EMAIL_FILE_PATH = COUNTERSIGN_DATA / "mail"
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "countersign@localhost")
+PORTAL_URL = env.text(
+    "PORTAL_URL", "http://127.0.0.1:8000"
+)  # the address people reach the portal by, for mails
 
 LOGIN_URL = "web:sign_in"
 PASSWORD_RESET_TIMEOUT = env.integer("ENROLMENT_SECONDS", 3 * 86400)
@@ -149,6 +178,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["apps.api.parsers.StrictJSON", "rest_framework.parsers.MultiPartParser"],
     "DEFAULT_PAGINATION_CLASS": "apps.api.pages.Pages",
     "EXCEPTION_HANDLER": "apps.api.errors.handle",
+    "DEFAULT_THROTTLE_CLASSES": ["apps.api.throttles.Calls"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,

@@ -22,10 +22,17 @@ if not DATABASES["default"]["ENGINE"].endswith("postgresql"):  # noqa: F405
 if not CELERY_BROKER_URL:  # noqa: F405
     raise ImproperlyConfigured("REDIS_URL must name the Redis or Valkey that carries the jobs.")
 
+PORTAL_URL = env.text("PORTAL_URL", f"https://{ALLOWED_HOSTS[0].lstrip('.')}")  # noqa: F405
+if not PORTAL_URL.startswith("https://"):
+    raise ImproperlyConfigured("PORTAL_URL must begin with https://: it carries enrolment links.")
+
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", 31536000)  # noqa: F405
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.text("BEHIND_PROXY") else None  # noqa: F405
+# __Host-: the browser takes the cookie from this host only, over HTTPS, for the whole site (RFC 6265bis, 4.1.3.2).
+SESSION_COOKIE_NAME = "__Host-session"
+CSRF_COOKIE_NAME = "__Host-csrf"
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True

@@ -36,5 +36,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
 CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": f"{_folder}:"}  # noqa: F405
 # A heartbeat cannot write while a test holds SQLite in its own transaction: let it come late on a busy machine.
 JOB_LEASE_SECONDS = env.integer("JOB_LEASE_SECONDS", 120)
+# Every test calls from one address; the tests of the limits set their own.
+API_CALLS = API_CALLS_ADDRESS = 10**9
+ADDRESS_FAILURES = SIGNING_ATTEMPTS = 10**6
 STATIC_ROOT = _folder / "static"  # WhiteNoise warns about a folder that is not there
 STATIC_ROOT.mkdir(exist_ok=True)

@@ -149,6 +149,7 @@ def test_history_carries_act_actor_and_reason(world):
         Actor.of(world.administrator, via="api", address="192.0.2.1"),
         username="nnovak",
         printed_name="Nina Novak",
+        email="n@example.org",
         reason="  Starts on Monday ",
     )
     entry = last("access.create_account")

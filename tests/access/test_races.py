@@ -135,7 +135,9 @@ def test_approval_and_deactivation_at_once_leave_no_duty(world):
 
 def test_the_same_username_twice_at_once_is_one_account(world):
     def make(name):
-        return lambda: acts.create_account(world.administrator, username=name, printed_name="Nina Novak")
+        return lambda: acts.create_account(
+            world.administrator, username=name, printed_name="Nina Novak", email=f"{name}@example.org"
+        )
 
     answers = together(make("nnovak"), make("nnovak"))
     assert len([a for a in answers if isinstance(a, User)]) == 1

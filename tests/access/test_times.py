@@ -232,7 +232,9 @@ def test_an_administrator_sees_and_is_offered_no_content(world):
 
 
 def test_an_administrator_cannot_make_themselves_or_a_friend_a_person_of_content(world):
-    friend = create_account(world.administrator, username="friend", printed_name="A Friend")
+    friend = create_account(
+        world.administrator, username="friend", printed_name="A Friend", email="friend@example.org"
+    )
     for person in (world.administrator, friend):
         with pytest.raises(NotVisible):
             request_assignment(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.core import mail
 from rest_framework.test import APIClient
 
 from apps.access.acts import create_token, deactivate_account, request_assignment
 from apps.access.models import Assignment
 from apps.accounts.models import User
+from apps.core.jobs import run_queued
 from apps.trail.models import Entry
 
 pytestmark = pytest.mark.django_db
@@ -73,23 +75,29 @@ def test_the_list_asks_as_often_for_many_as_for_few(api, world, django_assert_nu
             client.get("/api/v1/assignments", {"person": person})
 
 
-def test_an_account_is_created_once_with_its_link(api, world):
+def test_an_account_is_created_once_and_its_link_is_mailed(api, world):
     client = api("administrator")
-    body = {"username": "nnovak", "printed_name": "Nina Novak"}
+    body = {"username": "nnovak", "printed_name": "Nina Novak", "email": "nina@example.org"}
     made = client.post("/api/v1/people", body, headers={"Idempotency-Key": "one"})
     assert made.status_code == 201
-    link = made.json()["enrolment_link"]
-    assert link.startswith("http://testserver/enrol/")
-    assert APIClient().get(link).status_code == 200
+    assert made.json()["enrolment"]["state"] == "waiting"
     again = client.post("/api/v1/people", body, headers={"Idempotency-Key": "one"})
     assert again.status_code == 201
     assert User.objects.filter(username="nnovak").count() == 1
+    run_queued()
+    assert [m.to for m in mail.outbox] == [["nina@example.org"]]
+    seen = client.get("/api/v1/people/nnovak")
+    assert (seen.json()["enrolled"], seen.json()["enrolment"]["state"]) == (False, "sent")
+    assert "/enrol/" not in seen.content.decode() + made.content.decode()
+    assert client.post("/api/v1/people/nnovak/renew-enrolment").json()["enrolment"]["state"] == "waiting"
     taken = client.post("/api/v1/people", body)
     assert taken.status_code == 422
     assert "is or was in use" in taken.json()["fields"]["username"][0]
     unknown = client.post("/api/v1/people", body | {"is_superuser": True})
     assert unknown.json()["fields"] == {"is_superuser": ["This field is not known here."]}
-    refused = api("author").post("/api/v1/people", {"username": "xx", "printed_name": "X"})
+    refused = api("author").post(
+        "/api/v1/people", {"username": "xx", "printed_name": "X", "email": "x@example.org"}
+    )
     assert (refused.status_code, refused.json()["rule"]) == (403, "duty")
     assert refused.json()["eligible"] == ["Ada Administrator"]
 
@@ -102,7 +110,12 @@ def test_deactivation(api, world):
     again = client.post("/api/v1/people/monitor/deactivate", {"reason": "Left"})
     assert (again.status_code, again.json()["rule"]) == (409, "account-state")
     offered = {a["act"]: a["allowed"] for a in client.get("/api/v1/people/monitor").json()["allowed_acts"]}
-    assert offered == {"access.deactivate_account": False, "access.renew_enrolment": False}
+    assert offered == {
+        "access.deactivate_account": False,
+        "access.renew_enrolment": False,
+        "access.confirm_identity": False,
+        "access.unlock_account": True,
+    }
     assert api("compliance").post("/api/v1/people/author/deactivate", {"reason": "x"}).status_code == 403
     assert api("stranger").post("/api/v1/people/author/deactivate", {"reason": "x"}).status_code == 404
 
@@ -184,3 +197,18 @@ def test_a_deactivated_person_has_no_way_in(by_token, world):
     assert client.get("/api/v1/me").status_code == 200
     deactivate_account(world.administrator, world.author.pk, reason="Left")
     assert client.get("/api/v1/me").status_code == 401
+
+
+def test_identity_and_unlock(api, world):
+    body = {"username": "nnovak", "printed_name": "Nina Novak", "email": "nina@example.org"}
+    api("administrator").post("/api/v1/people", body)
+    url = "/api/v1/people/nnovak/confirm-identity"
+    assert api("administrator").post(url, {"how": "known"}).status_code == 403
+    assert api("author").post(url, {"how": "known"}).status_code == 404
+    assert api("registrar").post(url, {"how": "guess"}).status_code == 422
+    done = api("registrar").post(url, {"how": "known"}).json()
+    assert (done["identity_checked"], done["identity_confirmed_at"] is not None) == ("known", True)
+    assert api("compliance").post(url, {"how": "known"}).status_code == 409
+    unlock = "/api/v1/people/nnovak/unlock"
+    assert api("administrator").post(unlock, {"reason": "Asked by phone"}).status_code == 200
+    assert api("compliance").post(unlock, {"reason": "x"}).status_code == 403

@@ -27,6 +27,8 @@ from tests.factories.data import FEATURES
 from tests.factories.foundation import USE, registered_version
 from tests.factories.foundation import sign as signing
 
+pytestmark = pytest.mark.evidence("reported")
+
 
 def twin(world, evidence, label="9.9.9"):
     """The same bytes registered again by a colleague who names only themself."""
@@ -105,7 +107,12 @@ def test_a_digest_that_is_no_digest_is_a_refusal_not_a_fault(world, gate):
 
 
 def test_administrators_together_make_no_compliance_officer(world):
-    second = create_account(world.administrator, username="second.admin", printed_name="Second Administrator")
+    second = create_account(
+        world.administrator,
+        username="second.admin",
+        printed_name="Second Administrator",
+        email="second@example.org",
+    )
     set_password(second, second.pk, password=PASSWORD)
     asked = request_organisation_assignment(
         world.administrator, person_id=second.pk, duty="administrator", reason="Holidays"

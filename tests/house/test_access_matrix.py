@@ -20,6 +20,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from apps.access import sessions
 from apps.access.acts import create_token, request_assignment
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
@@ -100,6 +101,7 @@ def things(world) -> Things:
         for parent in (world.model, world.other_model)
     )
     token = create_token(world.approver, name="ci", days=30)
+    session = sessions.begin(world.approver, "s" * 32, address="192.0.2.1", browser="")
     slot = Slot.objects.get(gate=gate, code="approval")
     signature = Signature.objects.filter(subject_kind="registry.intended_use").earliest("pk")
 
@@ -133,6 +135,7 @@ def things(world) -> Things:
         "api:dataset-versions-download": evidence.train.pk,
         "api:dataset-versions-profile": evidence.test.pk,
         "web:end_token": token.pk,
+        "web:end_session": session.pk,
         "web:entry": entry(world.model.scope),
         "web:plan_new": version.pk,
         "web:deviation_new": version.pk,
@@ -176,6 +179,11 @@ def things(world) -> Things:
         "web:person",
         "web:deactivate_account",
         "web:renew_enrolment",
+        "web:confirm_identity",
+        "web:unlock_account",
+        "api:person-confirm-identity",
+        "api:person-renew-enrolment",
+        "api:person-unlock",
         "api:person-detail",
         "api:person-deactivate",
     )

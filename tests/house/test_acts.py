@@ -23,6 +23,8 @@ BOOKKEEPING = {
     "core.Job",
     "core.Counter",
     "accounts.Lockout",
+    "accounts.SignedIn",
+    "accounts.Throttle",
     "accounts.TokenUse",
     "access.IdempotencyKey",
     "trail.Log",

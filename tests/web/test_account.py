@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.access.acts import create_token
-from apps.accounts.models import ApiToken
+from apps.accounts.models import ApiToken, SignedIn
 from apps.trail.models import Entry
 from tests.cast import PASSWORD
 
@@ -64,7 +64,11 @@ def test_guessing_the_current_password_locks_and_is_in_the_trail(client, world, 
 
 
 def test_a_token_is_shown_once_and_opens_the_api(client, world):
-    form = {"name": "ci-lotx", "days": "30", "idempotency_key": "t1"}
+    form = {"name": "ci-lotx", "days": "30", "password": PASSWORD, "idempotency_key": "t1"}
+    bad = client.post(reverse("web:create_token"), form | {"password": "wrong"})
+    assert bad.status_code == 422
+    assert not ApiToken.objects.exists()
+    assert "wrong" not in page_of(bad).partition("<form")[2]
     made = client.post(reverse("web:create_token"), form)
     assert made.status_code == 201
     secret = re.search(r'id="token-secret">(cs_[^<]+)<', page_of(made))[1]
@@ -85,7 +89,7 @@ def test_a_token_is_shown_once_and_opens_the_api(client, world):
 def test_bad_tokens_and_tokens_of_others(client, world):
     url = reverse("web:create_token")
     assert client.post(url, {"name": " ", "days": "30", "idempotency_key": "a"}).status_code == 422
-    bad = client.post(url, {"name": "ci", "days": "999", "idempotency_key": "b"})
+    bad = client.post(url, {"name": "ci", "days": "999", "password": PASSWORD, "idempotency_key": "b"})
     assert bad.status_code == 422
     assert "Between 1 and 365 days." in page_of(bad)
     assert 'value="999"' in page_of(bad)
@@ -104,3 +108,47 @@ def test_times_are_shown_in_the_zone_one_chose(client, world):
     assert "Asia/Tokyo, UTC+09:00" in page_of(client.get(reverse("web:account")))
     entry = Entry.objects.filter(act="access.set_preferences", kind="act").get()
     assert entry.actor_uuid == str(world.author.uuid)
+
+
+def test_ones_sessions_are_listed_and_ended(world):
+    here, there, other = Client(), Client(headers={"User-Agent": "Elsewhere/1.0"}), Client()
+    for each, name in ((here, "author"), (there, "author"), (other, "owner")):
+        each.post(reverse("web:sign_in"), {"username": name, "password": PASSWORD})
+    html = page_of(here.get(reverse("web:account")))
+    assert "Elsewhere/1.0" in html
+    assert html.count("End this session<") == 1
+    row = SignedIn.objects.get(browser="Elsewhere/1.0")
+    end = reverse("web:end_session", args=[row.pk])
+    assert other.post(end).status_code == 404
+    assert there.get(reverse("web:account")).status_code == 200
+    assert here.post(end).status_code == 302
+    assert there.get(reverse("web:account")).status_code == 302
+    entry = Entry.objects.filter(act="access.end_session", kind="act").get()
+    assert (entry.actor_uuid, entry.subject_id) == (str(world.author.uuid), str(row.pk))
+    assert here.post(end).status_code == 409
+
+
+def test_all_other_sessions_end_at_once_and_this_one_stays(world):
+    here, there, other = Client(), Client(), Client()
+    for each, name in ((here, "author"), (there, "author"), (other, "owner")):
+        each.post(reverse("web:sign_in"), {"username": name, "password": PASSWORD})
+    assert here.post(reverse("web:end_other_sessions")).status_code == 302
+    assert here.get(reverse("web:account")).status_code == 200
+    assert there.get(reverse("web:account")).status_code == 302
+    assert other.get(reverse("web:account")).status_code == 200
+    assert Entry.objects.filter(act="access.end_other_sessions", kind="act").count() == 1
+
+
+def test_a_new_password_ends_tokens_and_other_sessions_and_keeps_this_one(world):
+    here, there = Client(), Client()
+    for each in (here, there):
+        each.post(reverse("web:sign_in"), {"username": "author", "password": PASSWORD})
+    token = create_token(world.author, name="ci")
+    form = {"current": PASSWORD, "password": NEW, "again": NEW}
+    assert here.post(reverse("web:change_password"), form).status_code == 302
+    token.refresh_from_db()
+    assert token.ended_at is not None
+    assert here.get(reverse("web:account")).status_code == 200
+    assert there.get(reverse("web:account")).status_code == 302
+    live = SignedIn.objects.get(user=world.author, ended_at=None)
+    assert live.key == here.session.session_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
@@ -17,6 +18,7 @@ from apps.access.acts import (
 from apps.access.models import Assignment
 from apps.accounts.models import User
 from apps.core.errors import Conflict
+from apps.core.jobs import run_queued
 from apps.trail.models import Entry
 from tests.cast import PASSWORD, give
 
@@ -43,7 +45,7 @@ def new_account(**more) -> dict:
         "username": "nnovak",
         "printed_name": "Nina Novak",
         "title": "",
-        "email": "",
+        "email": "nina@example.org",
         "idempotency_key": "k1",
         **more,
     }
@@ -99,25 +101,57 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_few(signed_in, worl
             client.get("/people/", {"name": name})
 
 
-def test_an_account_is_made_and_its_link_is_shown_once_and_works(signed_in, world):
+def test_an_account_is_made_and_its_link_goes_to_the_person_alone(signed_in, world):
     client = signed_in("administrator")
-    answer = client.post(reverse("web:create_account"), new_account())
-    assert answer.status_code == 201
-    assert "no-store" in answer["Cache-Control"]
-    link = re.search(r"http://testserver(/enrol/[^<\s]+/)", page_of(answer))[1]
+    answer = client.post(reverse("web:create_account"), new_account(), follow=True)
+    assert "A link is sent to nina@example.org." in page_of(answer)
+    assert "waits to be sent" in page_of(answer)
+    run_queued()
+    link = re.search(r"http://[^/]+(/enrol/\S+/)", mail.outbox[-1].body)[1]
     made = User.objects.get(username="nnovak")
     assert not made.has_usable_password()
-    assert link not in page_of(client.get(reverse("web:person", args=["nnovak"])))
+    person_page = reverse("web:person", args=["nnovak"])
+    html = page_of(client.get(person_page))
+    assert "works until" in html
+    assert "/enrol/" not in html + page_of(answer)
     person = Client()
     assert person.post(link, {"password": PASSWORD, "again": PASSWORD}).status_code == 302
     assert person.get("/account/").status_code == 200
+    assert "you cannot sign" in page_of(person.get("/account/"))
     assert Client().get(link).status_code == 404
+    assert "used" in page_of(client.get(person_page))
+
+
+def test_identity_is_confirmed_on_a_page_of_its_own(signed_in, world):
+    signed_in("administrator").post(reverse("web:create_account"), new_account())
+    url = reverse("web:confirm_identity", args=["nnovak"])
+    assert signed_in("author").get(url).status_code == 404
+    told = signed_in("administrator")
+    assert "Who may:" in page_of(told.get(url))
+    assert told.post(url, {"how": "known", "idempotency_key": "c0"}).status_code == 403
+    client = signed_in("compliance")
+    assert url in page_of(client.get(reverse("web:person", args=["nnovak"])))
+    bad = client.post(url, {"idempotency_key": "c1"})
+    assert bad.status_code == 422
+    assert "Choose “How you made sure who it is”." in page_of(bad)
+    assert client.post(url, {"how": "video", "idempotency_key": "c1"}).status_code == 302
+    html = page_of(client.get(reverse("web:person", args=["nnovak"])))
+    assert "An identity document, seen in a video call; confirmed by" in html
+    assert client.post(url, {"how": "video", "idempotency_key": "c2"}).status_code == 409
+
+
+def test_a_locked_account_is_unlocked_with_a_reason(signed_in, world):
+    client, url = signed_in("administrator"), reverse("web:unlock_account", args=["author"])
+    assert client.get(url).status_code == 200
+    assert client.post(url, {"reason": "", "idempotency_key": "u1"}).status_code == 422
+    assert client.post(url, {"reason": "Asked by phone", "idempotency_key": "u1"}).status_code == 302
+    assert signed_in("compliance").post(url, {"reason": "x", "idempotency_key": "u2"}).status_code == 403
 
 
 def test_posted_twice_an_account_is_made_once(signed_in, world):
     client = signed_in("administrator")
     first, again = (client.post(reverse("web:create_account"), new_account()) for _ in range(2))
-    assert (first.status_code, again.status_code) == (201, 201)
+    assert (first.status_code, again.status_code) == (302, 302)
     assert (
         Entry.objects.filter(act="access.create_account", kind="act", body__contains="@nnovak").count() == 1
     )
@@ -147,7 +181,7 @@ def test_a_new_link_is_for_accounts_without_a_password_only(signed_in, world):
     client = signed_in("administrator")
     client.post(reverse("web:create_account"), new_account())
     renewed = client.post(reverse("web:renew_enrolment", args=["nnovak"]))
-    assert renewed.status_code == 201
+    assert renewed.status_code == 302
     assert Entry.objects.filter(act="access.renew_enrolment", kind="act").count() == 1
     refused = client.post(reverse("web:renew_enrolment", args=["author"]))
     assert refused.status_code == 409

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
-from django.contrib.auth.tokens import default_token_generator
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_encode
 
+from apps.access import throttle
 from apps.access.acts import create_account, create_token, deactivate_account, set_password
-from apps.accounts.models import Lockout
+from apps.accounts.models import SignedIn
 from apps.core.errors import BadInput, NotAllowed
+from apps.core.jobs import run_queued
 from apps.trail.models import Entry
 from tests.cast import PASSWORD
 
@@ -43,7 +46,7 @@ def test_the_same_words_for_an_unknown_name_a_wrong_password_and_a_deactivated_a
     assert len(tokens_aside) == 1
 
 
-def test_five_failures_lock_and_the_lock_ends(world, client, settings):
+def test_five_failures_lock_and_the_lock_ends(world, client, settings, monkeypatch):
     for _ in range(settings.SIGN_IN_FAILURES):
         assert sign_in(client, "approver", "wrong").status_code == 401
     assert sign_in(client, "approver").status_code == 401
@@ -53,7 +56,7 @@ def test_five_failures_lock_and_the_lock_ends(world, client, settings):
         ).count()
         == 6
     )
-    Lockout.objects.filter(user=world.approver).update(sign_in_locked_until="2020-01-01T00:00:00Z")
+    monkeypatch.setattr(throttle, "_clock", lambda: int(time.time()) + settings.LOCKOUT_SECONDS + 1)
     assert sign_in(client, "approver").status_code == 302
 
 
@@ -77,14 +80,11 @@ def test_an_idle_session_ends_and_says_so(world, client, settings):
 
 
 def test_the_enrolment_link_works_once(world, client):
-    person = create_account(world.administrator, username="new.person", printed_name="New Person")
-    url = reverse(
-        "web:enrol",
-        args=[
-            urlsafe_base64_encode(force_bytes(str(person.uuid))),
-            default_token_generator.make_token(person),
-        ],
+    create_account(
+        world.administrator, username="new.person", printed_name="New Person", email="new@example.org"
     )
+    run_queued()
+    url = re.search(r"http://[^/]+(/enrol/\S+/)", mail.outbox[-1].body)[1]
     assert client.get(url).status_code == 200
     short = client.post(url, {"password": "short", "again": "short"})
     assert short.status_code == 422
@@ -123,13 +123,47 @@ def test_a_kept_form_goes_to_no_other_site(world, client):
 def test_a_demo_account_does_nothing_outside_the_demo(world, client, settings):
     settings.DEMO = True
     person = create_account(
-        world.administrator, username="demo.person", printed_name="Demo Person", is_demo=True
+        world.administrator,
+        username="demo.person",
+        printed_name="Demo Person",
+        email="d@example.org",
+        is_demo=True,
     )
     set_password(person, person.pk, password=PASSWORD)
     assert sign_in(client, "demo.person").status_code == 302
     settings.DEMO = False
     assert sign_in(Client(), "demo.person").status_code == 401
     with pytest.raises(BadInput):
-        create_account(world.administrator, username="demo.two", printed_name="Demo Two", is_demo=True)
+        create_account(
+            world.administrator,
+            username="demo.two",
+            printed_name="Demo Two",
+            email="two@example.org",
+            is_demo=True,
+        )
     with pytest.raises(NotAllowed):
         create_token(person, name="left over")
+
+
+def test_an_empty_form_is_answered_422_with_errors_beside_the_fields(world, client):
+    answer = client.post(reverse("web:sign_in"), {})
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "<title>Error: Sign in" in html
+    assert html.count('class="error"') == 2
+    assert "Fill in “Username”." in html
+
+
+def test_a_session_is_noted_where_it_began_and_ended_with_its_cause(world, client, settings):
+    sign_in(client, "approver")
+    row = SignedIn.objects.get(user=world.approver)
+    assert (row.key, row.address, row.ended_at) == (client.session.session_key, "127.0.0.1", None)
+    client.post(reverse("web:sign_out"))
+    row.refresh_from_db()
+    assert (row.key, row.cause) == (None, "signed out")
+    sign_in(client, "approver")
+    session = client.session
+    session["began"] = int(time.time()) - settings.SESSION_ABSOLUTE_SECONDS - 1
+    session.save()
+    assert client.get(reverse("web:work")).status_code == 302
+    assert SignedIn.objects.filter(user=world.approver).latest("pk").cause == "absolute limit"

@@ -5,6 +5,7 @@ from apps.access.acts.accounts import (
     create_token,
     deactivate_account,
     end_token,
+    enrol,
     renew_enrolment,
     set_password,
     set_preferences,
@@ -19,20 +20,29 @@ from apps.access.acts.assignments import (
     request_assignment,
     request_organisation_assignment,
 )
+from apps.access.acts.enrolment import confirm_identity, fail_enrolment, finish_enrolment
 from apps.access.acts.install import install_organisation
+from apps.access.acts.locks import end_other_sessions, end_session, lock_account, unlock_account
 from apps.access.acts.logs import retire_log
 from apps.access.acts.reading import export_trail
 
 __all__ = [
     "approve_assignment",
     "approve_organisation_assignment",
+    "confirm_identity",
     "create_account",
     "create_token",
     "deactivate_account",
     "end_assignment",
+    "end_other_sessions",
+    "end_session",
     "end_token",
+    "enrol",
     "export_trail",
+    "fail_enrolment",
+    "finish_enrolment",
     "install_organisation",
+    "lock_account",
     "refuse_assignment",
     "renew_enrolment",
     "request_assignment",
@@ -42,4 +52,5 @@ __all__ = [
     "set_preferences",
     "sign_in",
     "sign_out",
+    "unlock_account",
 ]

@@ -13,16 +13,20 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from apps.access import sessions
 from apps.access.acting import Act, act
 from apps.access.acts.assignments import project_grant
+from apps.access.acts.enrolment import ask_for_link
+from apps.access.acts.locks import end_tokens
 from apps.access.acts.names import name_problem
+from apps.access.enrolment import hash_of
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment
 from apps.accounts import passwords
-from apps.accounts.models import ApiToken, User
+from apps.accounts.models import ApiToken, Enrolment, User
 from apps.core import registries
 from apps.core.clock import now
-from apps.core.errors import BadInput, Conflict, WrongState
+from apps.core.errors import BadInput, Conflict, NotVisible, WrongState
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,79}")
 USERNAME_FORM = "2 to 80 small letters, digits, dot, dash or underscore, starting with a letter or digit."
@@ -35,12 +39,12 @@ def create_account(
     *,
     username: str,
     printed_name: str,
-    email: str = "",
+    email: str,
     title: str = "",
     time_zone: str = "UTC",
     is_demo: bool = False,
 ) -> User:
-    """Make a personal account without a password: its person sets one by the enrolment link."""
+    """Make a personal account without a password: its person sets one by the link that is mailed to them."""
     act.allow(ORGANISATION_SUBJECT)
     problems: dict[str, list[str]] = {}
     if not USERNAME.fullmatch(username):
@@ -51,11 +55,15 @@ def create_account(
         ]
     if problem := name_problem(printed_name):
         problems["printed_name"] = [problem]
-    if email:
-        try:
-            validate_email(email)
-        except ValidationError:
-            problems["email"] = ["Enter a full e-mail address, or leave it empty."]
+    try:
+        validate_email(email)
+    except ValidationError:
+        problems["email"] = ["Enter the person's own full e-mail address: the enrolment link goes there."]
+    else:
+        if User.objects.filter(email__iexact=email, is_active=True).exists():
+            problems["email"] = [
+                "Somebody else has this address. The link must reach its person and nobody else."
+            ]
     if is_demo and not settings.DEMO:
         problems["username"] = ["Demo accounts exist under demo settings only."]
     if problems:
@@ -71,6 +79,8 @@ def create_account(
     )
     user.set_unusable_password()
     act.write(user)
+    if not is_demo:
+        ask_for_link(act, user)
     act.about(user)
     return user
 
@@ -89,25 +99,51 @@ def deactivate_account(act: Act, user_id: int) -> User:
         act.write(assignment, state=Assignment.State.ENDED, end_reason=act.reason)
         project_grant(assignment, granted=False)
         ended.append(assignment.ref)
-    for token in ApiToken.objects.select_for_update().filter(owner=user, ended_at=None):
-        act.write(token, ended_at=now())
+    end_tokens(act, user)
+    sessions.end_all(user, "account deactivated")
     act.event(ended=ended)
     return user
 
 
 @act("access.set_password")
-def set_password(act: Act, user_id: int, *, password: str) -> User:
-    """The person chooses their own password: at enrolment, or again later. Nobody chooses another's."""
+def set_password(act: Act, user_id: int, *, password: str, keep: str = "") -> User:
+    """The person chooses their own password; nobody chooses another's.
+
+    Access tokens end, and sessions, except the one under the key `keep`: whoever knew the old password is out.
+    """
     user = act.lock(User.objects.all(), pk=user_id)
     act.own(user)
     act.allow(user)
     refuse_if_altered(user)
+    _choose_password(act, user, password)
+    if tokens := end_tokens(act, user):
+        act.event(tokens=tokens)
+    if ended := sessions.end_all(user, "password changed", keep=keep):
+        act.event(sessions=ended)
+    return user
+
+
+def _choose_password(act: Act, user: User, password: str) -> None:
     try:
         validate_password(password, user)
     except ValidationError as error:
         raise BadInput("The password was not set.", fields={"password": list(error.messages)}) from None
     user.set_password(password)
     act.write(user)
+
+
+@act("access.enrol")
+def enrol(act: Act, user_id: int, *, secret: str, password: str) -> User:
+    """The person chooses a first password with the secret that was mailed to them; it works once."""
+    user = act.lock(User.objects.all(), pk=user_id)
+    act.own(user)
+    row = act.lock(Enrolment.objects.all(), person=user, hashed=hash_of(secret))
+    act.allow(user)
+    refuse_if_altered(user)
+    if row.state != "sent" or user.has_usable_password():
+        raise NotVisible()
+    _choose_password(act, user, password)
+    act.write(row, used_at=now())
     return user
 
 
@@ -143,10 +179,16 @@ def refuse_if_enrolled(user: User) -> None:
 
 @act("access.renew_enrolment")
 def renew_enrolment(act: Act, user_id: int) -> User:
-    """Enter in the trail that a link was handed out for an account whose person has not set a password yet."""
+    """Send a new link to a person who has not set a password yet; the earlier one ends."""
     user = act.lock(User.objects.all(), pk=user_id)
     act.allow(user)
     refuse_if_altered(user)
+    if not user.email:
+        raise WrongState(
+            "No link can be sent.", fact=f"{user.printed_name} has no e-mail address.", rule="account-state"
+        )
+    ask_for_link(act, user)
+    act.about(user)
     return user
 
 

@@ -107,5 +107,13 @@ def install_organisation(act: Act, *, administrator: dict, compliance: dict) -> 
             decided_at=now(),
         )
         people.append(person)
+    # Whoever installs names both, and each stands for the other; everybody after them is confirmed by an act.
+    for person, other in zip(people, reversed(people), strict=True):
+        act.write(
+            person,
+            identity_confirmed_at=now(),
+            identity_confirmed_by=other,
+            identity_checked="installation",
+        )
     act.event(separation_rules=rules["version"], people=[p.username for p in people])
     return people

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from django.apps import apps
-from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.response import Response
 
 from apps.access import acts, duties, queries
-from apps.access.enrolment import enrolment_of
+from apps.access.acts.enrolment import CHECKS
 from apps.access.gate import ORGANISATION_SUBJECT, visible
 from apps.access.models import Assignment
-from apps.accounts.models import User
+from apps.accounts.models import Enrolment, User
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
-from apps.core.errors import BadInput, NotVisible, WrongState
+from apps.core.errors import BadInput, NotVisible
 
 PLACES = {"models": duties.MODEL, "datasets": duties.DATASET}
 
 
 class PersonOut(serializers.ModelSerializer):
     duties = serializers.SerializerMethodField(help_text="Duties in force that the caller may see.")
+    enrolled = serializers.BooleanField(
+        source="has_usable_password", help_text="The person has chosen a password."
+    )
 
     class Meta:
         model = User
@@ -35,6 +36,9 @@ class PersonOut(serializers.ModelSerializer):
             "is_active",
             "created_at",
             "deactivated_at",
+            "enrolled",
+            "identity_confirmed_at",
+            "identity_checked",
             "duties",
         ]
 
@@ -42,11 +46,27 @@ class PersonOut(serializers.ModelSerializer):
         return [{"assignment": a.ref, "duty": a.duty, "scope": a.scope} for a in person.in_force_now]
 
 
+class EnrolmentOut(serializers.ModelSerializer):
+    state = serializers.ChoiceField(choices=["waiting", "sent", "used", "expired", "ended", "failed"])
+
+    class Meta:
+        model = Enrolment
+        fields = ["state", "created_at", "sent_at", "expires_at", "used_at", "failure"]
+
+
 class PersonDetail(PersonOut):
+    enrolment = serializers.SerializerMethodField(
+        help_text="State of the newest link that was mailed to the person; never the link."
+    )
     allowed_acts = serializers.SerializerMethodField()
 
     class Meta(PersonOut.Meta):
-        fields = [*PersonOut.Meta.fields, "allowed_acts"]
+        fields = [*PersonOut.Meta.fields, "enrolment", "allowed_acts"]
+
+    @extend_schema_field(EnrolmentOut(allow_null=True))
+    def get_enrolment(self, person) -> dict | None:
+        row = visible(self.context["view"].actor, Enrolment).filter(person=person).first()
+        return EnrolmentOut(row).data if row else None
 
     def get_allowed_acts(self, person) -> list[dict]:
         return allowed_acts(self.context["view"].actor, person)
@@ -56,13 +76,13 @@ class PersonInput(serializers.Serializer):
     username = serializers.CharField(max_length=80)
     printed_name = serializers.CharField(max_length=120)
     title = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
-    email = serializers.CharField(max_length=254, required=False, default="", allow_blank=True)
+    email = serializers.CharField(
+        max_length=254, help_text="The person's own: the enrolment link is mailed there."
+    )
 
 
-class EnrolmentOut(serializers.Serializer):
-    username = serializers.CharField()
-    enrolment_link = serializers.URLField(help_text="For the person alone; kept nowhere, works once.")
-    expires_at = serializers.DateTimeField()
+class IdentityInput(serializers.Serializer):
+    how = serializers.ChoiceField(choices=CHECKS)
 
 
 LOOK_FOR = [
@@ -111,19 +131,15 @@ class People(GateViewSet):
 
     @extend_schema(
         tags=["people"],
-        summary="Create an account; the answer carries its enrolment link, once",
+        summary="Create an account; its person gets an enrolment link by mail",
         request=PersonInput,
-        responses={201: EnrolmentOut},
+        responses={201: PersonDetail},
         parameters=[IDEMPOTENCY],
     )
     def create(self, request, *args, **kwargs):
         person = acts.create_account(self.actor, **self.given(PersonInput), **self.key())
-        if person.has_usable_password():
-            raise WrongState("This account has a password already: there is no link.", rule="account-state")
-        enrolment = enrolment_of(person)
-        link = request.build_absolute_uri(reverse("web:enrol", args=[enrolment.uid, enrolment.token]))
-        made = {"username": person.username, "enrolment_link": link, "expires_at": enrolment.expires_at}
-        return Response(EnrolmentOut(made).data, status=201, headers={"Cache-Control": "no-store"})
+        self.kwargs["username"] = person.username
+        return self.answer(self.get_object(), status=201)
 
     @extend_schema(
         tags=["people"],
@@ -136,6 +152,44 @@ class People(GateViewSet):
     def deactivate(self, request, username=None):
         person = self.get_object()
         acts.deactivate_account(self.actor, person.pk, **self.given(ReasonInput), **self.key())
+        return self.answer(self.get_object())
+
+    @extend_schema(
+        tags=["people"],
+        summary="Send a new enrolment link to a person without a password (not with a token)",
+        request=None,
+        responses=PersonDetail,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"], url_path="renew-enrolment")
+    def renew_enrolment(self, request, username=None):
+        acts.renew_enrolment(self.actor, self.get_object().pk, **self.key())
+        return self.answer(self.get_object())
+
+    @extend_schema(
+        tags=["people"],
+        summary="Confirm who is behind an account, before its first signature (not with a token)",
+        request=IdentityInput,
+        responses=PersonDetail,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"], url_path="confirm-identity")
+    def confirm_identity(self, request, username=None):
+        person = self.get_object()
+        acts.confirm_identity(self.actor, person.pk, **self.given(IdentityInput), **self.key())
+        return self.answer(self.get_object())
+
+    @extend_schema(
+        tags=["people"],
+        summary="End the locks of sign-in and signing (not with a token)",
+        request=ReasonInput,
+        responses=PersonDetail,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def unlock(self, request, username=None):
+        person = self.get_object()
+        acts.unlock_account(self.actor, person.pk, **self.given(ReasonInput), **self.key())
         return self.answer(self.get_object())
 
 

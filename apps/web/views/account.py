@@ -11,19 +11,19 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access import acts, queries
+from apps.access import acts, queries, sessions
 from apps.access.acts.accounts import TOKEN_DAYS
 from apps.access.gate import visible
 from apps.access.models import Assignment
 from apps.access.sign_in import authenticate
-from apps.accounts.models import ApiToken
+from apps.accounts.models import ApiToken, SignedIn
 from apps.core.clock import now
-from apps.core.errors import Refused
+from apps.core.errors import Refused, TooMany
 from apps.trail.models import Entry
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form
@@ -49,6 +49,12 @@ class TokenForm(Form):
         help_text=f"1 to {TOKEN_DAYS}.",
         widget=forms.TextInput(attrs={"size": 5, "inputmode": "numeric"}),
     )
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        help_text="A token acts for you: an open screen must not be enough to make one.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
@@ -65,6 +71,23 @@ class ZoneForm(Form):
 
 def _key() -> dict[str, str]:
     return {"idempotency_key": uuid.uuid4().hex}
+
+
+def _own_sessions(request: HttpRequest):
+    """Those that can still be used, of the reader alone."""
+    return sessions.live(request.user).filter(pk__in=visible(actor_of(request), SignedIn).values("pk"))
+
+
+def _password_is_right(request: HttpRequest, form: Form, field: str) -> bool:
+    """The password again, counted and locked like a sign-in; what is wrong with it goes beside the field."""
+    try:
+        authenticate(request.user.username, form.cleaned_data[field], address=address(request))
+    except TooMany:
+        raise
+    except Refused as refused:
+        form.add_error(field, refused.fact)
+        return False
+    return True
 
 
 def _show(request: HttpRequest, *, status: int = 200, **given) -> HttpResponse:
@@ -84,6 +107,8 @@ def _show(request: HttpRequest, *, status: int = 200, **given) -> HttpResponse:
     context = {
         "duties": [{"a": a, "place": names[a.scope]} for a in assignments if not queries.is_past(a)],
         "tokens": [{"token": t, "live": t.ended_at is None and t.expires_at > now()} for t in tokens],
+        "here": request.session.session_key,
+        "sessions": list(_own_sessions(request)),
         "sign_ins": sign_ins.order_by("-id")[:SIGN_INS],
         "idle_minutes": settings.SESSION_IDLE_SECONDS // 60,
         "absolute_hours": settings.SESSION_ABSOLUTE_SECONDS // 3600,
@@ -109,34 +134,36 @@ def account(request: HttpRequest) -> HttpResponse:
 def set_password(request: HttpRequest) -> HttpResponse:
     """The current password first: an open screen must not be enough to take an account over."""
     form = PasswordForm(request.POST, auto_id="password-%s")
-    if form.is_valid():
-        try:
-            authenticate(request.user.username, form.cleaned_data["current"], address=address(request))
-        except Refused as refused:
-            form.add_error("current", refused.fact)
-        else:
-            done = attempt(
-                form,
-                acts.set_password,
-                actor_of(request),
-                request.user.pk,
-                password=form.cleaned_data["password"],
+    if form.is_valid() and _password_is_right(request, form, "current"):
+        here = request.session.session_key or ""
+        done = attempt(
+            form,
+            acts.set_password,
+            actor_of(request),
+            request.user.pk,
+            password=form.cleaned_data["password"],
+            keep=here,
+        )
+        if done:
+            update_session_auth_hash(request, done)
+            sessions.renamed(here, request.session.session_key or "")
+            messages.success(
+                request, "Your password is changed. Your other sessions and your access tokens have ended."
             )
-            if done:
-                update_session_auth_hash(request, done)
-                messages.success(request, "Your password is changed. Your other sessions have ended.")
-                return redirect("web:account")
+            return redirect("web:account")
     return _show(request, password_form=form, status=422)
 
 
 @never_cache
+@sensitive_post_parameters("password")
 @require_POST
 @page
 def create_token(request: HttpRequest) -> HttpResponse:
-    """The answer to the POST carries the secret, once: it is kept nowhere, so there is no redirect."""
+    """The password first. The answer carries the secret, once: it is kept nowhere, so there is no redirect."""
     form = TokenForm(request.POST, auto_id="token-%s")
-    if form.is_valid():
-        made = attempt(form, acts.create_token, actor_of(request), **form.cleaned_data)
+    if form.is_valid() and _password_is_right(request, form, "password"):
+        given = {name: value for name, value in form.cleaned_data.items() if name != "password"}
+        made = attempt(form, acts.create_token, actor_of(request), **given)
         if made:
             secret = getattr(made, "secret", "")
             if not secret:
@@ -159,6 +186,29 @@ def end_token(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @page
+def end_session(request: HttpRequest, pk: int) -> HttpResponse:
+    """End one of one's own sessions; the one that is used now ends by signing out."""
+    session = seen_or_404(request, SignedIn, "user", pk=pk, user=request.user)
+    acts.end_session(actor_of(request), session.pk, idempotency_key=request.POST.get("idempotency_key", ""))
+    messages.success(request, "The session has ended.")
+    return redirect(reverse("web:account") + "#sessions")
+
+
+@require_POST
+@page
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    acts.end_other_sessions(
+        actor_of(request),
+        request.user.pk,
+        keep=request.session.session_key or "",
+        idempotency_key=request.POST.get("idempotency_key", ""),
+    )
+    messages.success(request, "Your other sessions have ended.")
+    return redirect(reverse("web:account") + "#sessions")
+
+
+@require_POST
+@page
 def set_zone(request: HttpRequest) -> HttpResponse:
     form = ZoneForm(request.POST, auto_id="zone-%s")
     if form.is_valid():
@@ -174,5 +224,7 @@ urlpatterns = [
     path("account/password/", set_password, name="change_password"),
     path("account/tokens/", create_token, name="create_token"),
     path("account/tokens/<int:pk>/end/", end_token, name="end_token"),
+    path("account/sessions/<int:pk>/end/", end_session, name="end_session"),
+    path("account/sessions/end-others/", end_other_sessions, name="end_other_sessions"),
     path("account/time-zone/", set_zone, name="set_zone"),
 ]

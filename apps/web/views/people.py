@@ -16,11 +16,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access import acts, duties, queries
-from apps.access.enrolment import enrolment_of
+from apps.access.acts.enrolment import CHECKS, second_person
+from apps.access.enrolment import mail_stays_here
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
 from apps.access.models import Assignment
 from apps.access.policy import policy
-from apps.accounts.models import User
+from apps.accounts.models import Enrolment, User
 from apps.trail.models import Entry
 from apps.trail.queries import told
 from apps.web.door import actor_of, attempt, page, seen_or_404
@@ -120,7 +121,9 @@ class AccountForm(Form):
     )
     printed_name = forms.CharField(max_length=120, help_text="As it is to be printed beside signatures.")
     title = forms.CharField(max_length=120, required=False, help_text="For example: Validation lead.")
-    email = forms.EmailField(required=False, label="E-mail address")
+    email = forms.EmailField(
+        label="E-mail address", help_text="The person's own: the link to choose a password is sent there."
+    )
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
@@ -128,7 +131,7 @@ class AccountForm(Form):
 @require_http_methods(["GET", "POST"])
 @page
 def create_account(request: HttpRequest) -> HttpResponse:
-    """Make an account. The answer to the POST carries the enrolment link: it is kept nowhere, so no redirect."""
+    """Make an account; its person gets a link by mail, which nobody else sees."""
     actor = actor_of(request)
     form = AccountForm(
         request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
@@ -137,8 +140,9 @@ def create_account(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         made = attempt(form, acts.create_account, actor, **form.cleaned_data)
         if made:
-            return _with_link(request, made, "The account is created.")
-    context = {"form": form, "verdict": verdict}
+            messages.success(request, f"The account is created. A link is sent to {made.email}.")
+            return redirect("web:person", made.username)
+    context = {"form": form, "verdict": verdict, "mail_stays_here": mail_stays_here()}
     return render(request, "people/create_account.html", context, status=422 if form.errors else 200)
 
 
@@ -146,22 +150,59 @@ def create_account(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def renew_enrolment(request: HttpRequest, username: str) -> HttpResponse:
-    """A new link for an account whose person has set no password: shown once, entered in the trail."""
+    """A new link for an account whose person has set no password: mailed to them, entered in the trail."""
     person = seen_or_404(request, User, username=username, is_service=False)
     acts.renew_enrolment(
         actor_of(request), person.pk, idempotency_key=request.POST.get("idempotency_key", "")
     )
-    return _with_link(request, person, "A new link is made.")
+    messages.success(request, f"A new link is sent to {person.email}. The earlier one no longer works.")
+    return redirect("web:person", person.username)
 
 
-def _with_link(request: HttpRequest, person: User, said: str) -> HttpResponse:
-    if person.has_usable_password():
-        messages.info(request, "This account has a password already: there is no link.")
-        return redirect("web:person", person.username)
-    enrolment = enrolment_of(person)
-    link = request.build_absolute_uri(reverse("web:enrol", args=[enrolment.uid, enrolment.token]))
-    context = {"person": person, "link": link, "expires_at": enrolment.expires_at, "said": said}
-    return render(request, "people/enrolment.html", context, status=201)
+class IdentityForm(Form):
+    how = forms.ChoiceField(label="How you made sure who it is", choices=CHECKS, widget=forms.RadioSelect)
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+class UnlockForm(Form):
+    reason = ReasonField(label="Why the lock ends now")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def confirm_identity(request: HttpRequest, username: str) -> HttpResponse:
+    """A second person records that they made sure who is behind an account."""
+    return _decide(request, username, "confirm_identity", IdentityForm, "people/confirm_identity.html")
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def unlock(request: HttpRequest, username: str) -> HttpResponse:
+    """End the locks of sign-in and signing before their time."""
+    return _decide(request, username, "unlock_account", UnlockForm, "people/unlock.html")
+
+
+def _decide(
+    request: HttpRequest, username: str, act: str, form_class: type[Form], template: str
+) -> HttpResponse:
+    actor = actor_of(request)
+    found = seen_or_404(request, User, username=username, is_service=False)
+    form = form_class(
+        request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
+    )
+    row = policy(f"access.{act}")
+    sent = request.method == "POST" and form.is_valid()
+    if sent and attempt(form, getattr(acts, act), actor, found.pk, **form.cleaned_data):
+        messages.success(request, f"{row.label}: done for {found.printed_name}.")
+        return redirect("web:person", found.username)
+    verdict = Judge(found).verdict(actor, row)
+    if request.method == "POST" and not verdict.allowed:
+        raise verdict.refusal()
+    context = {"form": form, "person": found, "verdict": verdict}
+    if act == "confirm_identity":
+        context["second"] = second_person(actor.user, found)
+    return render(request, template, context, status=422 if form.errors else 200)
 
 
 @page
@@ -176,6 +217,10 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
     context = {
         "person": found,
         "enrolled": found.has_usable_password(),
+        "enrolment": visible(actor, Enrolment).filter(person=found).first(),
+        "mail_stays_here": mail_stays_here(),
+        "confirm": judge.verdict(actor, policy("access.confirm_identity")),
+        "unlock": judge.verdict(actor, policy("access.unlock_account")),
         "deactivate": judge.verdict(actor, policy("access.deactivate_account")),
         "renew": judge.verdict(actor, policy("access.renew_enrolment")),
         "entries": [line_of(entry) for entry in about.order_by("-id")[:ENTRIES]],
@@ -225,6 +270,8 @@ urlpatterns = [
     path("people/<str:username>/", person, name="person"),
     path("people/<str:username>/deactivate/", deactivate, name="deactivate_account"),
     path("people/<str:username>/enrolment/", renew_enrolment, name="renew_enrolment"),
+    path("people/<str:username>/identity/", confirm_identity, name="confirm_identity"),
+    path("people/<str:username>/unlock/", unlock, name="unlock_account"),
     path("accounts/new/", create_account, name="create_account"),
     *duty_urls,
 ]

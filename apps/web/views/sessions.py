@@ -5,19 +5,18 @@ from __future__ import annotations
 from django import forms
 from django.conf import settings
 from django.contrib.auth import login, logout
-from django.contrib.auth.tokens import default_token_generator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme, urlsafe_base64_decode
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access import acts
+from apps.access import acts, enrolment, sessions
 from apps.access.actors import Actor
 from apps.access.sign_in import authenticate
 from apps.accounts.models import User
-from apps.core.errors import Refused
+from apps.core.errors import Refused, TooMany
 from apps.web.door import attempt, page
 from apps.web.forms import Form
 from apps.web.resume import PREFIX, kept_from
@@ -68,12 +67,26 @@ def enter(request: HttpRequest, user: User) -> None:
     """Begin a session: the trail first, then the cookie."""
     acts.sign_in(Actor.of(user, "web", address=address(request)), user.pk)
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    sessions.begin(
+        user,
+        request.session.session_key,
+        address=address(request),
+        browser=request.headers.get("User-Agent", ""),
+    )
+
+
+def leave(request: HttpRequest, cause: str) -> None:
+    """End the session: the trail first, then the row it is noted in, then the cookie."""
+    acts.sign_out(Actor.of(request.user, "web", address=address(request)), request.user.pk, cause=cause)
+    sessions.end(sessions.SignedIn.objects.filter(key=request.session.session_key), cause)
+    logout(request)
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    form, status = SignInForm(request.POST if request.method == "POST" else None), 200
+    form = SignInForm(request.POST if request.method == "POST" else None)
+    status = 422 if form.errors else 200
     target, kept = kept_from(request)
     if request.method == "POST" and form.is_valid():
         try:
@@ -81,6 +94,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 form.cleaned_data["username"], form.cleaned_data["password"], address=address(request)
             )
         except Refused as refused:
+            if isinstance(refused, TooMany):
+                raise
             form.add_refusal(refused)
             status = refused.status
         else:
@@ -101,8 +116,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page
 def sign_out(request: HttpRequest) -> HttpResponse:
-    acts.sign_out(Actor.of(request.user, "web", address=address(request)), request.user.pk)
-    logout(request)
+    leave(request, "signed out")
     return redirect("web:sign_in")
 
 
@@ -110,26 +124,28 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def enrol(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     """The person behind a new account chooses the password. The link works once and for a limited time."""
-    user = person_of(uid)
-    if user is None or not default_token_generator.check_token(user, token):
+    response = _enrol(request, uid, token)
+    # Django would log the address of an answer above 399, and with it the secret of a link that still works.
+    response._has_been_logged = True
+    return response
+
+
+def _enrol(request: HttpRequest, uid: str, token: str) -> HttpResponse:
+    link = enrolment.found(uid, token)
+    if link is None:
         return render(request, "web/enrol_ended.html", status=404)
+    user = link.person
     form = EnrolForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         actor = Actor.of(user, "web", address=address(request))
-        if attempt(form, acts.set_password, actor, user.pk, password=form.cleaned_data["password"]):
+        chosen = form.cleaned_data["password"]
+        if attempt(form, acts.enrol, actor, user.pk, secret=token, password=chosen):
             user.refresh_from_db()
             enter(request, user)
             return redirect("web:work")
     return render(
         request, "web/enrol.html", {"form": form, "person": user}, status=422 if form.errors else 200
     )
-
-
-def person_of(uid: str) -> User | None:
-    try:
-        return User.objects.get(uuid=urlsafe_base64_decode(uid).decode(), is_active=True, is_service=False)
-    except (ValueError, User.DoesNotExist, UnicodeDecodeError, forms.ValidationError):
-        return None
 
 
 @require_POST
@@ -143,9 +159,6 @@ def switch_person(request: HttpRequest) -> HttpResponse:
     if user is None:
         raise Http404
     if request.user.is_authenticated:
-        acts.sign_out(
-            Actor.of(request.user, "web", address=address(request)), request.user.pk, cause="switched person"
-        )
-        logout(request)
+        leave(request, "switched person")
     enter(request, user)
     return redirect("web:work")

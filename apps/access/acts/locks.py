@@ -1,0 +1,62 @@
+"""Locks of accounts, and sessions that a person ends."""
+
+from __future__ import annotations
+
+from apps.access import sessions, sign_in
+from apps.access.acting import Act, act
+from apps.accounts.models import ApiToken, SignedIn, User
+from apps.core.clock import now
+from apps.core.errors import WrongState
+
+TELL = "access.tell_lockout"
+
+
+def end_tokens(act: Act, user: User) -> list[str]:
+    """End every access token of an account, inside the act that makes them doubtful."""
+    ended = []
+    for token in ApiToken.objects.select_for_update().filter(owner=user, ended_at=None):
+        act.write(token, ended_at=now())
+        ended.append(token.ref)
+    return ended
+
+
+@act("access.lock_account")
+def lock_account(act: Act, user_id: int) -> User:
+    """The alarm after many failed sign-ins from everywhere: tokens and sessions end, the person is told by mail."""
+    user = act.lock(User.objects.all(), pk=user_id)
+    act.allow(user)
+    act.event(alarm=True, tokens=end_tokens(act, user), sessions=sessions.end_all(user, "account locked"))
+    act.after_commit(TELL, user)
+    return user
+
+
+@act("access.unlock_account")
+def unlock_account(act: Act, user_id: int) -> User:
+    """End the locks of sign-in and signing before their time."""
+    user = act.lock(User.objects.all(), pk=user_id)
+    act.allow(user)
+    sign_in.unlock(user)
+    return user
+
+
+@act("access.end_session")
+def end_session(act: Act, session_id: int) -> SignedIn:
+    """End one of one's own sessions at once."""
+    session = act.lock(SignedIn.objects.select_related("user"), pk=session_id)
+    act.own(session.user)
+    act.allow(session)
+    if session.ended_at is not None:
+        raise WrongState("This session has ended already.", rule="session-state")
+    act.event(began_at=session.began_at.isoformat(), from_address=session.address)
+    sessions.end([session], "ended by its person")
+    return session
+
+
+@act("access.end_other_sessions")
+def end_other_sessions(act: Act, user_id: int, *, keep: str) -> User:
+    """End all one's own sessions except the one under the key `keep`."""
+    user = act.lock(User.objects.all(), pk=user_id)
+    act.own(user)
+    act.allow(user)
+    act.event(sessions=sessions.end_all(user, "ended by its person", keep=keep))
+    return user
