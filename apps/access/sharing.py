@@ -6,7 +6,7 @@ Acts never use it: they read afresh, under their locks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -34,3 +34,28 @@ def once(key: Hashable, compute: Callable[[], Any]) -> Any:
     if key not in cache:
         cache[key] = compute()
     return cache[key]
+
+
+def gathered(
+    name: str, keys: Collection[Hashable], load: Callable[[list[Any]], Mapping[Any, Any]]
+) -> dict[Any, Any]:
+    """`load(keys)` as key -> what it found (None for nothing); inside `shared()` each key is loaded once.
+
+    Asked for one key or for a thousand, it is one query: a list of versions is primed by asking for all of them.
+    """
+    cache = _cache.get()
+    known: dict[Any, Any] = {} if cache is None else cache.setdefault(("gathered", name), {})
+    missing = [key for key in dict.fromkeys(keys) if key not in known]
+    if missing:
+        found = load(missing)
+        known.update(dict.fromkeys(missing))
+        known.update(found)  # what came along is known too
+    return {key: known[key] for key in keys}
+
+
+def grouped(rows: Any, key: Callable[[Any], Hashable]) -> dict[Any, list[Any]]:
+    """Rows by `key(row)`, in their order."""
+    found: dict[Any, list[Any]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 from apps.access.acting import Act, act
-from apps.access.signing import content_digest
+from apps.access.signing import content_digest, content_of
 from apps.approvals import rules
+from apps.approvals.content import parts_of
 from apps.approvals.evaluation import Evaluation, evaluate
+from apps.approvals.loading import gates_of_versions
 from apps.approvals.models import Gate, Minute, Slot, Snapshot
 from apps.approvals.states import GATE_TRANSITIONS, GateState, SlotState
 from apps.approvals.templates import template_for
@@ -22,7 +24,7 @@ from apps.registry.states import TRANSITIONS, State
 
 @registries.precondition("approvals.open_gate")
 def _gate_can_open(version: Version) -> None:
-    rules.may_open(version.state, list(version.gates.values_list("state", flat=True)))
+    rules.may_open(version.state, [gate.state for gate in gates_of_versions([version.pk])[version.pk]])
 
 
 @registries.precondition("approvals.suspend")
@@ -129,7 +131,7 @@ def _sign(act: Act, slot_id: int, code: str) -> Slot:
         act.write(slot, state=SlotState.REJECTED, signature=signature)
         act.write(gate, state=GATE_TRANSITIONS[(GateState.OPEN, "reject")], decided_at=now())
         act.write(version, state=TRANSITIONS[(State(version.state), "reject")])
-        _snapshot(act, gate, f"rejected at {code}", evaluate(version))
+        _snapshot(act, gate, f"rejected at {code}", evaluate(version), slot)
         return slot
     act.write(slot, state=SlotState.SIGNED, signature=signature)
     evaluation = evaluate(version)
@@ -138,12 +140,14 @@ def _sign(act: Act, slot_id: int, code: str) -> Slot:
         act.write(version, state=TRANSITIONS[(State(version.state), "release")])
         act.event(released=version.ref, artefact=version.artefact_digest)
         evaluation = evaluate(version)
-    _snapshot(act, gate, f"signed {code}", evaluation)
+    _snapshot(act, gate, f"signed {code}", evaluation, slot)
     return slot
 
 
-def _snapshot(act: Act, gate: Gate, cause: str, evaluation: Evaluation) -> Snapshot:
-    data = evaluation.as_data()
+def _snapshot(act: Act, gate: Gate, cause: str, evaluation: Evaluation, slot: Slot) -> Snapshot:
+    """The evaluation, and in full what was signed: the digests of the slot's content and what they stand for."""
+    signed = {"slot": slot.code, "content": content_of(slot), "parts": parts_of(gate)}
+    data = {**evaluation.as_data(), "signed": signed}
     return act.create(Snapshot, gate=gate, taken_at=now(), cause=cause, evaluation=data, digest=digest(data))
 
 

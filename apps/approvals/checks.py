@@ -9,7 +9,7 @@ from apps.access.facts import facts_of
 from apps.access.gate import Judge
 from apps.access.separation import conflicts_found
 from apps.accounts.models import User
-from apps.approvals.models import Gate, Minute
+from apps.approvals.loading import live_gate, minute_of
 from apps.core import registries
 from apps.core.clock import now
 from apps.core.outcomes import CheckState, Outcome
@@ -63,7 +63,7 @@ def last_verification() -> tuple[dict, object] | None:
 @registries.check("trail_verified")
 def trail_verified(version: Version) -> Outcome:
     """The whole trail verified within the last day, without a finding."""
-    gate = Gate.objects.filter(version=version).order_by("-pk").first()
+    gate = live_gate(version)
     needs = (("approvals.request_verification", gate.subject_kind, gate.pk),) if gate else ()
     last = last_verification()
     if last is None:
@@ -85,8 +85,8 @@ def trail_verified(version: Version) -> Outcome:
 @registries.check("board_minute")
 def board_minute(version: Version) -> Outcome:
     """The review board's minute: number, date and file by digest (high tier)."""
-    gate = Gate.objects.filter(version=version).order_by("-pk").first()
-    minute = Minute.objects.filter(gate=gate).first() if gate else None
+    gate = live_gate(version)
+    minute = minute_of(gate) if gate else None
     if minute is None:
         needs = (("approvals.record_minute", gate.subject_kind, gate.pk),) if gate else ()
         return Outcome(CheckState.NOT_STARTED, why="No board minute is recorded.", needs=needs)

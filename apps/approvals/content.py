@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apps.access.signing import content_digest, content_of
-from apps.approvals.models import Gate, Minute, Slot
+from apps.approvals.loading import minute_of
+from apps.approvals.models import Gate, Slot
 from apps.core import registries
 from apps.core.digests import digest
 from apps.fairness.checks import last_done_report
-from apps.quality.models import Deviation
+from apps.quality.queries import deviations_of_versions
 from apps.validations.checks import last_done_run, live_plan
 
 
@@ -19,12 +22,8 @@ def gate_content(gate: Gate) -> dict:
     """
     version = gate.version
     plan, run, report = live_plan(version), last_done_run(version), last_done_report(version)
-    minute = Minute.objects.filter(gate=gate).first()
-    deviations = (
-        Deviation.objects.filter(version=version, blocking=True)
-        .select_related("version__model", "raised_by", "raised_on_behalf_of")
-        .order_by("number")
-    )
+    minute = minute_of(gate)
+    deviations = [each for each in deviations_of_versions([version.pk])[version.pk] if each.blocking]
     return {
         "schema": "approvals.gate/1",
         "gate": gate.kind,
@@ -53,3 +52,17 @@ def gate_content(gate: Gate) -> dict:
 @registries.content("approvals.slot")
 def slot_content(slot: Slot) -> dict:
     return {"schema": "approvals.slot/1", "slot": slot.code, "gate": content_of(slot.gate)}
+
+
+def parts_of(gate: Gate) -> dict[str, Any]:
+    """What the digests in `gate_content` stand for, in full: kept with each signature, so that a later change can be
+    told field by field. Shape: {"version", "intended_use", "plan": content or None, "deviations": {ref: content}}."""
+    version = gate.version
+    plan = live_plan(version)
+    found = [each for each in deviations_of_versions([version.pk])[version.pk] if each.blocking]
+    return {
+        "version": content_of(version),
+        "intended_use": content_of(version.intended_use),
+        "plan": content_of(plan) if plan else None,
+        "deviations": {each.ref: content_of(each) for each in found},
+    }

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
-from apps.access.actors import as_actor
+from apps.access.actors import Actor, as_actor
+from apps.access.duties import Duty
 from apps.access.gate import Judge, Verdict
 from apps.access.policy import policy
 from apps.access.sharing import shared
 from apps.access.signing import content_digest
+from apps.accounts.models import User
+from apps.approvals.loading import live_gate, prime
 from apps.approvals.models import Gate, Slot
 from apps.approvals.states import GateState, SlotState
 from apps.approvals.templates import template_for
@@ -20,8 +24,10 @@ from apps.core import registries
 from apps.core.outcomes import WORDS as WORDS_OF
 from apps.core.outcomes import CheckState, Outcome
 from apps.core.subjects import model_of
+from apps.quality.queries import blocking
 from apps.registry.models import Version
 from apps.registry.states import WORDS, State
+from apps.validations.checks import last_done_run, live_plan
 
 ORDER = list(CheckState)
 
@@ -39,6 +45,7 @@ class Row:
     verdicts: tuple[tuple[Verdict, str, int], ...] = ()  # (verdict, subject kind, subject id)
     who: tuple[str, ...] = ()
     others: tuple[str, ...] = ()  # who may, besides the viewer
+    waits: tuple[tuple[Verdict, str, int], ...] = ()  # those of `verdicts` that wait for the viewer
 
     @property
     def state(self) -> CheckState:
@@ -125,14 +132,10 @@ class Evaluation:
 SLOT_CODES = frozenset({"approval", "responsibility", "review", "security"})
 
 
-def live_gate(version: Version) -> Gate | None:
-    """The newest gate of the version, whatever became of it."""
-    return Gate.objects.filter(version=version).order_by("-pk").prefetch_related("slots__signature").first()
-
-
 def evaluate(version: Version) -> Evaluation:
     """Run every check of the version's gate template. Nothing is stored and nothing depends on a viewer."""
     with shared():
+        prime([version])
         gate = live_gate(version)
         template = gate.template_content if gate else template_for(version.intended_use.tier)
         rows = [
@@ -143,25 +146,20 @@ def evaluate(version: Version) -> Evaluation:
         slots = {slot.code: slot for slot in gate.slots.all()} if gate else {}
         for s in template["slots"]:
             slot = slots.get(s["code"])
-            if slot is not None:
-                slot.gate = gate
-                gate.version = version
-            rows.append(
-                Row(
-                    s["code"],
-                    s["title"],
-                    "signatures",
-                    "21 CFR 11.50",
-                    _slot_outcome(slot, s["act"], open_checks),
-                    slot,
-                )
-            )
+            first = s is template["slots"][0]
+            outcome = _slot_outcome(slot, s["act"], open_checks) if slot else _before(version, first)
+            rows.append(Row(s["code"], s["title"], "signatures", "21 CFR 11.50", outcome, slot))
     return Evaluation(version, gate, template, tuple(rows))
 
 
-def _slot_outcome(slot: Slot | None, act: str, open_checks: int) -> Outcome:
-    if slot is None:
-        return Outcome(CheckState.NOT_STARTED, why="The release gate is not open yet.")
+def _before(version: Version, first: bool) -> Outcome:
+    """A signature before the gate is open. Once the version is validated, the first one asks for the gate."""
+    can_open = first and version.state == State.VALIDATED
+    needs = (("approvals.open_gate", version.subject_kind, version.pk),) if can_open else ()
+    return Outcome(CheckState.NOT_STARTED, why="The release gate is not open yet.", needs=needs)
+
+
+def _slot_outcome(slot: Slot, act: str, open_checks: int) -> Outcome:
     needs = ((act, slot.subject_kind, slot.pk),)
     if slot.signature is not None:
         signed = slot.signature
@@ -189,31 +187,68 @@ def for_viewer(evaluation: Evaluation, viewer) -> Evaluation:
     """The same rows as this person sees them: what needs them, what is stuck, and who else may."""
     actor = as_actor(viewer)
     with shared():
-        rows = tuple(_seen(row, actor) for row in evaluation.rows)
+        known = _records_of(evaluation)
+        rows = tuple(_seen(row, actor, known) for row in evaluation.rows)
     return replace(evaluation, rows=rows)
 
 
-def _seen(row: Row, actor) -> Row:
+def _records_of(evaluation: Evaluation) -> dict[tuple[str, int], Any]:
+    """The records that the rows were made from: what an open row needs is nearly always done to one of them."""
+    version, gate = evaluation.version, evaluation.gate
+    run = last_done_run(version)
+    found = [
+        version,
+        version.intended_use,
+        live_plan(version),
+        run,
+        *blocking(version),
+        *((gate, *gate.slots.all()) if gate else ()),
+    ]
+    return {(each.subject_kind, each.pk): each for each in found if each is not None}
+
+
+# Several duties may do these; one is asked, the others may as well.
+ASKED = {"approvals.open_gate": Duty.OWNER, "approvals.request_verification": Duty.OWNER}
+
+
+def _is_asked(judge: Judge, act: str, actor: Actor, able: list[User]) -> bool:
+    """Whether this act waits for this person: it is theirs to do, or nobody is there whose it is."""
+    duty = ASKED.get(act)
+    if duty is None:
+        return True
+    theirs = {a.person_id for a in judge.holders if a.duty == duty} & {person.pk for person in able}
+    return actor.user.pk in theirs or not theirs
+
+
+def _seen(row: Row, actor: Actor, known: dict[tuple[str, int], Any]) -> Row:
     if row.state.closed or not row.outcome.needs:
         return row
-    verdicts, who = [], []
+    verdicts, who, waits = [], [], []
     for act, kind, pk in row.outcome.needs:
-        subject = _subject(kind, pk)
+        subject = known.get((kind, pk)) or model_of(kind)._default_manager.get(pk=pk)
         judge = Judge(subject)
         verdict = judge.verdict(actor, policy(act))
         verdicts.append((verdict, kind, pk))
-        who.extend(p.printed_name for p in judge.eligible(policy(act)))
+        able = judge.eligible(policy(act))
+        who.extend(p.printed_name for p in able)
+        if verdict.allowed and _is_asked(judge, act, actor, able):
+            waits.append((verdict, kind, pk))
     who = tuple(dict.fromkeys(who))
     others = tuple(name for name in who if name != actor.user.printed_name)
     state = row.state
-    if any(v.allowed for v, _, _ in verdicts):
+    if waits:
         state = CheckState.NEEDS_YOU if state is not CheckState.NOT_MET else state
-    elif not who and state in (CheckState.WAITING, CheckState.OUT_OF_DATE, CheckState.NOT_STARTED):
+    elif (
+        not who
+        and not any(v.allowed for v, _, _ in verdicts)
+        and state in (CheckState.WAITING, CheckState.OUT_OF_DATE, CheckState.NOT_STARTED)
+    ):
         state = CheckState.STUCK
     return replace(
-        row, outcome=replace(row.outcome, state=state), verdicts=tuple(verdicts), who=who, others=others
+        row,
+        outcome=replace(row.outcome, state=state),
+        verdicts=tuple(verdicts),
+        who=who,
+        others=others,
+        waits=tuple(waits),
     )
-
-
-def _subject(kind: str, pk: int):
-    return model_of(kind)._default_manager.get(pk=pk)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.access.actors import as_actor
-from apps.access.gate import visible
+from apps.access.actors import Actor, as_actor
+from apps.access.gate import Verdict, visible
 from apps.access.models import Assignment
 from apps.access.sharing import shared
 from apps.access.signing import content_digest
-from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer, live_gate
+from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
+from apps.approvals.loading import live_gate, prime
 from apps.approvals.states import GateState
 from apps.core.errors import NotVisible
 from apps.core.outcomes import CheckState
@@ -77,7 +78,6 @@ def not_deployable(version: Version) -> list[str]:
         ):
             reasons.append("Its release gate is not passed.")
         for slot in gate.slots.all() if gate else ():
-            slot.gate, gate.version = gate, version
             if slot.signature is None:
                 if version.state == State.RELEASED:
                     reasons.append(f"The signature {slot.code} is missing.")
@@ -95,6 +95,9 @@ class Task:
     row: Row
     title: str
     why: str
+    needs: tuple[Verdict, str, int] | None = (
+        None  # the act that would do it: verdict, subject kind, subject id
+    )
 
 
 @dataclass(frozen=True)
@@ -106,25 +109,40 @@ class Work:
     more: int
 
 
+def _named(row: Row, wanted: tuple[Verdict, str, int]) -> str:
+    """The label of the act; with the record where a row has one of several."""
+    verdict, kind, pk = wanted
+    refs, needs = row.outcome.refs, row.outcome.needs
+    if len(needs) == len(refs) > 1:
+        return f"{verdict.label}: {refs[needs.index((verdict.act, kind, pk))]}"
+    return verdict.label
+
+
 def work_for(actor) -> Work:
     """What waits for this person across the undecided versions they hold a duty on, newest first."""
-    actor = as_actor(actor)
+    with shared():
+        return _work_for(as_actor(actor))
+
+
+def _work_for(actor: Actor) -> Work:
     held = {a.duty for a in Assignment.objects.active().filter(person=actor.user)}
     rows = (
         visible(actor, Version)
         .filter(state__in=UNDECIDED)
-        .select_related("model", "intended_use")
+        .select_related(
+            "model", "intended_use__model", "intended_use__written_by", "parent__model", "registered_by"
+        )
         .order_by("-registered_at")
     )
     versions = list(rows[: WORK_LIMIT + 1])
+    prime(versions[:WORK_LIMIT])
     mine, blocked, waiting = [], [], []
     for version in versions[:WORK_LIMIT]:
         seen: Evaluation = for_viewer(evaluate(version), actor)
         for row in seen.open_rows:
-            to_do = next((v for v, _, _ in row.verdicts if v.allowed), None)
-            if to_do is not None:
+            if row.waits:
                 why = "You hold the duty, and no rule excludes you from this."
-                mine.append(Task(version, row, to_do.label, why))
+                mine += [Task(version, row, _named(row, each), why, each) for each in row.waits]
                 continue
             conflict = next((v for v, _, _ in row.verdicts if v.rule.startswith(("DY", "ST"))), None)
             if conflict is not None:

@@ -8,6 +8,7 @@ from apps.access.sharing import once
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.fairness.models import Report
+from apps.fairness.queries import reports_of_versions
 from apps.fairness.states import State, Verdict
 from apps.quality.queries import accepted_for
 from apps.registry.models import Version
@@ -24,16 +25,15 @@ def last_done_report(version: Version) -> Report | None:
     return once(("last done report", version.pk), lambda: _last_report(version, state=State.DONE))
 
 
-def _last_report(version: Version, **more) -> Report | None:
+def _last_report(version: Version, state: State | None = None) -> Report | None:
     run = last_done_run(version)
     if run is None:
         return None
-    return (
-        Report.objects.select_related("run__plan__version__model", "job")
-        .filter(run=run, **more)
-        .order_by("-number")
-        .first()
-    )
+    found = reports_of_versions([version.pk])[version.pk]
+    report = next((r for r in found if r.run_id == run.pk and state in (None, r.state)), None)
+    if report is not None:
+        report.run = run
+    return report
 
 
 @registries.check("bias_within_limits")
@@ -72,7 +72,7 @@ def bias_within_limits(version: Version) -> Outcome:
     if not open_ones:
         return Outcome(CheckState.MET, **common)
     worst = next((item for item in open_ones if item["verdict"] == Verdict.BREACHED), open_ones[0])
-    if {item["id"] for item in open_ones} <= set(accepted_for(report)):
+    if {item["id"] for item in open_ones} <= set(accepted_for(report, version)):
         return Outcome(CheckState.BY_DEVIATION, why=worst["sentence"], **common)
     return Outcome(
         CheckState.NOT_MET,

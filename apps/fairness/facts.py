@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from django.db.models import Q
 
@@ -11,6 +11,7 @@ from apps.access.facts import Facts, pairs
 from apps.access.gate import Scopes
 from apps.core import registries
 from apps.fairness.models import Report
+from apps.fairness.queries import reports_of_versions
 from apps.registry.facts import facts_on_version
 
 
@@ -20,16 +21,12 @@ def report_facts(report: Report) -> Facts:
 
 
 @registries.closure("registry.versions:version")
-def reports_of(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
-    ids = Report.objects.filter(run__plan__version_id__in=version_ids).values_list("pk", flat=True)
-    return pairs(Report.subject_kind, ids)
-
-
-@registries.closure("registry.versions:version")
-def runs_asked_for_bias(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
+def reports_and_their_runs(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
     """`fairness.request_report` is entered on its run or report; both are in the version's closure."""
-    ids = Report.objects.filter(run__plan__version_id__in=version_ids).values_list("run_id", flat=True)
-    return pairs("validations.run", ids)
+    found = [report for rows in reports_of_versions(version_ids).values() for report in rows]
+    return pairs(Report.subject_kind, [report.pk for report in found]) | pairs(
+        "validations.run", [report.run_id for report in found]
+    )
 
 
 @registries.visibility("fairness.Report")

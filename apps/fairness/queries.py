@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db.models import QuerySet
 
 from apps.access import gate
 from apps.access.actors import Actor
+from apps.access.sharing import gathered, grouped
 from apps.accounts.models import User
 from apps.core import blobs
 from apps.core.errors import NotVisible, WrongState
@@ -49,6 +51,16 @@ def reports(
     if version is not None:
         rows = rows.filter(run__plan__version=version)
     return rows if run is None else rows.filter(run=run)
+
+
+def reports_of_versions(version_ids: Collection[int]) -> dict[int, list[Report]]:
+    """Version id -> its bias reports with their jobs, newest first; for gates and closures, whoever looks."""
+
+    def load(ids: list[int]) -> dict[int, list[Report]]:
+        rows = Report.objects.filter(run__plan__version_id__in=ids).select_related("run__plan", "job")
+        return grouped(rows, lambda report: report.run.plan.version_id)
+
+    return {pk: rows or [] for pk, rows in gathered("reports", version_ids, load).items()}
 
 
 def results_of(report: Report) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from django.db.models import Q
 
@@ -12,6 +12,7 @@ from apps.access.gate import Scopes
 from apps.access.separation import Deed
 from apps.core import registries
 from apps.quality.models import Deviation
+from apps.quality.queries import deviations_of_versions
 from apps.registry.facts import facts_on_version
 
 
@@ -29,11 +30,9 @@ def deviation_facts(deviation: Deviation) -> Facts:
 
 
 @registries.closure("registry.versions:version")
-def deviations_of(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
-    return pairs(
-        Deviation.subject_kind,
-        Deviation.objects.filter(version_id__in=version_ids).values_list("pk", flat=True),
-    )
+def deviations_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
+    found = deviations_of_versions(version_ids).values()
+    return pairs(Deviation.subject_kind, [deviation.pk for rows in found for deviation in rows])
 
 
 @registries.visibility("quality.Deviation")

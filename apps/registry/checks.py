@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from functools import partial
 
+from django.db.models import BigIntegerField, CharField, OuterRef, Subquery
+from django.db.models.functions import Cast
+
+from apps.access.sharing import gathered, grouped
 from apps.access.signing import content_digest, standings
 from apps.core import blobs, registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.datasets.states import State as DataState
-from apps.registry.models import IntendedUse, Version, VersionData
+from apps.registry.facts import data_of_versions
+from apps.registry.models import IntendedUse, Version
 from apps.registry.states import State
+from apps.trail.models import Signature
 
 SIGNATURES = (
     ("responsibility", "process expert", "registry.sign_intended_use_expert"),
@@ -17,19 +24,46 @@ SIGNATURES = (
 )
 
 
-def in_force(use: IntendedUse) -> bool:
-    """Signed by process expert and owner, both signatures still matching."""
-    found = [s.signature.meaning for s in standings(use) if s.valid and s.signature.decision == "approved"]
+def in_force(use: IntendedUse, signatures: Iterable[Signature] | None = None) -> bool:
+    """Signed by process expert and owner, both signatures still matching. `signatures`: those on it, when at hand."""
+    found = [
+        s.signature.meaning
+        for s in standings(use, signatures)
+        if s.valid and s.signature.decision == "approved"
+    ]
     return all(meaning in found for meaning, _words, _act in SIGNATURES)
+
+
+def signatures_on_uses(model_ids: Collection[int]) -> dict[int, list[Signature]]:
+    """Model id -> signatures on its intended uses, oldest first, each with `number` of the use. One query."""
+
+    def load(ids: list[int]) -> dict[int, list[Signature]]:
+        uses = IntendedUse.objects.filter(model_id__in=ids).order_by()
+        text = uses.annotate(text=Cast("pk", CharField())).values("text")
+        this = IntendedUse.objects.filter(pk=Cast(OuterRef("subject_id"), BigIntegerField())).order_by()
+        given = Signature.objects.filter(subject_kind=IntendedUse.subject_kind, subject_id__in=text)
+        told = given.annotate(model=Subquery(this.values("model_id")), number=Subquery(this.values("number")))
+        return grouped(told.order_by("id"), lambda row: row.model)
+
+    return {pk: rows or [] for pk, rows in gathered("use signatures", model_ids, load).items()}
 
 
 def newer_in_force(version: Version) -> IntendedUse | None:
     """A later intended use that is in force, while the version is undecided: its tier is the one that counts."""
     if version.state in (State.RELEASED, State.REJECTED, State.SUSPENDED):
         return None
-    later = IntendedUse.objects.filter(model_id=version.model_id, number__gt=version.intended_use.number)
+    given = signatures_on_uses([version.model_id])[version.model_id]
+    later = {row.number for row in given if row.number > version.intended_use.number}
+    if not later:  # nobody has signed a later one
+        return None
+    uses = IntendedUse.objects.filter(model_id=version.model_id, number__in=later)
+    signed = grouped(given, lambda row: row.number)
     return next(
-        (use for use in later.select_related("model", "written_by").order_by("-number") if in_force(use)),
+        (
+            use
+            for use in uses.select_related("model", "written_by").order_by("-number")
+            if in_force(use, signed[use.number])
+        ),
         None,
     )
 
@@ -38,7 +72,8 @@ def newer_in_force(version: Version) -> IntendedUse | None:
 def intended_use_signed(version: Version) -> Outcome:
     """Both signatures over the intended use that this version names, still matching it."""
     use = version.intended_use
-    found = standings(use)
+    given = signatures_on_uses([version.model_id])[version.model_id]
+    found = standings(use, [row for row in given if row.number == use.number])
     signed: list[str] = []
     stale: list[tuple[str, str]] = []
     missing: list[tuple[str, str]] = []
@@ -67,10 +102,7 @@ def intended_use_signed(version: Version) -> Outcome:
 @registries.check("data_fixed")
 def data_fixed(version: Version) -> Outcome:
     """Every training and tuning version fixed, its bytes in place, its provenance stated."""
-    used = [
-        d.dataset_version
-        for d in VersionData.objects.filter(version=version).select_related("dataset_version__dataset")
-    ]
+    used = [row.dataset_version for row in data_of_versions([version.pk])[version.pk]]
     if not used:
         return Outcome(
             CheckState.NOT_MET,

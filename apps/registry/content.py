@@ -6,6 +6,7 @@ from apps.access.signing import content_digest
 from apps.core import registries
 from apps.core.clock import iso
 from apps.core.digests import plain
+from apps.registry.facts import authors_of_versions, data_of_versions
 from apps.registry.models import IntendedUse, Model, Version
 
 USE_FIELDS = (
@@ -56,8 +57,8 @@ def intended_use_content(use: IntendedUse) -> dict:
 @registries.content("registry.version")
 def version_content(version: Version) -> dict:
     """Artefact, code, environment, data, authors, use: what a release rests on. No state, no signatures."""
-    authors = version.authors.select_related("person").order_by("person__username")
-    data = version.data.select_related("dataset_version__dataset").order_by("dataset_version_id")
+    authors = authors_of_versions([version.pk])[version.pk]
+    data = data_of_versions([version.pk])[version.pk]
     return {
         "schema": "registry.version/1",
         "model": version.model.slug,

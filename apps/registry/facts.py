@@ -8,6 +8,7 @@ version inherits developers); `lineage` adds the dataset versions it was made fr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from django.db.models import Q
 
@@ -15,7 +16,7 @@ from apps.access import duties
 from apps.access.facts import Facts, Pair, pairs
 from apps.access.gate import Scopes
 from apps.access.separation import Deed
-from apps.access.sharing import once
+from apps.access.sharing import gathered, grouped, once
 from apps.core import registries
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, VersionData
@@ -23,26 +24,85 @@ from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, Ver
 KIND = Version.subject_kind
 
 
+@dataclass(frozen=True)
+class Kin:
+    """What closures ask of a version: what it was derived from, all versions of its model, and who else registered
+    the same bytes (itself among them)."""
+
+    parent: int | None
+    family: frozenset[int]
+    twins: frozenset[int]
+
+
+def kin_of(version_ids: Collection[int]) -> dict[int, Kin]:
+    """Version id -> its kin. One query brings all versions of the models concerned; no version, no kin."""
+
+    def load(ids: list[int]) -> dict[int, Kin]:
+        models = Version.objects.filter(pk__in=ids).order_by().values("model_id")
+        mine = Version.objects.filter(model_id__in=models).order_by()
+        twins = Version.objects.filter(artefact_digest__in=mine.values("artefact_digest")).order_by()
+        columns = ("pk", "parent_id", "model_id", "artefact_digest")
+        rows = list(mine.values_list(*columns).union(twins.values_list(*columns)))
+        by_model, by_digest = grouped(rows, lambda row: row[2]), grouped(rows, lambda row: row[3])
+        asked = set(ids)
+        # A model none of whose versions was asked for came along by its twins only: it is not here whole.
+        families = {
+            model: frozenset(row[0] for row in found)
+            for model, found in by_model.items()
+            if any(row[0] in asked for row in found)
+        }
+        return {
+            pk: Kin(parent, families[model], frozenset(row[0] for row in by_digest[digest]))
+            for pk, parent, model, digest in rows
+            if model in families
+        }
+
+    return {pk: kin for pk, kin in gathered("version kin", version_ids, load).items() if kin is not None}
+
+
 def ancestors(version_ids: Iterable[int]) -> set[int]:
     """The versions, all they were derived from, and every registration of the same bytes.
 
-    Two queries a generation and no limit: neither a long line nor a second upload of a file hides its makers.
+    One query for each model that the line crosses and no limit: neither a long line nor a second upload of a file
+    hides its makers.
     """
     known: set[int] = set()
     ring = set(version_ids)
     while ring:
         known |= ring
-        rows = Version.objects.filter(pk__in=ring).values_list("parent_id", "artefact_digest")
-        parents = {parent for parent, _digest in rows if parent is not None}
-        digests = {digest for _parent, digest in rows}
-        twins = Version.objects.filter(artefact_digest__in=digests).values_list("pk", flat=True)
-        ring = (parents | set(twins)) - known
+        kin = kin_of(ring).values()
+        ring = {each.parent for each in kin if each.parent is not None} - known
+        ring |= set().union(*(each.twins for each in kin)) - known
     return known
+
+
+def authors_of_versions(version_ids: Collection[int]) -> dict[int, list[VersionAuthor]]:
+    """Version id -> its declared authors with person, by username."""
+
+    def load(ids: list[int]) -> dict[int, list[VersionAuthor]]:
+        rows = VersionAuthor.objects.filter(version_id__in=ids).select_related(
+            "person", "declared_by", "version__model"
+        )
+        return grouped(rows.order_by("person__username"), lambda row: row.version_id)
+
+    return {pk: rows or [] for pk, rows in gathered("authors", version_ids, load).items()}
+
+
+def data_of_versions(version_ids: Collection[int]) -> dict[int, list[VersionData]]:
+    """Version id -> the dataset versions it names, with their datasets, in their order."""
+
+    def load(ids: list[int]) -> dict[int, list[VersionData]]:
+        rows = VersionData.objects.filter(version_id__in=ids).select_related(
+            "dataset_version__dataset", "dataset_version__uploaded_by"
+        )
+        return grouped(rows.order_by("dataset_version_id"), lambda row: row.version_id)
+
+    return {pk: rows or [] for pk, rows in gathered("version data", version_ids, load).items()}
 
 
 @registries.declared(KIND)
 def declared_authors(version_ids: Collection[int | str]) -> tuple[Deed, ...]:
-    rows = VersionAuthor.objects.filter(version_id__in=version_ids).select_related("person", "version__model")
+    found = authors_of_versions([int(pk) for pk in version_ids]).values()
     return tuple(
         Deed(
             str(row.person.uuid),
@@ -51,27 +111,26 @@ def declared_authors(version_ids: Collection[int | str]) -> tuple[Deed, ...]:
             str(row.version_id),
             f"are a declared author of {row.version.ref}",
         )
+        for rows in found
         for row in rows
     )
 
 
 def version_closures(
-    version_ids: Iterable[int], model_ids: Iterable[int]
+    version_ids: Iterable[int],
 ) -> tuple[dict[str, frozenset], tuple[Deed, ...]]:
     """Closures and declared deeds of versions; used for a version and for every record that hangs on one."""
     line = ancestors(version_ids)
-    family_models = set(model_ids) | set(
-        Version.objects.filter(pk__in=line).values_list("model_id", flat=True)
-    )
-    family = set(Version.objects.filter(model_id__in=family_models).values_list("pk", flat=True)) | line
-    data = VersionData.objects.filter(version_id__in=line).values_list("dataset_version_id", flat=True)
+    family = line.union(*(kin.family for kin in kin_of(line).values()))
+    data = {row.dataset_version_id for rows in data_of_versions(line).values() for row in rows}
     own = pairs(KIND, line)
     closures = {
         "version": own,
         "lineage": own | pairs("datasets.version", data),
         "family": pairs(KIND, family),
     }
-    for scope, ids in (("version", line), ("lineage", line), ("family", family)):
+    # The family first: who answers for it has answered for the line that lies in it.
+    for scope, ids in (("family", family), ("version", line), ("lineage", line)):
         for give in registries.closure[f"{KIND}s:{scope}"]:
             closures[scope] = closures[scope] | give(ids)
     closures["lineage"] |= closures["version"]
@@ -85,7 +144,7 @@ def facts_on_version(version: Version) -> Facts:
 
 
 def _facts_on_version(version: Version) -> Facts:
-    closures, declared = version_closures([version.pk], [version.model_id])
+    closures, declared = version_closures([version.pk])
     return Facts(parents=((duties.MODEL, version.model_id),), closures=closures, declared=declared)
 
 
@@ -104,7 +163,7 @@ def part_facts(part: VersionAuthor | VersionData) -> Facts:
 def model_facts(model: Model) -> Facts:
     """A model has no version yet to judge; its family is judged, so that a test-data reader starts no new version."""
     versions = set(Version.objects.filter(model=model).values_list("pk", flat=True))
-    closures, declared = version_closures(versions, [model.pk])
+    closures, declared = version_closures(versions)
     return Facts(
         parents=((duties.MODEL, model.pk),), closures={"family": closures["family"]}, declared=declared
     )

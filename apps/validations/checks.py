@@ -9,8 +9,11 @@ from apps.access.signing import content_digest
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.quality.queries import accepted_for
-from apps.registry.models import Version, VersionData
-from apps.validations.models import Comparison, Plan, Run
+from apps.registry.facts import data_of_versions
+from apps.registry.models import Version
+from apps.registry.states import State as VersionState
+from apps.validations.loading import comparisons_of, plans_of_versions, results_of_run, runs_of_versions
+from apps.validations.models import Plan, Run
 from apps.validations.states import PlanState, RunState, Verdict
 
 LIVE = (PlanState.DRAFT, PlanState.AUTHORED, PlanState.LOCKED)
@@ -21,13 +24,10 @@ def live_plan(version: Version) -> Plan | None:
 
 
 def _live_plan(version: Version) -> Plan | None:
-    return (
-        Plan.objects.select_related(
-            "test_data__dataset", "version__model", "version__intended_use__model", "written_by"
-        )
-        .filter(version=version, state__in=LIVE)
-        .first()
-    )
+    plan = next((p for p in plans_of_versions([version.pk])[version.pk] if p.state in LIVE), None)
+    if plan is not None:
+        plan.version = version
+    return plan
 
 
 def last_run(version: Version) -> Run | None:
@@ -41,17 +41,20 @@ def last_done_run(version: Version) -> Run | None:
 
 
 def _last_done_run(version: Version) -> Run | None:
-    done = Run.objects.filter(plan__version=version, plan__state=PlanState.LOCKED, state=RunState.DONE)
-    return done.select_related("plan__version__model").order_by("-number").first()
+    locked = [r for r in _runs(version) if r.plan.state == PlanState.LOCKED]
+    return next((run for run in locked if run.state == RunState.DONE), None)
 
 
 def _last_run(version: Version) -> Run | None:
-    return (
-        Run.objects.select_related("plan__version__model", "job")
-        .filter(plan__version=version, plan__state__in=LIVE)
-        .order_by("-number")
-        .first()
-    )
+    return next((run for run in _runs(version) if run.plan.state in LIVE), None)
+
+
+def _runs(version: Version) -> list[Run]:
+    """Runs of all plans of the version, newest first, each with the version at hand."""
+    found = runs_of_versions([version.pk])[version.pk]
+    for run in found:
+        run.plan.version = version
+    return found
 
 
 @registries.check("plan_locked")
@@ -59,6 +62,10 @@ def plan_locked(version: Version) -> Outcome:
     """Criteria locked by two signatures before any run (Annex 22 draft 4.2)."""
     plan = live_plan(version)
     if plan is None:
+        if version.state == VersionState.REGISTERED:
+            why = "The version is not frozen yet; a plan is written for a frozen one."
+            needs = (("registry.freeze", version.subject_kind, version.pk),)
+            return Outcome(CheckState.NOT_STARTED, why=why, needs=needs)
         needs = (("validations.write_plan", version.subject_kind, version.pk),)
         return Outcome(CheckState.NOT_STARTED, why="No validation plan is written yet.", needs=needs)
     common: dict[str, Any] = {"refs": (plan.ref,), "digests": (content_digest(plan),)}
@@ -80,7 +87,7 @@ def plan_locked(version: Version) -> Outcome:
             needs=needs,
             **common,
         )
-    first = Run.objects.filter(plan=plan).order_by("number").values_list("requested_at", flat=True).first()
+    first = next((run.requested_at for run in reversed(_runs(version)) if run.plan_id == plan.pk), None)
     when = f"{plan.ref} locked {plan.locked_at:%Y-%m-%d %H:%M} UTC"
     if first is not None and (plan.locked_at is None or first < plan.locked_at):
         return Outcome(
@@ -101,8 +108,8 @@ def test_independence(version: Version) -> Outcome:
         return Outcome(
             CheckState.NOT_STARTED, why="The validation plan names the test set; it is not written yet."
         )
-    used = set(VersionData.objects.filter(version=version).values_list("dataset_version_id", flat=True))
-    compared = list(Comparison.objects.filter(plan=plan).select_related("dataset_version__dataset"))
+    used = {row.dataset_version_id for row in data_of_versions([version.pk])[version.pk]}
+    compared = comparisons_of(plan)
     refs = (plan.test_data.ref, *(c.dataset_version.ref for c in compared))
     if used - {c.dataset_version_id for c in compared}:
         return Outcome(
@@ -154,21 +161,19 @@ def validation_passed(version: Version) -> Outcome:
             refs=(run.ref,),
             needs=(("validations.start_run", run.plan.subject_kind, run.plan_id),),
         )
-    results = list(run.results.all())
-    open_ones = [r for r in results if r.verdict != Verdict.MET]
-    met = len(results) - len(open_ones)
-    common: dict[str, Any] = {"refs": (run.ref,), "digests": (run.results_digest,)}
-    if not open_ones:
-        return Outcome(
-            CheckState.MET, evidence=f"Run {run.ref}: {met} of {len(results)} criteria met", **common
-        )
+    common: dict[str, Any] = {
+        "evidence": f"Run {run.ref}: {run.criteria_met} of {run.criteria} criteria met",
+        "refs": (run.ref,),
+        "digests": (run.results_digest,),
+    }
+    if run.criteria_met == run.criteria:
+        return Outcome(CheckState.MET, **common)
+    open_ones = [r for r in results_of_run(run) if r.verdict != Verdict.MET]
     worst = next((r for r in open_ones if r.verdict == Verdict.NOT_MET), open_ones[0])
-    evidence = f"Run {run.ref}: {met} of {len(results)} criteria met"
-    if {r.criterion for r in open_ones} <= set(accepted_for(run)):
-        return Outcome(CheckState.BY_DEVIATION, evidence=evidence, why=worst.sentence, **common)
+    if {r.criterion for r in open_ones} <= set(accepted_for(run, version)):
+        return Outcome(CheckState.BY_DEVIATION, why=worst.sentence, **common)
     return Outcome(
         CheckState.NOT_MET,
-        evidence=evidence,
         why=f"{worst.sentence} The developers may register a new version, or an approver may accept the deviation.",
         rule="PC24",
         **common,

@@ -9,23 +9,22 @@ from apps.analysis.readers import open_table
 from apps.analysis.rows import digests_of, entity_overlap, overlap
 from apps.core import blobs
 from apps.datasets.models import DatasetVersion
-from apps.registry.facts import ancestors
-from apps.registry.models import VersionData
+from apps.registry.facts import ancestors, data_of_versions
 from apps.validations.failures import CannotCompute, in_words
+from apps.validations.loading import comparisons_of
 from apps.validations.models import Plan
 
 
 def data_of(plan: Plan) -> list[DatasetVersion]:
     """Every dataset version the plan's version, or one it was derived from, was trained or tuned on."""
-    used = VersionData.objects.filter(version_id__in=ancestors([plan.version_id])).values(
-        "dataset_version_id"
-    )
-    return list(DatasetVersion.objects.filter(pk__in=used).select_related("dataset").order_by("id"))
+    used = data_of_versions(ancestors([plan.version_id])).values()
+    found = {row.dataset_version_id: row.dataset_version for rows in used for row in rows}
+    return [found[pk] for pk in sorted(found)]
 
 
 def missing_comparisons(plan: Plan) -> list[DatasetVersion]:
     """The data versions whose overlap with the test set is not known yet."""
-    known = set(plan.comparisons.values_list("dataset_version_id", flat=True))
+    known = {row.dataset_version_id for row in comparisons_of(plan)}
     return [version for version in data_of(plan) if version.pk not in known]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from django.db.models import Q
 
@@ -12,6 +12,7 @@ from apps.access.gate import Scopes
 from apps.core import registries
 from apps.datasets.models import DatasetVersion
 from apps.registry.facts import facts_on_version, version_closures
+from apps.validations.loading import plans_of_versions, runs_of_versions
 from apps.validations.models import Plan, Run
 
 
@@ -19,8 +20,8 @@ from apps.validations.models import Plan, Run
 def plan_facts(plan: Plan) -> Facts:
     """The plan's own closure `record` holds its runs: who runs its tests may not approve it (DY10)."""
     base = facts_on_version(plan.version)
-    runs = pairs(Run.subject_kind, Run.objects.filter(plan=plan).values_list("pk", flat=True))
-    return Facts(base.parents, {**base.closures, "record": runs}, base.declared)
+    mine = [run.pk for run in runs_of_versions([plan.version_id])[plan.version_id] if run.plan_id == plan.pk]
+    return Facts(base.parents, {**base.closures, "record": pairs(Run.subject_kind, mine)}, base.declared)
 
 
 @registries.facts("validations.run")
@@ -29,28 +30,27 @@ def run_facts(run: Run) -> Facts:
 
 
 @registries.closure("registry.versions:version")
-def plans_and_runs_of(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
-    plans = Plan.objects.filter(version_id__in=version_ids).values_list("pk", flat=True)
-    runs = Run.objects.filter(plan__version_id__in=version_ids).values_list("pk", flat=True)
+def plans_and_runs_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
+    plans = [plan.pk for found in plans_of_versions(version_ids).values() for plan in found]
+    runs = [run.pk for found in runs_of_versions(version_ids).values() for run in found]
     return pairs(Plan.subject_kind, plans) | pairs(Run.subject_kind, runs)
 
 
 @registries.closure("registry.versions:family")
-def test_sets_of(version_ids: Iterable[int]) -> frozenset[tuple[str, str]]:
+def test_sets_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
     """Test sets of the family and the runs whose per-case results may have been read (DY6)."""
-    sets = Plan.objects.filter(version_id__in=version_ids).values_list("test_data_id", flat=True)
-    runs = Run.objects.filter(plan__version_id__in=version_ids).values_list("pk", flat=True)
+    sets = [plan.test_data_id for found in plans_of_versions(version_ids).values() for plan in found]
+    runs = [run.pk for found in runs_of_versions(version_ids).values() for run in found]
     return pairs("datasets.version", sets) | pairs(Run.subject_kind, runs)
 
 
 @registries.closure("datasets.version:family")
 def families_tested_with(dataset_version: DatasetVersion) -> frozenset[tuple[str, str]]:
     """For who reads test data: every version of the models it tests, where having developed refuses."""
-    plans = Plan.objects.filter(test_data=dataset_version).values_list("version_id", "version__model_id")
-    found = list(plans)
-    if not found:
+    versions = list(Plan.objects.filter(test_data=dataset_version).values_list("version_id", flat=True))
+    if not versions:
         return frozenset()
-    closures, _declared = version_closures([v for v, _ in found], [m for _, m in found])
+    closures, _declared = version_closures(versions)
     return closures["family"]
 
 

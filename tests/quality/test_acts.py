@@ -44,7 +44,7 @@ def test_opening_writes_record_history_and_entry(world, frozen, deviation):
         "quality.deviation",
         str(deviation.pk),
     )
-    assert list(queries.blocking(frozen)) == [deviation]
+    assert queries.blocking(frozen) == [deviation]
 
 
 def test_numbers_have_no_gaps_after_a_refusal(world, frozen, deviation):
@@ -78,7 +78,7 @@ def test_accepting_is_signed_with_its_end_and_stops_blocking(world, frozen, devi
         json.loads(signature.statement)["subject"]["version"] == "accepted until 2099-12-31T00:00:00.000000Z"
     )
     assert json.loads(last_entry().body)["reason"] == "Same resolution, checked."
-    assert not queries.blocking(frozen).exists()
+    assert not queries.blocking(frozen)
 
 
 def test_an_expired_acceptance_blocks_again_and_can_be_renewed(world, frozen, deviation, monkeypatch):
@@ -91,10 +91,10 @@ def test_an_expired_acceptance_blocks_again_and_can_be_renewed(world, frozen, de
     later = now() + timedelta(days=2)
     monkeypatch.setattr(queries, "now", lambda: later)
     monkeypatch.setattr("apps.quality.acts.now", lambda: later)
-    assert list(queries.blocking(frozen)) == [deviation]
+    assert queries.blocking(frozen) == [deviation]
     again = accept_deviation(world.approver, deviation.pk, reason="Still fine", signature=signed(deviation))
     assert again.expires_at is None
-    assert not queries.blocking(frozen).exists()
+    assert not queries.blocking(frozen)
 
 
 def test_a_reason_is_demanded(world, deviation):
@@ -136,7 +136,7 @@ def test_closing_ends_it_and_is_not_done_twice(world, frozen, deviation):
         world.approver, deviation.pk, reason="Scanner put back", signature=signed(deviation)
     )
     assert closed.state == "closed"
-    assert not queries.blocking(frozen).exists()
+    assert not queries.blocking(frozen)
     for act in (close_deviation, accept_deviation):
         with pytest.raises(WrongState):
             act(world.approver, deviation.pk, reason="Again", signature=signed(deviation))

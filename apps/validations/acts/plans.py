@@ -16,6 +16,7 @@ from apps.registry.models import Version
 from apps.registry.states import TRANSITIONS
 from apps.registry.states import WORDS as VERSION_WORDS
 from apps.registry.states import State as VersionState
+from apps.validations.loading import plans_of_versions
 from apps.validations.models import Plan
 from apps.validations.queries import test_data_choices
 from apps.validations.rules import PlanFacts, PlanInput, checked_plan
@@ -37,7 +38,8 @@ def locked_plan(act: Act, plan_id: int) -> Plan:
 
 @registries.precondition("validations.write_plan")
 def write_precondition(version: Version) -> None:
-    locked = version.plans.filter(state=PlanState.LOCKED).first()
+    found = plans_of_versions([version.pk])[version.pk]
+    locked = next((plan for plan in found if plan.state == PlanState.LOCKED), None)
     if locked is not None:
         raise WrongState(
             f"{version.ref} has a locked plan.",

@@ -16,6 +16,7 @@ from apps.registry.states import WORDS as VERSION_WORDS
 from apps.registry.states import State as VersionState
 from apps.validations.acts.plans import locked_plan
 from apps.validations.comparing import missing_comparisons
+from apps.validations.loading import runs_of_versions
 from apps.validations.models import Plan, Result, Run
 from apps.validations.states import PLAN_WORDS, PlanState, RunState, Verdict
 
@@ -49,7 +50,8 @@ def start_precondition(plan: Plan) -> None:
             rule="Annex 22 draft 6.1",
             who=["a validator, after the comparison; if it failed, compare again"],
         )
-    under_way = plan.runs.filter(state=RunState.QUEUED).first()
+    found = runs_of_versions([plan.version_id])[plan.version_id]
+    under_way = next((r for r in found if r.plan_id == plan.pk and r.state == RunState.QUEUED), None)
     if under_way is not None:
         raise WrongState(
             what,

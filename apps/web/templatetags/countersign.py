@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
 from apps.web import marks, times
+from apps.web.scopes import duties_in_words
 
 register = template.Library()
 EMPTY = mark_safe("")
@@ -246,9 +247,12 @@ def signature(context: Context, sig: Any, valid: Any = True) -> dict[str, Any]:
     code = {True: "valid", False: "unsigned"}.get(valid, str(valid))
     mark = marks.SIGNATURE_MARKS.get(code, marks.SIGNATURE_MARKS["unsigned"])
     duties = _get(sig, "duties")
+    request = context.get("request")
+    known = request.__dict__.setdefault("_scope_names", {}) if request else {}
+    kept = duties if isinstance(duties, str) else "; ".join(map(str, duties))
     return {
         "sig": sig,
-        "duties": duties if isinstance(duties, str) else ", ".join(map(str, duties)),
+        "duties": duties_in_words(getattr(request, "user", None), kept, known),
         "factors": _factors(_get(sig, "factors", None)),
         "mark": marks.render_mark(mark),
         "void": code != "valid",

@@ -16,7 +16,7 @@ from apps.access.sharing import shared
 from apps.access.signing import content_digest, content_of, standings
 from apps.accounts.models import User
 from apps.approvals.checks import conflicts_of
-from apps.approvals.evaluation import live_gate
+from apps.approvals.loading import live_gate
 from apps.core.errors import NotVisible
 from apps.fairness import queries as fairness
 from apps.fairness.models import Report
@@ -109,9 +109,7 @@ def deviations(actor: Actor, version: Version) -> dict[str, Any]:
 def signed_records(actor: Actor, version: Version) -> list[Any]:
     """The version's records that carry signatures: intended use, plans, deviations, slots of its gate."""
     gate = live_gate(version)
-    slots = list(gate.slots.select_related("signature")) if gate else []
-    for slot in slots:
-        slot.gate, gate.version = gate, version
+    slots = list(gate.slots.all()) if gate else []
     return [
         version.intended_use,
         *validations.plans(actor, version),

@@ -12,15 +12,15 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access.gate import Judge
+from apps.access.gate import Judge, Verdict
 from apps.access.policy import acts_on
 from apps.access.sharing import shared
 from apps.approvals import acts
 from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
 from apps.approvals.models import Gate
 from apps.core import blobs
+from apps.registry.facts import authors_of_versions
 from apps.registry.models import Version
-from apps.trail.models import Entry, Kind
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import DayField, Form, ReasonField
 from apps.web.links import sign_url, subject_of, url_of
@@ -36,6 +36,7 @@ def version_or_404(request: HttpRequest, slug: str, label: str) -> Version:
         Version,
         "model",
         "intended_use__model",
+        "intended_use__written_by",
         "parent__model",
         "registered_by",
         model__slug=slug,
@@ -48,11 +49,19 @@ def action_of(row: Row) -> dict | None:
     """The one button of a row: the first act that would move it, with its verdict for this person."""
     if not row.verdicts:
         return None
-    verdict, kind, pk = next((v for v in row.verdicts if v[0].allowed), row.verdicts[0])
+    return way_to(*next((v for v in (*row.waits, *row.verdicts) if v[0].allowed), row.verdicts[0]))
+
+
+def way_to(verdict: Verdict, kind: str, pk: int) -> dict:
+    """Where an act of an open check is done: the page that asks what it needs, or one button."""
     if verdict.signs:
         url = sign_url(verdict.act, pk)
     elif verdict.act == "approvals.request_verification":
         return {"verdict": verdict, "post": reverse("web:verify_trail", args=[pk])}
+    elif verdict.act == "approvals.open_gate":
+        return {"verdict": verdict, "post": reverse("web:open_gate", args=[pk])}
+    elif verdict.act == "registry.freeze":
+        url = reverse("web:freeze", args=[pk])
     elif verdict.act == "approvals.record_minute":
         url = reverse("web:minute", args=[pk])
     elif verdict.act == "validations.write_plan":
@@ -75,6 +84,7 @@ def release_context(request: HttpRequest, version: Version) -> dict:
         needs_you = evaluation.needs_you
         stream = timeline(actor, version, limit=TIMELINE_ROWS)
         opened = gate_rows(evaluation)
+        authors = authors_of_versions([version.pk])[version.pk]
     return {
         "version": version,
         "evaluation": evaluation,
@@ -86,11 +96,8 @@ def release_context(request: HttpRequest, version: Version) -> dict:
         "may_not": [v for v in offers if not v.allowed],
         "sections": section_states(evaluation),
         "section": "summary",
-        "authors": version.authors.select_related("person").order_by("person__printed_name"),
+        "authors": sorted(authors, key=lambda row: row.person.printed_name),
         "timeline": stream,
-        "entries": Entry.objects.filter(
-            subject_kind=version.subject_kind, subject_id=str(version.pk), kind=Kind.ACT
-        ).count(),
     }
 
 

@@ -15,16 +15,21 @@ from django.views.decorators.http import require_http_methods
 
 from apps.access.acting import ACTS
 from apps.access.gate import Judge, visible
+from apps.access.models import Assignment
 from apps.access.policy import TABLE, meaning_sentence
+from apps.access.sharing import shared
 from apps.access.signing import SignatureInput, content_of, standings
 from apps.core.digests import digest
 from apps.core.errors import BadInput, NotVisible, Refused
 from apps.core.subjects import model_of
 from apps.trail import sealer
 from apps.trail.models import Entry, Signature
+from apps.web.changes import since_own_signature
 from apps.web.door import actor_of, page
+from apps.web.evidence import evidence_of
 from apps.web.forms import Form, MomentField, ReasonField
 from apps.web.links import subject_of, url_of
+from apps.web.scopes import duties_in_words
 
 # Acts that may also be refused with a signature; the others are signed or left.
 REJECTABLE = frozenset(
@@ -36,6 +41,7 @@ REJECTABLE = frozenset(
         "approvals.sign_security",
     }
 )
+PASSWORD_RULE = "21 CFR 11.200(a)(1)"  # the rule of a refusal that a wrong password brings
 EXPIRING = frozenset({"quality.accept_deviation"})
 
 
@@ -57,9 +63,10 @@ class SignForm(Form):
         super().__init__(*args, **kwargs)
         row = TABLE[act]
         self.needs_reason = row.reason
-        choices = [("approved", meaning_sentence(row.meaning, "approved"))]
+        verb = "Approve" if row.meaning == "approval" or act in REJECTABLE else "Sign"
+        choices = [("approved", f"{verb}: “{meaning_sentence(row.meaning, 'approved')}”")]
         if act in REJECTABLE:
-            choices.append(("rejected", meaning_sentence(row.meaning, "rejected")))
+            choices.append(("rejected", f"Reject: “{meaning_sentence(row.meaning, 'rejected')}”"))
         self.fields["decision"].choices = choices
         if act not in EXPIRING:
             del self.fields["expires_at"]
@@ -120,6 +127,9 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
         return _show(request, row, subject, form, status=refused.status)
     except Refused as refused:
         # Everything typed stays, except the password; the record is shown as it is now.
+        form.add_error(
+            *(("password", refused.fact) if refused.rule == PASSWORD_RULE else (None, refused.what))
+        )
         return _show(
             request, row, _subject(request, act, pk)[1], form, refusal=refused, status=refused.status
         )
@@ -134,6 +144,12 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
     return redirect("web:signature", done.uuid)
 
 
+def held_by(actor) -> list[str]:
+    """The person's duties in force, as a signature will keep them."""
+    rows = Assignment.objects.active().filter(person=actor.user).order_by("scope_kind", "scope_id", "duty")
+    return [f"{each.duty} on {each.scope}" for each in rows]
+
+
 def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpResponse:
     content = content_of(subject)
     shown = digest(content)
@@ -145,10 +161,16 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
             form.data["idempotency_key"] = uuid.uuid4().hex
     else:
         form.initial["digest"] = shown
-    verdict = Judge(subject).verdict(actor_of(request), row)
+    actor = actor_of(request)
+    with shared():
+        evidence = evidence_of(actor, subject)
+        verdict = Judge(subject).verdict(actor, row)
+        since = since_own_signature(request.user, subject)
     context = {
+        **evidence,
+        "since": since,
+        "held": duties_in_words(request.user, "; ".join(held_by(actor))),
         "row": row,
-        "what": row.label.removeprefix("Sign: ").removeprefix("Sign "),
         "subject": subject,
         "subject_url": url_of(subject),
         "content": content,

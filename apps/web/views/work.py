@@ -11,7 +11,7 @@ from apps.access.gate import visible
 from apps.access.models import Assignment
 from apps.approvals.queries import work_for
 from apps.web.door import actor_of, page
-from apps.web.views.release import action_of
+from apps.web.views.release import way_to
 
 
 @page
@@ -30,7 +30,7 @@ def work(request: HttpRequest) -> HttpResponse:
         else []
     )
     context = {
-        "mine": [{"task": t, "action": action_of(t.row)} for t in found.mine],
+        "mine": [{"task": t, "action": way_to(*t.needs)} for t in found.mine],
         "blocked": found.blocked,
         "waiting": found.waiting,
         "shown": found.shown,

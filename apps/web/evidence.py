@@ -1,0 +1,140 @@
+"""What a person must see before they sign: the record in words and figures, above its canonical content.
+
+One builder for each kind of record that is signed; each names the part of the page that shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import reverse
+
+from apps.access.actors import Actor
+from apps.approvals.evaluation import evaluate, for_viewer
+from apps.approvals.models import Slot
+from apps.core.clock import now
+from apps.fairness.checks import last_report
+from apps.quality.models import Deviation
+from apps.quality.queries import deviations_of_versions, is_unsettled
+from apps.quality.states import State
+from apps.registry.models import IntendedUse, Version
+from apps.registry.states import Level, tier
+from apps.validations.checks import last_run
+from apps.validations.loading import comparisons_of, results_of_run
+from apps.validations.models import Plan, Run
+from apps.web.criteria import criterion_line, limit_line, metric_label
+from apps.web.links import subject_of, url_of
+from apps.web.sections import SECTIONS
+from apps.web.views.bias import limit_rows
+from apps.web.views.intended_use import LABELS, tier_grid
+
+BUILDERS: dict[str, Callable[[Actor, Any], dict[str, Any]]] = {}
+
+
+def shows(kind: str) -> Callable:
+    def keep(function: Callable) -> Callable:
+        BUILDERS[kind] = function
+        return function
+
+    return keep
+
+
+def evidence_of(actor: Actor, subject: Any) -> dict[str, Any]:
+    """Context of the evidence part, with its template as `evidence_part`. Each kind that is signed must have one."""
+    return BUILDERS[subject.subject_kind](actor, subject)
+
+
+def section_url(version: Version, slug: str) -> str:
+    if slug == "summary":
+        return url_of(version)
+    return reverse("web:section", args=[version.model.slug, version.label, slug])
+
+
+def result_lines(run: Run) -> list[dict[str, Any]]:
+    """Each criterion's result with the words of its metric and its bound."""
+    return [
+        {
+            "result": r,
+            "metric": metric_label(r.metric),
+            "bound": f"{'≥' if r.direction == 'min' else '≤'} {r.limit}",
+        }
+        for r in results_of_run(run)
+    ]
+
+
+@shows("approvals.slot")
+def release(actor: Actor, slot: Slot) -> dict[str, Any]:
+    """Gate, criteria, bias limits, deviations, residual risk, and the way to every section."""
+    version = slot.gate.version
+    evaluation = for_viewer(evaluate(version), actor)
+    run, report, at = last_run(version), last_report(version), now()
+    found = [
+        {"record": each, "url": url_of(each), "open": is_unsettled(each, at)}
+        for each in deviations_of_versions([version.pk])[version.pk]
+    ]
+    return {
+        "evidence_part": "evidence/release.html",
+        "version": version,
+        "checks": [
+            {"row": row, "url": section_url(version, row.section or "summary")} for row in evaluation.rows
+        ],
+        "open_checks": evaluation.open_checks,
+        "run": run,
+        "run_url": url_of(run),
+        "lines": result_lines(run) if run else [],
+        "report": report,
+        "report_url": url_of(report),
+        "limits": limit_rows(report) if report else [],
+        "open_deviations": [each for each in found if each["open"]],
+        "accepted": [each for each in found if each["record"].state == State.ACCEPTED and not each["open"]],
+        "use": version.intended_use,
+        "use_url": url_of(version.intended_use),
+        "sections": [{"title": title, "url": section_url(version, slug)} for slug, title in SECTIONS],
+    }
+
+
+@shows("registry.intended_use")
+def intended_use(_actor: Actor, use: IntendedUse) -> dict[str, Any]:
+    """What the model is for, and how its tier follows."""
+    return {
+        "evidence_part": "evidence/intended_use.html",
+        "use": use,
+        "texts": [{"label": LABELS[name], "text": getattr(use, name)} for name in LABELS],
+        "grid": tier_grid(use),
+        "levels": list(Level),
+        "base_tier": tier(use.influence, use.consequence).value,
+    }
+
+
+@shows("validations.plan")
+def plan(_actor: Actor, found: Plan) -> dict[str, Any]:
+    """Criteria, bias limits, test data and its independence, rationale."""
+    return {
+        "evidence_part": "evidence/plan.html",
+        "plan": found,
+        "version": found.version,
+        "version_url": url_of(found.version),
+        "criteria": [criterion_line(one) for one in found.criteria],
+        "limits": [limit_line(one) for one in found.bias_limits],
+        "comparisons": comparisons_of(found),
+    }
+
+
+@shows("quality.deviation")
+def deviation(_actor: Actor, found: Deviation) -> dict[str, Any]:
+    """What was found, by what it was found, and the result it rests on."""
+    source = subject_of(found.source_kind, found.source_id) if found.source_kind else None
+    lines = result_lines(source) if isinstance(source, Run) else []
+    limits = limit_rows(source) if source is not None and source.subject_kind == "fairness.report" else []
+    return {
+        "evidence_part": "evidence/deviation.html",
+        "deviation": found,
+        "version": found.version,
+        "version_url": url_of(found.version),
+        "source": source,
+        "source_url": url_of(source) if source else "",
+        "lines": [line for line in lines if line["result"].criterion == found.criterion],
+        "limits": [line for line in limits if line["id"] == found.criterion],
+        "use": found.version.intended_use,
+    }

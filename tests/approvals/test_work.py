@@ -1,0 +1,111 @@
+"""What waits for whom, at every step from registration to release: exact sets for each person of the cast."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.approvals.acts import open_gate, sign_approval, sign_responsibility, sign_review
+from apps.approvals.queries import work_for
+from apps.core import blobs
+from apps.core.jobs import run_queued
+from apps.fairness.acts import request_report
+from apps.quality.acts import open_deviation
+from apps.registry.acts import freeze, sign_intended_use_expert, sign_intended_use_owner, write_intended_use
+from apps.validations.acts import sign_plan_approval, sign_plan_author, start_run, write_plan
+from tests.approvals.conftest import slot_of
+from tests.cast import EVERYBODY
+from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
+from tests.factories.evidence import plan_input, signed
+from tests.factories.foundation import USE, data_version, registered_version, sign
+
+pytestmark = pytest.mark.django_db
+
+
+def waiting(world) -> dict[str, set[str]]:
+    """Person -> the tasks that wait for them; who has none is left out."""
+    found = {name: {task.title for task in work_for(world.people[name]).mine} for name in EVERYBODY}
+    return {name: titles for name, titles in found.items() if titles}
+
+
+def test_each_step_waits_for_exactly_who_does_it(world):
+    use = write_intended_use(world.process_expert, world.model.pk, given=USE, reason="First statement")
+    train, test = data_version(world, "train", train_csv()), data_version(world, "test", vault_csv())
+    version = registered_version(
+        world, label="1.0.0", artefact=blobs.put(onnx_model()), features=FEATURES, train=train, use=use
+    )
+    assert waiting(world) == {
+        "process_expert": {"Sign as process expert"},
+        "owner": {"Approve as owner"},
+    }
+    sign_intended_use_expert(world.process_expert, use.pk, signature=sign(use))
+    assert waiting(world) == {"owner": {"Approve as owner"}}
+    sign_intended_use_owner(world.owner, use.pk, signature=sign(use))
+    assert waiting(world) == {"author": {"Freeze"}, "colleague": {"Freeze"}}
+
+    freeze(world.author, version.pk)
+    assert waiting(world) == {"validator": {"Write plan"}}
+    plan = write_plan(world.validator, version.pk, **plan_input(test))
+    run_queued()
+    assert waiting(world) == {"validator": {"Sign as author"}}
+    sign_plan_author(world.validator, plan.pk, signature=signed(plan))
+    assert waiting(world) == {"approver": {"Approve plan"}, "approver2": {"Approve plan"}}
+    sign_plan_approval(world.approver, plan.pk, signature=signed(plan))
+    assert waiting(world) == {"validator": {"Run validation"}}
+
+    run = start_run(world.validator, plan.pk)
+    assert waiting(world) == {}
+    run_queued()
+    assert waiting(world) == {"bias_tester": {"Compute bias report"}, "owner": {"Open release gate"}}
+    request_report(world.bias_tester, run.pk)
+    run_queued()
+    assert waiting(world) == {"owner": {"Open release gate"}}
+
+    gate = open_gate(world.owner, version.pk)
+    run_queued()
+    open_checks = {title for titles in waiting(world).values() for title in titles}
+    assert waiting(world) == {
+        "approver": {"Sign: QA approval"},
+        "approver2": {"Sign: QA approval"},
+        "owner": {"Sign: accept residual risk"},
+        "compliance": {"Sign: compliance review"},
+        "compliance2": {"Sign: compliance review"},
+    }, open_checks
+
+    first, second = (
+        open_deviation(world.validator, version.pk, title=title, description="A unit was mixed up.")
+        for title in ("Late", "Later")
+    )
+    accept = {f"Accept deviation: {first.ref}", f"Accept deviation: {second.ref}"}
+    assert waiting(world) == {"approver": accept, "approver2": accept}
+    assert gate.state == "open"
+
+
+def test_after_each_signature_only_the_missing_ones_wait(world, gate):
+    for code, act, person in (
+        ("approval", sign_approval, "approver"),
+        ("responsibility", sign_responsibility, "owner"),
+        ("review", sign_review, "compliance"),
+    ):
+        assert person in waiting(world)
+        slot = slot_of(gate, code)
+        act(world.people[person], slot.pk, signature=signed(slot))
+        assert person not in waiting(world)
+    assert waiting(world) == {}
+
+
+def test_work_costs_the_same_for_one_version_and_for_three(world, gate, django_assert_max_num_queries):
+    with django_assert_max_num_queries(30):
+        work_for(world.approver)
+    use = gate.version.intended_use
+    train = gate.version.data.get().dataset_version
+    for label in ("1.0.1", "1.0.2"):
+        registered_version(
+            world,
+            label=label,
+            artefact=blobs.put(onnx_model(label)),
+            features=FEATURES,
+            train=train,
+            use=use,
+        )
+    with django_assert_max_num_queries(30):
+        work_for(world.approver)
