@@ -102,7 +102,7 @@ class Person:
         if reason:
             self.fills(reason=reason)
         self.fills(password=password)
-        self.page.get_by_role("button", name=re.compile("^Sign: ")).click()
+        self.page.get_by_role("button", name=re.compile("^Sign my decision")).click()
         return self.page
 
     def has_signed(self) -> None:

@@ -99,7 +99,7 @@ def test_everything_between_the_page_and_the_signature(world, slot, person):
     approver.goes_to(sign_page(slot))
     approver.page.locator("[name='decision'][value='approved']").check()
     approver.fills(password=PASSWORD)
-    approver.page.get_by_role("button", name=re.compile("^Sign: ")).dblclick()
+    approver.page.get_by_role("button", name=re.compile("^Sign my decision")).dblclick()
     approver.has_signed()
     assert signatures_of(slot) == 1
 
