@@ -1,7 +1,8 @@
-"""The process that lays out chapters: no network, no files but its scratch folder, limits on time and memory.
+"""The process that lays out chapters: no network, no files but its scratch folder and the libraries, limits.
 
 Run by path with `python -I`; reads one JSON request a line on standard input, writes one JSON answer a line.
-It imports nothing of the project, so what it can reach is what stands in this file.
+Of the project it loads three files by path (native libraries, walls, system call filter) and nothing else; once
+they stand, it opens nothing outside its scratch folder, whatever a chapter makes it do.
 """
 
 from __future__ import annotations
@@ -240,19 +241,39 @@ def answer(request: dict[str, Any], sheets: dict[str, Any], remarks: Remarks) ->
     return result
 
 
+def read_paths(loader: str) -> list[str]:
+    """Libraries unpacked for this installation, where there are any (`.native`, made by the bootstrap)."""
+    unpacked = Path(loader).resolve().parents[2] / ".native"
+    return [str(unpacked)] if unpacked.is_dir() else []
+
+
 def main() -> None:
     """Serve requests until standard input ends."""
-    limit(int(sys.argv[1]), int(sys.argv[3]))
+    memory, loader, parent, walls_file, filter_file = sys.argv[1:6]
+    limit(int(memory), int(parent))
+    walls, calls = runpy.run_path(walls_file), runpy.run_path(filter_file)
+    library = walls["libc"]()
+    network = (
+        walls["cut_network"](library) if library is not None else "none"
+    )  # before there is a second thread
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
-    runpy.run_path(sys.argv[2])["preload_native"]()
+    runpy.run_path(loader)["preload_native"]()
+    import weasyprint  # noqa: F401  # what it loads lies outside the fence's scratch folder
+
+    isolation = walls["enclose"](
+        read_paths(loader),
+        [os.getcwd()],
+        network=network,
+        forbid=lambda library: calls["restrict"](library, calls["FILES"] | calls["THREADS"]),
+    )
     remarks = Remarks()
     logging.getLogger("weasyprint").addHandler(remarks)
     logging.getLogger("fontTools").setLevel(logging.ERROR)
     gc.disable()  # layout makes few cycles and millions of objects: a fifth of the time goes into collecting
     sheets: dict[str, Any] = {}
     for line in sys.stdin:
-        reply = answer(json.loads(line), sheets, remarks)
+        reply = {**answer(json.loads(line), sheets, remarks), "isolation": isolation}
         replies.write(json.dumps(reply) + "\n")
         replies.flush()
         gc.collect()

@@ -60,7 +60,10 @@ def render_pack(
         sha256 = move_into_place(draft, out)
     tell(work.total, work.total, "Finished")
     first = {part.chapter.id: part.first + 1 for part in parts}
-    return RenderResult(pages, f"sha256:{sha256}", checks, first, notes)
+    isolation = parts[0].report["isolation"]
+    if isolation["files"] == "open":
+        notes.append("This machine's kernel has no Landlock: the layout process could open files by name.")
+    return RenderResult(pages, f"sha256:{sha256}", checks, first, notes, isolation)
 
 
 def require_input(chapters: list[Chapter], attachments: list[Attachment]) -> None:

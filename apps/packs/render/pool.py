@@ -18,6 +18,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from apps.core import seccomp, walls
+
 from .native import LOADER
 from .types import Limits, RenderFailed
 
@@ -53,6 +55,8 @@ class ChildProcess:
                 str(limits.memory_bytes),
                 str(LOADER),
                 str(os.getpid()),
+                walls.__file__,
+                seccomp.__file__,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -95,13 +95,17 @@ class Check:
 
 @dataclass(frozen=True)
 class RenderResult:
-    """A finished PDF: pages, "sha256:…" of the file, structural checks, first page per chapter, remarks."""
+    """A finished PDF: pages, "sha256:…" of the file, structural checks, first page per chapter, remarks.
+
+    `isolation`: which walls stood around the layout processes: network, files, system_calls.
+    """
 
     pages: int
     sha256: str
     checks: list[Check]
     chapter_pages: dict[str, int]
     notes: list[str]
+    isolation: dict[str, str] = field(default_factory=dict)
 
     @property
     def failed_checks(self) -> list[Check]:

@@ -9,15 +9,10 @@ import signal
 import sys
 from typing import Any
 
-from apps.validations.sandbox.inside import seccomp
+from apps.core import seccomp, walls
 
 _PDEATHSIG, _NO_NEW_PRIVS = 1, 38
-_NEWNET, _NEWUSER, _NEWIPC = 0x40000000, 0x10000000, 0x08000000
 _NOBODY = 65534
-
-
-def _libc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def _die_with(libc: ctypes.CDLL, parent: int) -> None:
@@ -28,15 +23,11 @@ def _die_with(libc: ctypes.CDLL, parent: int) -> None:
 
 def cut_network(parent: int) -> str:
     """Step one, while there is still one thread: own network namespace. Returns "namespace" or "none"."""
-    libc = _libc()
+    libc = walls.libc()
     if libc is None:
         return "none"
     _die_with(libc, parent)
-    if os.geteuid() == 0 and libc.unshare(_NEWNET | _NEWIPC) == 0:
-        return "namespace"
-    if os.geteuid() != 0 and libc.unshare(_NEWUSER | _NEWNET | _NEWIPC) == 0:
-        return "namespace"
-    return "none"
+    return walls.cut_network(libc)
 
 
 def _limit(kind: int, soft: int, hard: int) -> None:
@@ -81,7 +72,7 @@ def lock(limits: dict[str, int], parent: int, network: str) -> dict[str, Any]:
         reached["memory"] = "open"
     if os.geteuid() == 0:
         reached["user"] = _become_nobody()
-    libc = _libc()
+    libc = walls.libc()
     if libc is not None:
         _limit(resource.RLIMIT_NPROC, 0, 0)
         _die_with(libc, parent)  # a change of user clears it
