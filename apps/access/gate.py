@@ -160,7 +160,7 @@ class Judge:
         for closure in self.facts.closures.values():
             for kind, pk in closure:
                 wanted.setdefault(kind, set()).add(pk)
-        key = frozenset((kind, frozenset(ids)) for kind, ids in wanted.items())
+        key = (self.rules.version, frozenset((kind, frozenset(ids)) for kind, ids in wanted.items()))
         return [*self.facts.declared, *once(("deeds", key), lambda: recorded_deeds(self.rules, wanted))]
 
     @cached_property

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from apps.access.models import SeparationRules, Waiver
+from apps.access.models import SeparationRules, Waiver, WaiverQuerySet
 from apps.access.separation import Rules, parse
 from apps.access.sharing import once
 from apps.core import registries
@@ -40,15 +40,20 @@ def tier_of(kind: str, pk: object) -> str:
     return give(int(str(pk))) if give else ""
 
 
-def waivers_in_force(
-    places: Iterable[Place], *, version: int | None = None, at: datetime | None = None
-) -> list[Waiver]:
-    """Signed by both, not run out and not revoked at `at` (now), on these models; of one version, or of all."""
+def waivers_on(places: Iterable[Place], *, version: int | None = None) -> WaiverQuerySet:
+    """Every waiver on these models, whatever became of it: of this version or of all."""
     where = Q(pk__in=[])
     for kind, pk in places:
         where |= Q(scope_kind=kind, scope_id=pk)
-    rows = Waiver.objects.in_force(at).filter(where, version_id__in=[0, *([version] if version else [])])
-    return list(rows.select_related("person", *Waiver.SIGNERS))
+    rows = Waiver.objects.filter(where, version_id__in=[0, *([version] if version else [])])
+    return rows.select_related("person", "ended_by", *Waiver.SIGNERS)
+
+
+def waivers_in_force(
+    places: Iterable[Place], *, version: int | None = None, at: datetime | None = None
+) -> list[Waiver]:
+    """Signed by both, not run out and not revoked at `at` (now)."""
+    return list(waivers_on(places, version=version).in_force(at))
 
 
 def opened_by(waivers: Iterable[Waiver], person_id: int, rules: Rules, rule_id: str) -> Waiver | None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from apps.access.facts import facts_of
-from apps.access.gate import Judge
-from apps.access.separation import conflicts_found
-from apps.accounts.models import User
+from apps.approvals.independence import conflicts_of, waived_in
 from apps.approvals.loading import live_gate, minute_of
 from apps.core import registries
 from apps.core.clock import now
@@ -19,32 +16,16 @@ from apps.trail.models import Entry, Kind
 VERIFICATION_IS_FRESH_FOR = timedelta(hours=24)
 
 
-def conflicts_of(version: Version) -> list[dict]:
-    """Every pair of deeds of one person that breaks a rule, recomputed from the trail: names, rule, both deeds."""
-    judge = Judge(version)
-    found = conflicts_found(judge.rules, facts_of(version).closures, judge.deeds)
-    names = dict(
-        User.objects.filter(uuid__in={one.person for _, one, _ in found}).values_list("uuid", "printed_name")
-    )
-    named = {str(uuid): name for uuid, name in names.items()}
-    return [
-        {
-            "rule": rule.id,
-            "text": rule.text,
-            "person": named[one.person],
-            "first": one.told,
-            "second": two.told,
-        }
-        for rule, one, two in found
-    ]
-
-
 @registries.check("separation_kept")
 def separation_kept(version: Version) -> Outcome:
     """No person did two acts on this version that a rule keeps apart."""
     found = conflicts_of(version)
     if not found:
-        return Outcome(CheckState.MET, evidence="No conflict among the recorded acts and reads")
+        waivers = tuple(dict.fromkeys(each["waiver"] for each in waived_in(version)))
+        evidence = "No conflict among the recorded acts and reads"
+        if waivers:
+            evidence = f"Only under waivers: {'; '.join(waivers)}"
+        return Outcome(CheckState.MET, evidence=evidence)
     first = found[0]
     return Outcome(
         CheckState.NOT_MET,

@@ -6,7 +6,7 @@ import re
 
 from apps.access.acting import Act, act
 from apps.access.duties import Duty
-from apps.access.gate import ORGANISATION_SUBJECT
+from apps.access.gate import ORGANISATION_SUBJECT, visible
 from apps.access.naming import name_owner
 from apps.core import blobs, jobs, registries
 from apps.core.clock import now
@@ -21,6 +21,7 @@ from apps.datasets.receiving import Download, base_name, download_of, format_of
 from apps.datasets.states import PARTITION_WORDS, TRANSITIONS, Partition, State
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
+SOURCE = re.compile(r"([a-z0-9][a-z0-9-]{1,59})/v?([0-9]{1,9})")
 PROFILE = "datasets.profile"
 
 
@@ -65,18 +66,19 @@ def upload_version(
     collection: str,
     transformation_commit: str = "",
     entity_column: str = "",
+    derived_from: str = "",
 ) -> DatasetVersion:
     """Register received bytes as the next training or tuning version and queue its profile.
 
     file_digest: of a blob in the area `files` (`receiving.receive`). entity_column: the column that names one
-    physical unit (patient, batch), if there is one.
+    physical unit (patient, batch), if there is one. derived_from: the version it was made of, such as trial/v2.
     """
     entered = Entered("The version was not uploaded.")
     if partition == Partition.TEST:
         entered.wrong("partition", "Test data go into the vault: a test-data steward uploads them there.")
     elif partition not in list(Partition):
         entered.wrong("partition", "Choose train or tune.")
-    said = (source, collection, transformation_commit, entity_column)
+    said = (source, collection, transformation_commit, entity_column, derived_from)
     return _take(act, dataset_id, entered, partition, file_digest, file_name, *said)
 
 
@@ -91,10 +93,11 @@ def upload_test_version(
     collection: str,
     transformation_commit: str = "",
     entity_column: str = "",
+    derived_from: str = "",
 ) -> DatasetVersion:
     """Register bytes received in the vault as the next test version. It counts as reading test data (DY6)."""
     entered = Entered("The test version was not uploaded.")
-    said = (source, collection, transformation_commit, entity_column)
+    said = (source, collection, transformation_commit, entity_column, derived_from)
     return _take(act, dataset_id, entered, Partition.TEST, file_digest, file_name, *said)
 
 
@@ -109,6 +112,7 @@ def _take(
     collection: str,
     transformation_commit: str,
     entity_column: str,
+    derived_from: str,
 ) -> DatasetVersion:
     dataset = act.lock(Dataset.objects.all(), pk=dataset_id)
     act.allow(dataset)
@@ -121,6 +125,7 @@ def _take(
         "collection": entered.text("collection", collection, missing="Say how and when they were collected."),
         "transformation_commit": entered.commit("transformation_commit", transformation_commit),
         "entity_column": entered.text("entity_column", entity_column, most=120),
+        "derived_from": _source_version(act, entered, derived_from, test),
     }
     file_format = ""
     if digest and not blobs.exists(digest, area=area):
@@ -150,6 +155,23 @@ def _take(
     act.after_commit(PROFILE, version)
     act.about(version)
     return version
+
+
+def _source_version(act: Act, entered: Entered, ref: str, test: bool) -> DatasetVersion | None:
+    """The visible version that `ref` (trial/v2) names; training data are never derived from test data."""
+    if not ref.strip():
+        return None
+    named = SOURCE.fullmatch(ref.strip())
+    rows = visible(act.actor, DatasetVersion).select_related("dataset")
+    found = rows.filter(dataset__slug=named[1], number=int(named[2])).first() if named else None
+    if found is None:
+        entered.wrong(
+            "derived_from", "Name a dataset version you may see, such as trial/v2, or leave it empty."
+        )
+    elif found.in_vault and not test:
+        entered.wrong("derived_from", f"{found.ref} is test data: nothing derived from it may train a model.")
+        return None
+    return found
 
 
 def _refuse_known_bytes(dataset: Dataset, digest: str, test: bool) -> None:

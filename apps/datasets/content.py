@@ -30,6 +30,7 @@ def dataset_version_content(version: DatasetVersion) -> dict:
         "collection": version.collection,
         "transformation_commit": version.transformation_commit,
         "entity_column": version.entity_column,
+        **({"derived_from": version.derived_from.ref} if version.derived_from else {}),
         "uploaded_by": {"username": version.uploaded_by.username, "uuid": str(version.uploaded_by.uuid)},
         "uploaded_at": iso(version.uploaded_at),
     }

@@ -88,6 +88,10 @@ class DatasetVersion(models.Model):
     collection = models.TextField()
     transformation_commit = models.CharField(max_length=64, blank=True)
     entity_column = models.CharField(max_length=120, blank=True)  # patient, batch, … one physical unit
+    # Whose curators count as curators of this one, and whose readers as readers of this one.
+    derived_from = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="derived"
+    )
     failure = models.TextField(blank=True)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField()

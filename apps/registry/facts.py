@@ -145,6 +145,7 @@ def facts_on_version(version: Version) -> Facts:
 
 def _facts_on_version(version: Version) -> Facts:
     closures, declared = version_closures([version.pk])
+    closures["itself"] = pairs(KIND, [version.pk])
     return Facts(parents=((duties.MODEL, version.model_id),), closures=closures, declared=declared)
 
 

@@ -146,6 +146,7 @@ class ReadOut(serializers.Serializer):
 
 class DataDetail(DataOut):
     digest = serializers.SerializerMethodField(help_text="Of the content.")
+    derived_from = serializers.CharField(source="derived_from.ref", default=None, allow_null=True)
     columns = serializers.JSONField()
     reads = serializers.SerializerMethodField(help_text="Who read or took the rows, newest first.")
     allowed_acts = serializers.SerializerMethodField()
@@ -157,6 +158,7 @@ class DataDetail(DataOut):
             "collection",
             "transformation_commit",
             "entity_column",
+            "derived_from",
             "columns",
             "digest",
             "reads",
@@ -183,6 +185,9 @@ class DataInput(serializers.Serializer):
     collection = serializers.CharField(max_length=4000)
     transformation_commit = serializers.CharField(required=False, default="", allow_blank=True, max_length=64)
     entity_column = serializers.CharField(required=False, default="", allow_blank=True, max_length=120)
+    derived_from = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=80, help_text="Made from, such as trial/v2."
+    )
 
 
 # What the act is asked with by somebody who may not: it refuses before it looks at any of this.

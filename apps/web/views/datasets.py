@@ -204,6 +204,13 @@ class DataForm(UploadForm):
         help_text="Patient, batch, device: test and training data must share none. Else only whole rows are compared.",
         widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "size": 24}),
     )
+    derived_from = forms.CharField(
+        required=False,
+        max_length=80,
+        label="Made from dataset version",
+        help_text="Such as trial/v2. Who curated that version counts as a curator of this one.",
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "size": 24}),
+    )
     transformation_commit = forms.CharField(
         required=False,
         max_length=64,

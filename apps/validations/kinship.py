@@ -1,0 +1,54 @@
+"""What separation asks of shared test sets, and which records count as one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from apps.access.facts import pairs
+from apps.core import registries
+from apps.datasets.lineage import KIND as DATA
+from apps.datasets.lineage import kin_of
+from apps.datasets.models import DatasetVersion
+from apps.registry.facts import model_facts
+from apps.registry.models import Model
+from apps.validations.loading import plans_of_versions, runs_of_versions
+from apps.validations.models import Plan, Run
+
+Pairs = frozenset[tuple[str, str]]
+
+
+@registries.as_one("registry.versions")
+def runs_as_their_plans(version_ids: Collection[int]) -> dict[tuple[str, str], tuple[str, str]]:
+    """A run is part of its plan: who runs the tests may not approve the plan (DY10)."""
+    runs = [run for found in runs_of_versions(version_ids).values() for run in found]
+    return {(Run.subject_kind, str(run.pk)): (Plan.subject_kind, str(run.plan_id)) for run in runs}
+
+
+@registries.closure("registry.versions:family")
+def readers_of_shared_sets(version_ids: Collection[int]) -> Pairs:
+    """A test set's kin and every run on them, of whatever model: a shared test set inherits its readers (DY6)."""
+    sets = {plan.test_data_id for found in plans_of_versions(version_ids).values() for plan in found}
+    if not sets:
+        return frozenset()
+    kin = kin_of(sets)
+    runs = Run.objects.filter(plan__test_data_id__in=kin).values_list("pk", flat=True)
+    return pairs(DATA, kin) | pairs(Run.subject_kind, runs)
+
+
+def _families(test_data_id: int, besides: int | None = None) -> Pairs:
+    """The families of the models tested with these data, their sources or what was derived of them."""
+    tested = Plan.objects.filter(test_data_id__in=kin_of([test_data_id])).values("version__model_id")
+    models = Model.objects.filter(pk__in=tested).exclude(pk=besides)
+    return frozenset().union(*(model_facts(model).closures["family"] for model in models))
+
+
+@registries.closure("validations.run:family")
+def families_of_its_test_set(run: Run) -> Pairs:
+    """For who reads per-case results: every other model that is tested with the same data."""
+    return _families(run.plan.test_data_id, run.plan.version.model_id)
+
+
+@registries.closure("datasets.version:family")
+def families_of_kin(version: DatasetVersion) -> Pairs:
+    """For who reads test data: every model that is tested with these or their kin."""
+    return _families(version.pk)
