@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ import narwhals.stable.v2 as nw
 BINS = 10
 SCALE = 1 << 32
 NO_SCORE = -1
+BAD_SCORE = -2
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Cell:
     score: int = 0
     error: int = 0
     error2: int = 0
+    weight: int = 0  # sum of weights in units of the table's weight scale; 0 without weights
 
 
 @dataclass
@@ -68,37 +71,68 @@ class Counts:
         slot[2] += cell.score
 
 
-def count_cells(frame: Any, groups: Sequence[str], *, scored: bool) -> list[Cell]:
-    """Aggregate a frame into sorted cells.
+def raw_cells(
+    frame: Any,
+    groups: Sequence[str],
+    *,
+    scored: bool,
+    threshold: float | None = None,
+    predicted: bool = True,
+    weight_scale: float | None = None,
+) -> Any:
+    """The one pass: a pyarrow table of counts and sums per different combination of the values as they are.
 
-    `frame`: anything Narwhals can read (a DuckDB relation, Polars, pandas, PyArrow, Spark, Dask or Ibis
-    table) with text columns `groups` ("" for missing), `y` and `p` in {0, 1}, and `s` in [0, 1] if `scored`.
+    `frame`: anything Narwhals can read, with columns `groups`, `y` (label), `p` (prediction, if `predicted`), `s`
+    (number, if `scored`) and `w` (if `weight_scale`). Values are not yet canonical: addition of integers does not
+    mind, so that is done on the few cells afterwards and not on the rows. Squared errors are summed as if the
+    label were 0 (`_e0`) and as if it were 1 (`_e1`). A score outside 0..1 or missing has bin -2. `_t`: whether
+    the score reaches `threshold`.
     """
     rows = nw.from_native(frame).lazy()
-    keys = [*groups, "y", "p"]
+    keys = [*groups, "y", *(["p"] if predicted else [])]
     sums: list[Any] = []
     if scored:
-        s, off = nw.col("s"), nw.col("s") - nw.col("y")
-        rows = rows.with_columns(_bin=(s * BINS).floor().cast(nw.Int64).clip(0, BINS - 1), _e=off * off)
+        s = nw.col("s")
+        fine = (s >= 0.0) & (s <= 1.0)
+        rows = rows.with_columns(_s=nw.when(fine).then(s).otherwise(0.0))
+        s = nw.col("_s")
+        place = (s * BINS).floor().cast(nw.Int64).clip(0, BINS - 1)
         rows = rows.with_columns(
-            _score=_fixed(s), _error=_fixed(nw.col("_e")), _error2=_fixed(nw.col("_e") * nw.col("_e"))
+            _bin=nw.when(fine).then(place).otherwise(BAD_SCORE), _sq=s * s, _off=(s - 1) * (s - 1)
         )
         keys.append("_bin")
-        sums = [nw.col(name).sum() for name in ("_score", "_error", "_error2")]
-    counted = rows.group_by(*keys).agg(nw.len().alias("_n"), *sums).collect("pyarrow")
+        made = {"_score": s, "_e0": nw.col("_sq"), "_e1": nw.col("_off")}
+        made |= {"_f0": nw.col("_sq") * nw.col("_sq"), "_f1": nw.col("_off") * nw.col("_off")}
+        rows = rows.with_columns(**{name: _fixed(value) for name, value in made.items()})
+        sums = [nw.col(name).sum() for name in made]
+        if threshold is not None:
+            reached = nw.when(nw.col("s") >= threshold).then(1).otherwise(0).cast(nw.Int64)
+            rows = rows.with_columns(_t=reached)
+            keys.append("_t")
+    if weight_scale is not None:
+        rows = rows.with_columns(_weight=(nw.col("w") * weight_scale + 0.5).floor().cast(nw.Int64))
+        sums.append(nw.col("_weight").sum())
+    return rows.group_by(*keys).agg(nw.len().alias("_n"), *sums).collect("pyarrow").to_native()
+
+
+def weight_scale(n: int, largest: float) -> float:
+    """The power of two by which weights are multiplied so that the sum of `n` of them fits 62 bits."""
+    return 2.0 ** min(32, 61 - math.ceil(math.log2(max(1.0, n * largest))))
+
+
+def count_cells(frame: Any, groups: Sequence[str], *, scored: bool) -> list[Cell]:
+    """Sorted cells of a frame whose values are canonical: text `groups`, `y` and `p` in {0, 1}, `s` in [0, 1]."""
     found = []
-    for row in counted.iter_rows(named=True):
-        figures = [int(row[name]) for name in ("_score", "_error", "_error2")] if scored else []
-        found.append(
-            Cell(
-                tuple(row[g] for g in groups),
-                int(row["y"]),
-                int(row["p"]),
-                int(row["_bin"]) if scored else NO_SCORE,
-                int(row["_n"]),
-                *figures,
-            )
-        )
+    for row in raw_cells(frame, groups, scored=scored).to_pylist():
+        y = int(row["y"])
+        figures = [int(row[name]) for name in ("_score", f"_e{y}", f"_f{y}")] if scored else []
+        place = int(row["_bin"]) if scored else NO_SCORE
+        found.append(Cell(tuple(row[g] for g in groups), y, int(row["p"]), place, int(row["_n"]), *figures))
+    return sort_cells(found)
+
+
+def sort_cells(found: Iterable[Cell]) -> list[Cell]:
+    """In order of key, label, prediction and bin."""
     return sorted(found, key=lambda c: (c.key, c.y, c.p, c.bin))
 
 
@@ -116,7 +150,14 @@ def gather(cells: Iterable[Cell], positions: Sequence[int]) -> dict[tuple[str, .
 
 
 def cells_digest(cells: Sequence[Cell], groups: Sequence[str]) -> str:
-    """`sha256:` over the cells as canonical JSON (names of the groups, then the sorted rows, integers and text)."""
-    rows = [[*c.key, c.y, c.p, c.bin, c.n, c.score, c.error, c.error2] for c in cells]
+    """`sha256:` over the cells as canonical JSON (names of the groups, then the sorted rows, integers and text).
+
+    Weighted cells carry their weight as one more integer.
+    """
+    weighted = any(c.weight for c in cells)
+    rows = [
+        [*c.key, c.y, c.p, c.bin, c.n, c.score, c.error, c.error2, *([c.weight] if weighted else [])]
+        for c in cells
+    ]
     text = json.dumps({"cells": rows, "groups": list(groups)}, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

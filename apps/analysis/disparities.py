@@ -7,16 +7,16 @@ that shows it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, cast
+from typing import Any
 
 from apps.analysis import intervals
-from apps.analysis.cells import Counts
+from apps.analysis import pairs as pairing
 from apps.analysis.errors import InputError
-from apps.analysis.metrics import LABELS, RATES, Estimate, rate_counts
+from apps.analysis.groups import Group
+from apps.analysis.metrics import LABELS
 
 RULES = ("point", "near", "far")
 WITHIN, BREACHED, UNDECIDED = "within", "breached", "undecided"
@@ -45,9 +45,16 @@ DISPARITIES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "accuracy_difference": ("difference", ("accuracy",), "Accuracy, difference"),
     "accuracy_ratio": ("ratio", ("accuracy",), "Accuracy, ratio"),
     "treatment_equality_difference": ("difference", ("fn_share",), "Treatment equality, difference"),
+    "treatment_equality_ratio": ("ratio", ("fn_share",), "Treatment equality, ratio"),
     "auc_difference": ("difference", ("auc",), "Area under the ROC curve, difference"),
     "brier_difference": ("difference", ("brier",), "Brier score, difference"),
     "calibration_gap_difference": ("difference", ("calibration_gap",), "Calibration gap, difference"),
+    "calibration_slope_difference": ("difference", ("calibration_slope",), "Calibration slope, difference"),
+    "calibration_intercept_difference": (
+        "difference",
+        ("calibration_intercept",),
+        "Calibration intercept, difference",
+    ),
 }
 ALIASES = {
     "disparate_impact": "demographic_parity_ratio",
@@ -55,16 +62,7 @@ ALIASES = {
     "equalized_odds_ratio": "equalised_odds_ratio",
 }
 ERRORS = {"fpr", "fn_share", "brier", "calibration_gap"}  # more is worse
-SCORE_METRICS = {"auc", "brier", "calibration_gap"}
-
-
-@dataclass(frozen=True)
-class Group:
-    """One group of a grouping: its name, counts and estimates by metric."""
-
-    name: str
-    counts: Counts
-    estimates: dict[str, Estimate]
+SCORE_METRICS = {"auc", "brier", "calibration_gap", "calibration_slope", "calibration_intercept"}
 
 
 @dataclass(frozen=True)
@@ -124,44 +122,13 @@ def compare(
     judged = [enough(a, metric, min_n) and enough(b, metric, min_n) for a, b in found]
     together = intervals.simultaneous(level, sum(judged) * components)
     pairs = [
-        _pair(a, b, metric, together, is_judged) for (a, b), is_judged in zip(found, judged, strict=True)
+        pairing.pair(a, b, metric, together, is_judged)
+        for (a, b), is_judged in zip(found, judged, strict=True)
     ]
     tested = [pair for pair in pairs if pair["judged"] and pair["p"] is not None]
     for pair, adjusted in zip(tested, intervals.holm([pair["p"] for pair in tested]), strict=True):
         pair["p_holm"] = adjusted
     return {"metric": metric, "level": together, "pairs": pairs}
-
-
-def _pair(a: Group, b: Group, metric: str, level: float, judged: bool) -> dict[str, Any]:
-    first, second = a.estimates[metric], b.estimates[metric]
-    higher, lower = cast(float, first.value), cast(float, second.value)  # the caller compares valued groups
-    if higher < lower:
-        a, b, first, second, higher, lower = b, a, second, first, lower, higher
-    difference: dict[str, Any] = {"value": higher - lower, "low": None, "high": None}
-    ratio: dict[str, Any] = {"value": None, "low": None, "high": None}
-    p = None
-    if metric in RATES:
-        k1, n1 = rate_counts(a.counts, metric)
-        k2, n2 = rate_counts(b.counts, metric)
-        difference["low"], difference["high"] = intervals.newcombe(k1, n1, k2, n2, level)
-        p = intervals.two_proportions(k1, n1, k2, n2)
-        if k1:
-            low, high = intervals.katz_log(k2, n2, k1, n1, level)
-            ratio = {"value": lower / higher, "low": low, "high": high}
-    elif first.error and second.error:
-        error = math.hypot(first.error, second.error)
-        half = intervals.z_value(level) * error
-        difference["low"], difference["high"] = difference["value"] - half, difference["value"] + half
-        p = math.erfc(difference["value"] / error / math.sqrt(2))
-    return {
-        "a": a.name,
-        "b": b.name,
-        "difference": difference,
-        "ratio": ratio,
-        "p": p,
-        "p_holm": None,
-        "judged": judged,
-    }
 
 
 def summarise(name: str, groups: Sequence[Group], comparisons: Sequence[dict[str, Any]]) -> dict[str, Any]:

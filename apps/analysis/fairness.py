@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from apps.analysis import cells as counting
 from apps.analysis import disparities as disparity
+from apps.analysis import groups as making
 from apps.analysis import intervals
-from apps.analysis.disparities import Group
 from apps.analysis.errors import InputError
 from apps.analysis.jsonform import engine
-from apps.analysis.metrics import calibration_bins, confusion_metrics, score_metrics
-from apps.analysis.prepare import Prepared, prepare
-from apps.analysis.ranking import Ranked
-from apps.analysis.readers import Table, open_table
+from apps.analysis.prepare import prepare
+from apps.analysis.readers import open_table
 
 SCHEMA = "countersign.fairness/1"
 MIN_N = 30
-MAX_GROUPS = 200
+MAX_GROUPS = making.MAX_GROUPS
+
+_SURVEYED = (
+    "Weighted and clustered rows: errors linearised and summed by entity, t quantiles with entities minus 1 degrees of "
+    "freedom; rates: Wilson on the effective n; pairs: the same with the correlation of shared entities, at a level "
+    "that holds for all judged pairs of a grouping together (Bonferroni); p-values adjusted by Holm."
+)
 
 
 def report(
@@ -38,6 +38,8 @@ def report(
     min_n: int = MIN_N,
     limits: Sequence[Any] = (),
     level: float = intervals.LEVEL,
+    weight: str | None = None,
+    entity: str | None = None,
     threads: int = 1,
 ) -> dict[str, Any]:
     """Compute the bias report of a binary classifier.
@@ -46,6 +48,8 @@ def report(
     `intersections` adds every pair of them. `positive`: the value of label and prediction that counts as
     positive. `threshold`: makes the prediction from the score where there is no prediction column. `min_n`: a
     group's metric that rests on fewer cases is shown but not judged. `limits`: see `disparities.Limit`.
+    `weight`: a column of positive weights; `entity`: the column that says which rows belong to one unit: both
+    make intervals linearised and summed by entity.
     Returns a JSON-able dict. Raises `InputError` with one sentence.
     """
     if not groups:
@@ -57,17 +61,17 @@ def report(
         lost := [w.metric for w in wanted if disparity.SCORE_METRICS & set(_metrics(w.metric))]
     ):
         raise InputError(f"A limit on {lost[0]} needs a score column.")
-    with open_table(source, threads=threads) as table:
-        prepared = prepare(table, label, prediction, score, groups, positive, threshold)
-        names = [f"g{i}" for i in range(len(groups))]
-        found = counting.count_cells(table.con.table("prepared"), names, scored=prepared.scored)
-        ranked, codes = _rank(table, prepared, names)
+    with open_table(source, threads=threads, engine_counts=True) as table:
+        prepared = prepare(
+            table, label, prediction, score, groups, positive, threshold, weight=weight, entity=entity
+        )
+        material = making.gather(table, prepared)
         file_format = table.format
-    sets: list[tuple[int, ...]] = [(i,) for i in range(len(groups))]
-    if intersections:
-        sets += list(combinations(range(len(groups)), 2))
-    overall = _groups(found, (), prepared, ranked, codes, level)[0][1]
-    groupings = [_grouping(found, at, prepared, ranked, codes, wanted, min_n, level) for at in sets]
+    overall = making.groups_of(material, (), level)[0][1]
+    groupings = [
+        _grouping(material, at, wanted, min_n, level) for at in making.positions(len(groups), intersections)
+    ]
+    found = prepared.cells
     return {
         "schema": SCHEMA,
         "inputs": {
@@ -83,15 +87,19 @@ def report(
             "level": level,
             "limits": [{"metric": w.metric, "limit": w.limit, "rule": w.rule} for w in wanted],
             "format": file_format,
-        },
+        }
+        | {name: column for name, column in (("weight", weight), ("entity", entity)) if column},
+        "notes": prepared.notes,
         "n": prepared.rows,
-        "overall": _group_form(overall, {}, min_n, level),
+        "overall": making.group_form(overall, {}, min_n),
         "groupings": groupings,
         "verdict": _overall_verdict(groupings) if wanted else None,
         "cells": len(found),
         "cells_digest": counting.cells_digest(found, list(groups)),
         "engine": engine(),
-        "method": (
+        "method": _SURVEYED
+        if weight or entity
+        else (
             f"Rates: Wilson {level:.0%} intervals. Pairs: Newcombe (difference) and Katz log (ratio) at a level that "
             "holds for all judged pairs of a grouping together (Bonferroni); p-values adjusted by Holm."
         ),
@@ -102,82 +110,20 @@ def _metrics(name: str) -> tuple[str, ...]:
     return disparity.DISPARITIES[name][1]
 
 
-def _rank(
-    table: Table, prepared: Prepared, names: Sequence[str]
-) -> tuple[Ranked | None, list[tuple[list[str], npt.NDArray[np.int64]]]]:
-    """The sorted scores and, per attribute, its values and each row's index into them."""
-    if not prepared.scored:
-        return None, []
-    arrow = table.arrow("SELECT s, y" + "".join(f", {name}" for name in names) + " FROM prepared")
-    ranked = Ranked(arrow["s"].to_numpy(), arrow["y"].to_numpy())
-    codes = []
-    for name in names:
-        encoded = arrow[name].combine_chunks().dictionary_encode()
-        codes.append((encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)))
-    return ranked, codes
-
-
-def _groups(
-    found: Sequence[counting.Cell],
-    at: tuple[int, ...],
-    prepared: Prepared,
-    ranked: Ranked | None,
-    codes: Sequence[tuple[list[str], npt.NDArray[np.int64]]],
-    level: float,
-) -> list[tuple[tuple[str, ...], Group]]:
-    """(values, group) of one grouping, sorted by values."""
-    gathered = counting.gather(found, at)
-    by_rank: dict[tuple[str, ...], dict[str, Any]] = {}
-    if ranked is not None:
-        combined: npt.NDArray[np.int64] | None = None
-        for i in at:
-            values, index = codes[i]
-            combined = index if combined is None else combined * len(values) + index
-        for code, estimates in ranked.metrics(combined, level):
-            key: tuple[str, ...] = ()
-            for i in reversed(at):
-                values, _ = codes[i]
-                key = (values[code % len(values)], *key)
-                code //= len(values)
-            by_rank[key] = estimates
-    groups = []
-    for key, counts in gathered.items():
-        estimates = confusion_metrics(counts, level)
-        if ranked is not None:
-            estimates |= score_metrics(counts, level) | by_rank[key]
-        groups.append((key, Group(_name(prepared, at, key), counts, estimates)))
-    return groups
-
-
-def _name(prepared: Prepared, at: tuple[int, ...], key: tuple[str, ...]) -> str:
-    if not at:
-        return "all"
-    return ", ".join(
-        f"{prepared.groups[i]} = {value or '(missing)'}" for i, value in zip(at, key, strict=True)
-    )
-
-
 def _grouping(
-    found: Sequence[counting.Cell],
+    material: making.Material,
     at: tuple[int, ...],
-    prepared: Prepared,
-    ranked: Ranked | None,
-    codes: Sequence[tuple[list[str], npt.NDArray[np.int64]]],
     limits: Sequence[disparity.Limit],
     min_n: int,
     level: float,
 ) -> dict[str, Any]:
-    keyed = _groups(found, at, prepared, ranked, codes, level)
-    attributes = [prepared.groups[i] for i in at]
-    if len(keyed) > MAX_GROUPS:
-        raise InputError(
-            f"{' x '.join(attributes)} makes {len(keyed)} groups; at most {MAX_GROUPS} are compared. Use fewer bands."
-        )
+    keyed = making.groups_of(material, at, level)
+    attributes = [material.prepared.groups[i] for i in at]
     groups = [group for _, group in keyed]
     available = [
         name
         for name, (_, metrics, _) in disparity.DISPARITIES.items()
-        if ranked is not None or not disparity.SCORE_METRICS & set(metrics)
+        if material.ranked is not None or not disparity.SCORE_METRICS & set(metrics)
     ]
     made: dict[tuple[str, int], dict[str, Any]] = {}
 
@@ -191,24 +137,11 @@ def _grouping(
     return {
         "attributes": attributes,
         "groups": [
-            _group_form(group, dict(zip(attributes, key, strict=True)), min_n, level) for key, group in keyed
+            making.group_form(group, dict(zip(attributes, key, strict=True)), min_n) for key, group in keyed
         ],
         "disparities": [disparity.summarise(name, groups, comparisons(name)) for name in available],
         "comparisons": [comparison for (_, parts), comparison in sorted(made.items()) if parts == 1],
         "limits": [disparity.judge(limit, groups, comparisons(limit.metric), min_n) for limit in limits],
-    }
-
-
-def _group_form(group: Group, values: dict[str, str], min_n: int, level: float) -> dict[str, Any]:
-    counts = group.counts
-    return {
-        "name": group.name,
-        "values": values,
-        "n": counts.n,
-        "enough": counts.n >= min_n,
-        "counts": {"tn": counts.tn, "fp": counts.fp, "fn": counts.fn, "tp": counts.tp},
-        "metrics": {name: estimate.as_dict() for name, estimate in sorted(group.estimates.items())},
-        "calibration": calibration_bins(counts, level) if counts.scored else [],
     }
 
 

@@ -23,6 +23,20 @@ def z_value(level: float = LEVEL) -> float:
     return _NORMAL.inv_cdf(0.5 + level / 2)
 
 
+def t_value(df: float, level: float = LEVEL) -> float:
+    """The two-sided quantile of Student's t with `df` degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, 0.5 + level / 2))
+
+
+def t_tail(t: float, df: float) -> float:
+    """Two-sided p-value of Student's t."""
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(df, -abs(t)))
+
+
 def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval for a proportion; exact 0 and 1 at the borders."""
     if n <= 0 or not 0 <= successes <= n:
@@ -36,16 +50,20 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, flo
 
 
 def mover(
-    first: tuple[float, float, float], second: tuple[float, float, float], level: float = LEVEL
+    first: tuple[float, float, float], second: tuple[float, float, float], correlation: float = 0.0
 ) -> tuple[float, float]:
-    """Interval for `first - second`, each (value, low, high) from independent samples, both at this `level`.
+    """Interval for `first - second`, each (value, low, high), both at one level.
 
-    Method of variance estimates recovery; with Wilson intervals this is Newcombe's method 10.
+    Method of variance estimates recovery (Zou and Donner 2008); with Wilson intervals and no `correlation` this is
+    Newcombe's method 10.
     """
     a, la, ua = first
     b, lb, ub = second
-    gap = a - b
-    return gap - math.hypot(a - la, ub - b), gap + math.hypot(ua - a, b - lb)
+    gap, r = a - b, 2 * correlation
+    below, above = a - la, ua - a
+    low = below**2 - r * below * (ub - b) + (ub - b) ** 2
+    high = above**2 - r * above * (b - lb) + (b - lb) ** 2
+    return gap - math.sqrt(max(0.0, low)), gap + math.sqrt(max(0.0, high))
 
 
 def newcombe(
@@ -54,7 +72,7 @@ def newcombe(
     """Newcombe's interval (method 10) for the difference of two independent proportions, first minus second."""
     first = (successes_1 / n_1, *wilson(successes_1, n_1, level))
     second = (successes_2 / n_2, *wilson(successes_2, n_2, level))
-    low, high = mover(first, second, level)
+    low, high = mover(first, second)
     return max(-1.0, low), min(1.0, high)
 
 

@@ -6,7 +6,8 @@ import json
 from importlib.metadata import version
 from typing import Any
 
-_PARTS = ("duckdb", "narwhals", "numpy")
+_PARTS = ("duckdb", "narwhals", "numpy", "scipy")
+LIBRARY = "1"  # of these computations; it rises with every change of a figure
 
 
 def to_json(report: Any, *, indent: int | None = None) -> str:
@@ -27,4 +28,4 @@ def to_json(report: Any, *, indent: int | None = None) -> str:
 
 def engine() -> dict[str, str]:
     """Names and versions of the libraries that computed."""
-    return {name: version(name) for name in _PARTS}
+    return {"analysis": LIBRARY} | {name: version(name) for name in _PARTS}

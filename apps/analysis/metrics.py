@@ -19,7 +19,8 @@ REPLICATES = 1000
 class Estimate:
     """A value with its interval. `n` is the count it rests on (its denominator); without a value `reason` says why.
 
-    `error` is the standard error where the interval was built from one.
+    `error` is the standard error where the interval was built from one. For weighted or clustered rows: `df` degrees
+    of freedom of the t quantile, `entities` with a case, `n_effective` of a rate.
     """
 
     value: float | None
@@ -29,10 +30,17 @@ class Estimate:
     method: str
     reason: str = ""
     error: float | None = None
+    df: int | None = None
+    entities: int | None = None
+    n_effective: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON form: the same names."""
-        return asdict(self)
+        """The JSON form: the same names; those of weighted and clustered rows only where they are set."""
+        found = asdict(self)
+        for name in ("df", "entities", "n_effective"):
+            if found[name] is None:
+                del found[name]
+        return found
 
 
 # name -> (counts in the numerator, counts in the denominator, plain name, what an empty denominator means)
@@ -55,10 +63,13 @@ OTHERS = {
     "f1": "F1 score",
     "mcc": "Matthews correlation coefficient",
     "auc": "Area under the ROC curve",
+    "average_precision": "Average precision",
     "brier": "Brier score",
     "log_loss": "Log loss",
     "ece": "Expected calibration error",
     "calibration_gap": "Mean score minus base rate",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration intercept (in the large)",
 }
 LABELS = {name: rate[2] for name, rate in RATES.items()} | OTHERS
 ALIASES = {
@@ -193,7 +204,8 @@ def _ece_interval(counts: Counts, level: float) -> tuple[float, float]:
     drawn = drawn.reshape(REPLICATES, len(bins), 2)
     errors = np.abs(means * drawn.sum(axis=2) - drawn[:, :, 1]).sum(axis=1) / counts.n
     low, high = np.quantile(errors, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    value = _ece(counts)  # resampled errors are biased upwards: the interval is widened to hold the value
+    return min(float(low), value), max(float(high), value)
 
 
 def calibration_bins(counts: Counts, level: float = intervals.LEVEL) -> list[dict[str, Any]]:

@@ -11,15 +11,15 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from apps.analysis import canonical
+from apps.analysis import canonical, frames
 from apps.analysis.errors import InputError, ReadError
 
 MAX_COLUMNS = 4096
@@ -64,6 +64,25 @@ class Table:
     format: str  # "csv", "parquet" or "memory"
     columns: tuple[Column, ...]
     rows: int
+    frame: Any = None  # a lazy frame of another engine, counted there; see `materialise`
+
+    def chosen(self, columns: Mapping[str, str], numbers: Sequence[str] = ()) -> Any:
+        """A frame with the named columns under the names of their roles; roles in `numbers` as finite numbers."""
+        if self.frame is None:
+            parts = [
+                f"{self.column(name).number if role in numbers else canonical.identifier(name)} AS {role}"
+                for role, name in columns.items()
+            ]
+            return self.con.sql(f"SELECT {', '.join(parts)} FROM data")
+        for name in columns.values():
+            self.column(name)
+        return frames.chosen(self.frame, columns, numbers)
+
+    def materialise(self, names: Iterable[str]) -> None:
+        """Fetch these columns of a lazy frame into `data`; other tables are there already."""
+        if self.frame is None:
+            return
+        self.con.register("data", frames.fetched(self.frame, names))
 
     def column(self, name: str) -> Column:
         """The column of that exact name; `InputError` names the ones there are."""
@@ -90,8 +109,13 @@ class Table:
 
 
 @contextmanager
-def open_table(source: Any, *, threads: int = 1, memory_mb: int = 1024) -> Iterator[Table]:
+def open_table(
+    source: Any, *, threads: int = 1, memory_mb: int = 1024, engine_counts: bool = False
+) -> Iterator[Table]:
     """Open `source` and close it again.
+
+    `engine_counts`: a lazy frame (Dask, Ibis, PySpark, Polars, DuckDB) is not fetched; the caller lets its own
+    engine count (`Table.chosen`) and fetches only columns that must be seen row by row (`Table.materialise`).
 
     `source`: a path to a CSV (UTF-8, header line, comma, semicolon, tab or bar) or Parquet file, told apart
     by content, not by name; or a mapping column -> sequence; or a list of dicts; or any frame Narwhals knows.
@@ -114,9 +138,11 @@ def open_table(source: Any, *, threads: int = 1, memory_mb: int = 1024) -> Itera
             if isinstance(source, str | Path):
                 yield _open_file(con, Path(source), Path(spill))
             else:
-                con.register("data", _arrow(source))
+                lazy = frames.lazy(source) if engine_counts else None
+                con.register("data", frames.to_arrow(source) if lazy is None else frames.first_row(lazy))
                 _lock(con)
-                yield _described(con, "memory")
+                table = _described(con, "memory")
+                yield table if lazy is None else replace(table, rows=frames.length(lazy), frame=source)
         finally:
             con.close()
 
@@ -265,26 +291,6 @@ def _described(con: duckdb.DuckDBPyConnection, kind: str) -> Table:
     # fetchall, not fetchone: DuckDB refuses other work on a connection with a result half read.
     rows = con.execute("SELECT count(*) FROM data").fetchall()
     return Table(con, kind, columns, int(rows[0][0]))
-
-
-def _arrow(source: Any) -> Any:
-    import pyarrow as pa
-
-    try:
-        if isinstance(source, pa.Table):
-            return source
-        if isinstance(source, Mapping):
-            return pa.table({str(key): pa.array(values) for key, values in source.items()})
-        if isinstance(source, list | tuple):
-            return pa.Table.from_pylist(list(source))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, AttributeError, OverflowError, TypeError) as error:
-        raise ReadError("The columns are not of one length and one type each.") from error
-    import narwhals.stable.v2 as nw
-
-    try:
-        return nw.from_native(source, eager_only=True).to_arrow()
-    except TypeError as error:
-        raise ReadError(f"A {type(source).__name__} is not a table.") from error
 
 
 def _sentence(error: duckdb.Error) -> ReadError:

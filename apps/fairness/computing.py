@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from apps.analysis import charts, fairness
-from apps.analysis.disparities import DISPARITIES, ERRORS
+from apps.analysis.disparities import DISPARITIES, ERRORS, SCORE_METRICS
 from apps.analysis.metrics import LABELS
 from apps.core import blobs
 from apps.core.digests import number
@@ -92,7 +92,7 @@ def figures_of(cases: pa.Table, plan: Plan, min_n: int) -> dict[str, Any]:
 
 
 def _needs_scores(metric: str) -> bool:
-    return bool(set(DISPARITIES[metric][1]) & {"auc", "brier", "calibration_gap"})
+    return bool(set(DISPARITIES[metric][1]) & SCORE_METRICS)
 
 
 def _grouping(figures: dict[str, Any], column: str) -> dict[str, Any]:

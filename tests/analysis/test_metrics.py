@@ -170,7 +170,7 @@ def test_regression_values_are_those_of_scikit_learn():
         ({"y": [0, 1], "p": [0, 1], "s": [0.5, 1.5]}, {"score": "s"}, "outside 0 to 1 in 1 rows"),
         ({"y": [], "p": []}, {}, "no rows"),
         ({"y": [0, 1]}, {"prediction": None}, "Name a prediction column"),
-        ({"y": [0, 1], "p": [0, 1]}, {"task": "ranking"}, "binary or regression"),
+        ({"y": [0, 1], "p": [0, 1]}, {"task": "forecast"}, "binary or regression"),
         (
             {"y": ["x", "1"], "p": [0, 1]},
             {"task": "regression"},

@@ -7,21 +7,27 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.analysis import fairness, performance, profile
+from apps.analysis import drift, fairness, ordering, paired, performance, profile, schemas, shift, thresholds
 from apps.analysis.errors import InputError
 from apps.analysis.jsonform import to_json
+from apps.analysis.text import lines
+
+_COMMON = ("label", "positive", "weight", "entity", "threads")
 
 
 class Command(BaseCommand):
     """Exit codes: 0 computed, 2 bad input with one sentence on standard error."""
 
-    help = "Compute a bias report, a performance report or a profile of a CSV or Parquet file."
+    help = "Compute a bias, performance, threshold, comparison or drift report or a profile of CSV or Parquet files."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        kinds = parser.add_subparsers(dest="kind", required=True, metavar="fairness|performance|profile")
+        kinds = parser.add_subparsers(
+            dest="kind", required=True, metavar="fairness|performance|thresholds|compare|drift|profile|schema"
+        )
         fair = kinds.add_parser("fairness", help="metrics and disparities per group")
         _results(fair)
+        _predicted(fair)
         fair.add_argument("--groups", required=True, metavar="COL[,COL…]", help="group columns")
         fair.add_argument("--intersections", action="store_true", help="also every pair of group columns")
         fair.add_argument(
@@ -34,80 +40,133 @@ class Command(BaseCommand):
             metavar="DISPARITY=NUMBER[:point|near|far]",
             help="judge a disparity against a limit; may be given several times",
         )
-        perf = kinds.add_parser("performance", help="metrics over all cases")
+        perf = kinds.add_parser("performance", help="metrics over all cases and per group")
         _results(perf)
-        perf.add_argument("--task", choices=("binary", "regression"), default="binary")
+        _predicted(perf)
+        perf.add_argument("--task", choices=performance.TASKS, default="binary")
+        perf.add_argument(
+            "--groups", default="", metavar="COL[,COL…]", help="also per value of these columns"
+        )
+        perf.add_argument("--intersections", action="store_true", help="also every pair of group columns")
+        perf.add_argument(
+            "--scores", default="", metavar="CLASS=COL[,…]", help="multiclass: probability of each class"
+        )
+        perf.add_argument("--k", type=int, default=ordering.K, help="ranking: the places that count")
+        sweep = kinds.add_parser("thresholds", help="the rates at every threshold")
+        _results(sweep)
+        sweep.add_argument("--score", required=True, metavar="COL")
+        sweep.add_argument("--locked", type=float, help="the threshold in use, marked")
+        sweep.add_argument("--at", default="", metavar="NUMBER[,…]", help="thresholds; else 0, 0.05 … 1")
+        pair = kinds.add_parser("compare", help="two versions on the same cases")
+        _results(pair)
+        for name in ("first", "second"):
+            pair.add_argument(
+                f"--{name}", required=True, metavar="COL", help=f"prediction of the {name} version"
+            )
+            pair.add_argument(f"--{name}-score", metavar="COL", help=f"score of the {name} version")
+        moved = kinds.add_parser("drift", help="a current table against a baseline")
+        moved.add_argument("baseline")
+        moved.add_argument("current")
+        moved.add_argument("--columns", default="", metavar="COL[,COL…]", help="else all that both have")
+        moved.add_argument(
+            "--categorical", default="", metavar="COL[,COL…]", help="numbers that are categories"
+        )
+        moved.add_argument("--bins", type=int, default=shift.BINS, help="quantile bins of the baseline")
+        moved.add_argument("--moderate", type=float, default=drift.MODERATE, help="PSI of a moderate shift")
+        moved.add_argument("--large", type=float, default=drift.LARGE, help="PSI of a large shift")
+        _output(moved)
         prof = kinds.add_parser("profile", help="what each column holds")
         prof.add_argument("file")
-        prof.add_argument("--json", action="store_true")
+        _output(prof)
+        kinds.add_parser("schema", help="the JSON Schema of all reports").add_argument(
+            "--json", action="store_true", help="it is JSON in any case"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["kind"] == "schema":
+            self.stdout.write(to_json(schemas.load(), indent=1), ending="")
+            return
         try:
             report = _compute(options)
         except InputError as error:
             self.stderr.write(str(error))
             sys.exit(2)
-        self.stdout.write(to_json(report) if options["json"] else "\n".join(_lines(report)), ending="")
+        self.stdout.write(to_json(report) if options["json"] else "\n".join(lines(report)), ending="")
         if not options["json"]:
             self.stdout.write("")
+
+
+def _output(parser: Any) -> None:
+    parser.add_argument("--json", action="store_true", help="the whole report")
+    parser.add_argument("--threads", type=int, choices=range(1, 65), default=1, metavar="N")
 
 
 def _results(parser: Any) -> None:
     parser.add_argument("file")
     parser.add_argument("--label", required=True, metavar="COL")
+    parser.add_argument("--positive", default="1", metavar="VALUE")
+    parser.add_argument("--entity", metavar="COL", help="which rows are of one unit (patient, batch)")
+    parser.add_argument("--weight", metavar="COL", help="sampling weights, positive")
+    _output(parser)
+
+
+def _predicted(parser: Any) -> None:
     parser.add_argument("--prediction", metavar="COL")
     parser.add_argument("--score", metavar="COL", help="probability of the positive value")
-    parser.add_argument("--threshold", type=float, help="makes the prediction from the score")
-    parser.add_argument("--positive", default="1", metavar="VALUE")
-    parser.add_argument("--json", action="store_true", help="the whole report")
+    parser.add_argument("--threshold", type=float, help="makes the prediction from the score, or checks it")
 
 
 def _compute(options: dict[str, Any]) -> dict[str, Any]:
-    if options["kind"] == "profile":
-        return profile.profile(options["file"])
-    given = {name: options[name] for name in ("label", "prediction", "score", "threshold", "positive")}
-    if options["kind"] == "performance":
-        return performance.report(options["file"], task=options["task"], **given)
-    groups = [name.strip() for name in options["groups"].split(",") if name.strip()]
-    return fairness.report(
-        options["file"],
-        groups=groups,
-        intersections=options["intersections"],
-        min_n=options["min_n"],
-        limits=[_limit(text) for text in options["limit"]],
-        **given,
-    )
+    kind = options["kind"]
+    if kind == "profile":
+        return profile.profile(options["file"], threads=options["threads"])
+    if kind == "drift":
+        return drift.report(
+            options["baseline"],
+            options["current"],
+            columns=_names(options["columns"]),
+            categorical=_names(options["categorical"]),
+            bins=options["bins"],
+            limits=drift.Limits(options["moderate"], options["large"]),
+            threads=options["threads"],
+        )
+    given = {name: options[name] for name in _COMMON}
+    if kind == "thresholds":
+        at = [_number(text) for text in _names(options["at"])]
+        return thresholds.report(
+            options["file"], score=options["score"], locked=options["locked"], thresholds=at, **given
+        )
+    if kind == "compare":
+        sides = {name: options[name] for name in ("first", "second", "first_score", "second_score")}
+        return paired.report(options["file"], **sides, **given)
+    given |= {name: options[name] for name in ("prediction", "score", "threshold", "intersections")}
+    given["groups"] = _names(options["groups"])
+    if kind == "performance":
+        scores = dict(_scored(text) for text in _names(options["scores"]))
+        return performance.report(
+            options["file"], task=options["task"], scores=scores or None, k=options["k"], **given
+        )
+    limits = [_limit(text) for text in options["limit"]]
+    return fairness.report(options["file"], min_n=options["min_n"], limits=limits, **given)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(f"“{text}” is not a number.") from error
+
+
+def _scored(text: str) -> tuple[str, str]:
+    name, _, column = text.partition("=")
+    return name, column
 
 
 def _limit(text: str) -> dict[str, str]:
     metric, _, rest = text.partition("=")
     number, _, rule = rest.partition(":")
     return {"metric": metric, "limit": number, "rule": rule}
-
-
-def _lines(report: dict[str, Any]) -> list[str]:
-    """A short text for people."""
-    if "columns" in report:
-        lines = [f"{report['rows']} rows, {report['duplicate_rows']} duplicates"]
-        for column in report["columns"]:
-            filled = f"{column['n']} filled, {column['missing']} missing, {column['distinct']} distinct"
-            lines.append(f"{column['name']}: {column['type']}, {filled}")
-        return lines
-    lines = [f"{report['n']} rows"]
-    lines += [f"  {name}: {_figure(estimate)}" for name, estimate in report["overall"]["metrics"].items()]
-    for grouping in report.get("groupings", ()):
-        lines.append(" x ".join(grouping["attributes"]))
-        for group in grouping["groups"]:
-            rate = _figure(group["metrics"]["selection_rate"])
-            lines.append(f"  {group['name']} (n {group['n']}): selection rate {rate}")
-        lines += [f"  {d['label']}: {_figure(d)}" for d in grouping["disparities"]]
-        lines += [f"  {limit['sentence']}" for limit in grouping["limits"]]
-    return lines
-
-
-def _figure(estimate: dict[str, Any]) -> str:
-    if estimate["value"] is None:
-        return f"none ({estimate['reason']})"
-    if estimate["low"] is None or estimate["high"] is None:
-        return f"{estimate['value']:.4f}"
-    return f"{estimate['value']:.4f} ({estimate['low']:.4f} to {estimate['high']:.4f})"
