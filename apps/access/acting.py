@@ -15,16 +15,16 @@ from django.db import IntegrityError, models, transaction
 
 from apps.access import signing
 from apps.access.actors import Actor, as_actor
-from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible
+from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible, may
 from apps.access.idempotency import Once
 from apps.access.models import Assignment
 from apps.access.policy import MEANINGS, Policy, meaning_sentence, policy
 from apps.access.signing import SignatureInput
 from apps.accounts.models import User
 from apps.core import jobs
-from apps.core.errors import BadInput, Conflict, NotVisible, Refused
+from apps.core.errors import BadInput, Conflict, NotVisible, Refused, TooMany
 from apps.core.models import Job
-from apps.core.subjects import Subject
+from apps.core.subjects import Subject, models_by_kind
 from apps.trail import current, sealer, statements
 from apps.trail.models import Signature
 from apps.trail.writer import Who, record
@@ -266,6 +266,33 @@ def _demands(actor: Actor, row: Policy, reason: str, signature: SignatureInput |
         signing.check_components(actor.user, signature)
 
 
+def _asked_of(row: Policy, args: tuple[Any, ...]) -> Any:
+    """The record an act was asked for, before the act itself has looked: its first argument is the key."""
+    model = models_by_kind().get(row.subject)
+    if model is None:
+        return ORGANISATION_SUBJECT if row.subject == ORGANISATION_SUBJECT.subject_kind else None
+    given = args[0] if args else None
+    return model._default_manager.filter(pk=given).first() if isinstance(given, int) else None
+
+
+def _earlier_refusal(actor: Actor, row: Policy, subject: Any, refused: Refused) -> Refused:
+    """Sight, duty and conflicts are told before bad input; sight and duty before a wrong password."""
+    if subject is None or isinstance(refused, TooMany) or front_refusal(actor, row) is not None:
+        return refused
+    verdict = may(actor, row.act, subject)
+    first = (403, 404, 409) if isinstance(refused, BadInput) else (403, 404)
+    return verdict.refusal() if not verdict.allowed and verdict.status in first else refused
+
+
+def refuse_first(actor: Actor, name: str, subject: Subject) -> None:
+    """For doors whose input is no good: what the gate says of the act comes first, and is entered."""
+    verdict = may(actor, name, subject)
+    if not verdict.allowed:
+        refused = verdict.refusal()
+        _record_refusal(actor, policy(name), refused, subject, "")
+        raise refused
+
+
 def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function the act `name` of the policy table.
 
@@ -309,8 +336,11 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     again, earlier = once.earlier()
                     if again:
                         return earlier
-                _record_refusal(actor, row, refused, under_way[0].subject if under_way else None, reason)
-                raise
+                subject = under_way[0].subject if under_way else _asked_of(row, args)
+                if not under_way:
+                    refused = _earlier_refusal(actor, row, subject, refused)
+                _record_refusal(actor, row, refused, subject, reason)
+                raise refused from None
             except IntegrityError as error:
                 again, earlier = once.earlier()
                 if again:

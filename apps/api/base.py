@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.response import Response
 
 from apps.access import gate
+from apps.access.acting import refuse_first
 from apps.api.auth import actor_of
 from apps.core.errors import BadInput, NotVisible
 
@@ -48,8 +51,23 @@ class GateViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         except (self.model.DoesNotExist, ValueError):
             raise NotVisible() from None
 
-    def given(self, serializer_class) -> dict:
-        """The checked input of an act. Fields nobody declared are an error, not silently dropped."""
+    def given(self, serializer_class, act: str = "", subject=None) -> dict:
+        """The checked input of `act` on `subject`. Who may not do it hears that, whatever is wrong with the input."""
+        with self.asking(act, subject):
+            return self._checked(serializer_class)
+
+    @contextmanager
+    def asking(self, act: str, subject):
+        """What is read of the input in here belongs to `act`: found to be bad, the gate is asked before it is told."""
+        try:
+            yield
+        except (BadInput, serializers.ValidationError):
+            if act and subject is not None:
+                refuse_first(self.actor, act, subject)
+            raise
+
+    def _checked(self, serializer_class) -> dict:
+        """Fields nobody declared are an error, not silently dropped."""
         data = self.request.data
         unknown = set(data) - set(serializer_class().fields) if hasattr(data, "keys") else set()
         if unknown:

@@ -159,7 +159,11 @@ def test_history_carries_act_actor_and_reason(world):
     assert row.mac
     facts = body_of(entry)
     assert (facts["via"], facts["facts"]) == ("api", {"address": "192.0.2.1"})
-    assert facts["rows"] == [["accounts_historicaluser", row.history_id, row.mac]]
+    link = made.enrolments.get().history.get()
+    assert facts["rows"] == [
+        ["accounts_historicaluser", row.history_id, row.mac],
+        ["accounts_historicalenrolment", link.history_id, link.mac],
+    ]
     assert facts["actor"]["duties"] == ["administrator on organisation:0"]
     assert facts["reason"] == row.history_change_reason.strip() == "Starts on Monday"
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from apps.access.gate import may, visible
+from apps.access.gate import ORGANISATION_SUBJECT, may, visible
 from apps.access.signing import content_digest
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
 from apps.api.lookup import one_of, ordered, person_ids, said
@@ -105,8 +105,9 @@ class Datasets(GateViewSet):
         parameters=[IDEMPOTENCY],
     )
     def create(self, request, *args, **kwargs):
-        given = self.given(DatasetInput)
-        owner = person_ids([given.pop("owner")], "owner")[0]
+        given = self.given(DatasetInput, "datasets.register_dataset", ORGANISATION_SUBJECT)
+        with self.asking("datasets.register_dataset", ORGANISATION_SUBJECT):
+            owner = person_ids([given.pop("owner")], "owner")[0]
         made = acts.register_dataset(self.actor, owner_id=owner, **given, **self.key())
         self.kwargs["slug"] = made.slug
         return self.answer(self.get_object(), status=201)
@@ -273,7 +274,8 @@ class DatasetVersions(GateViewSet):
     )
     @action(detail=True, methods=["post"])
     def download(self, request, pk=None):
-        version, given = self.get_object(), self.given(ReasonInput)
+        version = self.get_object()
+        given = self.given(ReasonInput, "datasets.download_version", version)
         return attachment(acts.download_version(self.actor, version.pk, reason=given["reason"]))
 
     @extend_schema(

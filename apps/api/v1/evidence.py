@@ -89,7 +89,8 @@ class Plans(Numbered):
     own = {"state": [s.value for s in PlanState]}
 
     def _sign(self, perform):
-        plan, given = self.get_object(), self.given(SignatureFields)
+        plan = self.get_object()
+        given = self.given(SignatureFields, f"validations.{perform.__name__}", plan)
         signature = SignatureInput(given["digest"], given["password"], given["decision"])
         perform(self.actor, plan.pk, reason=given["reason"], signature=signature, **self.key())
         return self.answer(self.get_object())
@@ -171,7 +172,8 @@ class Runs(Numbered):
     @action(detail=True, methods=["post"])
     def cases(self, request, number=None):
         """A POST, because a read of test data is a deed that counts for separation of duties."""
-        run, given = self.get_object(), self.given(CasesInput)
+        run = self.get_object()
+        given = self.given(CasesInput, "validations.read_cases", run)
         read = acts.read_cases(self.actor, run.pk)
         found = CasesOut(page_of_cases(read.cases_digest, given["page"], CASES_A_PAGE)).data
         return Response(found, headers={"Cache-Control": "no-store, private"})

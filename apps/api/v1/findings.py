@@ -228,9 +228,11 @@ class Deviations(Numbered):
     version_path = "version"
     own = {"state": [s.value for s in State]}
 
-    def _decide(self, perform, given: dict, **extra):
-        signature = SignatureInput(given["digest"], given["password"], given["decision"])
+    def _decide(self, perform, shape, *more: str):
         found = self.get_object()
+        given = self.given(shape, f"quality.{perform.__name__}", found)
+        signature = SignatureInput(given["digest"], given["password"], given["decision"])
+        extra = {name: given[name] for name in more}
         perform(self.actor, found.pk, reason=given["reason"], signature=signature, **extra, **self.key())
         return self.answer(self.get_object())
 
@@ -243,9 +245,7 @@ class Deviations(Numbered):
     )
     @action(detail=True, methods=["post"])
     def accept(self, request, number=None):
-        self.get_object()
-        given = self.given(AcceptInput)
-        return self._decide(quality_acts.accept_deviation, given, expires_at=given["expires_at"])
+        return self._decide(quality_acts.accept_deviation, AcceptInput, "expires_at")
 
     @extend_schema(
         tags=["deviations"],
@@ -256,8 +256,7 @@ class Deviations(Numbered):
     )
     @action(detail=True, methods=["post"])
     def close(self, request, number=None):
-        self.get_object()
-        return self._decide(quality_acts.close_deviation, self.given(SignatureFields))
+        return self._decide(quality_acts.close_deviation, SignatureFields)
 
 
 class OfVersion(GateViewSet):

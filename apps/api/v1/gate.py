@@ -13,6 +13,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.access.acting import refuse_first
 from apps.access.gate import visible
 from apps.access.signing import SignatureInput, content_digest, content_of
 from apps.api.auth import actor_of
@@ -122,7 +123,7 @@ class Slots(GateViewSet):
     @action(detail=True, methods=["post"])
     def sign(self, request, pk=None):
         slot = self.get_object()
-        given = self.given(SignatureFields)
+        given = self.given(SignatureFields, f"approvals.sign_{slot.code}", slot)
         signature = SignatureInput(
             digest=given["digest"], password=given["password"], decision=given["decision"]
         )
@@ -165,7 +166,7 @@ class Gates(GateViewSet):
     @action(detail=True, methods=["post"], parser_classes=[MultiPartParser])
     def minute(self, request, pk=None):
         gate = self.get_object()
-        given = self.given(MinuteInput)
+        given = self.given(MinuteInput, "approvals.record_minute", gate)
         blob = blobs.put(given["file"], limit=settings.UPLOAD_LIMIT_FILE)
         acts.record_minute(
             self.actor,
@@ -226,7 +227,9 @@ class Suspend(APIView):
         actor = actor_of(request)
         version = version_or_404(actor, pk)  # before the input is judged: what one may not see is not there
         given = ReasonInput(data=request.data)
-        given.is_valid(raise_exception=True)
+        if not given.is_valid():
+            refuse_first(actor, "approvals.suspend", version)
+            raise serializers.ValidationError(given.errors)
         key = request.headers.get("Idempotency-Key", "")
         acts.suspend(actor, version.pk, reason=given.validated_data["reason"], idempotency_key=key)
         return Response(EvaluationOut(for_viewer(evaluate(version_or_404(actor, pk)), actor)).data)

@@ -10,10 +10,10 @@ from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
-from apps.access.gate import may
+from apps.access.gate import ORGANISATION_SUBJECT, may
 from apps.access.signing import SignatureInput, as_printed, content_digest, content_of, standings
 from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts
-from apps.api.lookup import one_of, ordered, person_ids
+from apps.api.lookup import one_of, ordered, person_ids, said
 from apps.api.v1.versions import NOTHING
 from apps.core import blobs, uploads
 from apps.quality.queries import unsettled_of_model
@@ -189,8 +189,9 @@ class Models(GateViewSet):
         parameters=[IDEMPOTENCY],
     )
     def create(self, request, *args, **kwargs):
-        given = self.given(ModelInput)
-        owner = person_ids([given.pop("owner")], "owner")[0]
+        given = self.given(ModelInput, "registry.register_model", ORGANISATION_SUBJECT)
+        with self.asking("registry.register_model", ORGANISATION_SUBJECT):
+            owner = person_ids([given.pop("owner")], "owner")[0]
         made = acts.register_model(self.actor, owner_id=owner, **given, **self.key())
         self.kwargs["slug"] = made.slug
         return self.answer(self.get_object(), status=201)
@@ -208,7 +209,7 @@ class Models(GateViewSet):
         if request.method == "GET":
             rows = self.paginate_queryset(queries.intended_uses(self.actor, model))
             return self.get_paginated_response(UseOut(rows, many=True, context=context).data)
-        given = self.given(UseInput)
+        given = self.given(UseInput, "registry.write_intended_use", model)
         reason = given.pop("reason")
         made = acts.write_intended_use(self.actor, model.pk, given=given, reason=reason, **self.key())
         return Response(UseDetail(made, context=context).data, status=201)
@@ -271,7 +272,9 @@ class IntendedUses(GateViewSet):
     )
     @action(detail=True, methods=["post"])
     def sign(self, request, pk=None):
-        use, given = self.get_object(), self.given(UseSignature)
+        use = self.get_object()
+        name = "expert" if said(request, "signing_as") == "process_expert" else "owner"
+        given = self.given(UseSignature, f"registry.sign_intended_use_{name}", use)
         signature = SignatureInput(
             digest=given["digest"], password=given["password"], decision=given["decision"]
         )

@@ -109,10 +109,12 @@ class Packs(GateViewSet):
         summary="Ask for the pack of a version as of now",
     )
     def create(self, request, *args, **kwargs) -> Response:
-        given = self.given(PackInput)
-        version = visible(self.actor, Version).filter(pk=given["version"]).first()
-        if version is None:
+        asked = str(request.data.get("version", "")) if hasattr(request.data, "get") else ""
+        named = asked.isascii() and asked.isdigit() and len(asked) < 19
+        version = visible(self.actor, Version).filter(pk=asked).first() if named else None
+        if named and version is None:
             raise NotVisible()
+        given = self.given(PackInput, "packs.request_pack", version)
         made = acts.request_pack(self.actor, version.pk, purpose=given["purpose"], **self.key())
         return self.answer(Pack.objects.select_related(*queries.RELATED).get(pk=made.pk), status=202)
 

@@ -13,6 +13,7 @@ from apps.access.gate import ORGANISATION_SUBJECT, visible
 from apps.access.models import Assignment
 from apps.accounts.models import Enrolment, User
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
+from apps.api.lookup import said
 from apps.core.errors import BadInput, NotVisible
 
 PLACES = {"models": duties.MODEL, "datasets": duties.DATASET}
@@ -137,7 +138,9 @@ class People(GateViewSet):
         parameters=[IDEMPOTENCY],
     )
     def create(self, request, *args, **kwargs):
-        person = acts.create_account(self.actor, **self.given(PersonInput), **self.key())
+        person = acts.create_account(
+            self.actor, **self.given(PersonInput, "access.create_account", ORGANISATION_SUBJECT), **self.key()
+        )
         self.kwargs["username"] = person.username
         return self.answer(self.get_object(), status=201)
 
@@ -151,7 +154,8 @@ class People(GateViewSet):
     @action(detail=True, methods=["post"])
     def deactivate(self, request, username=None):
         person = self.get_object()
-        acts.deactivate_account(self.actor, person.pk, **self.given(ReasonInput), **self.key())
+        given = self.given(ReasonInput, "access.deactivate_account", person)
+        acts.deactivate_account(self.actor, person.pk, **given, **self.key())
         return self.answer(self.get_object())
 
     @extend_schema(
@@ -176,7 +180,8 @@ class People(GateViewSet):
     @action(detail=True, methods=["post"], url_path="confirm-identity")
     def confirm_identity(self, request, username=None):
         person = self.get_object()
-        acts.confirm_identity(self.actor, person.pk, **self.given(IdentityInput), **self.key())
+        given = self.given(IdentityInput, "access.confirm_identity", person)
+        acts.confirm_identity(self.actor, person.pk, **given, **self.key())
         return self.answer(self.get_object())
 
     @extend_schema(
@@ -189,7 +194,8 @@ class People(GateViewSet):
     @action(detail=True, methods=["post"])
     def unlock(self, request, username=None):
         person = self.get_object()
-        acts.unlock_account(self.actor, person.pk, **self.given(ReasonInput), **self.key())
+        given = self.given(ReasonInput, "access.unlock_account", person)
+        acts.unlock_account(self.actor, person.pk, **given, **self.key())
         return self.answer(self.get_object())
 
 
@@ -307,8 +313,14 @@ class Assignments(GateViewSet):
 
     @_decision("Request a duty for a person", AssignmentInput)
     def create(self, request, *args, **kwargs):
-        given = self.given(AssignmentInput)
-        parent = place(self.actor, given.pop("on"))
+        on = said(request, "on")
+        if on:  # which parent is asked first: hence whether the caller may at all
+            parent = place(self.actor, on)
+            kind = "organisation_assignment" if parent is ORGANISATION_SUBJECT else "assignment"
+            given = self.given(AssignmentInput, f"access.request_{kind}", parent)
+        else:
+            given = self.given(AssignmentInput)
+        del given["on"]
         person = User.objects.filter(username__iexact=given.pop("person"), is_service=False).first()
         given["person_id"] = person.pk if person else 0
         if parent is ORGANISATION_SUBJECT:
@@ -320,7 +332,8 @@ class Assignments(GateViewSet):
 
     def _act(self, name: str, body=None):
         row = self.get_object()  # before the input is judged: what one may not see is not there
-        getattr(acts, name)(self.actor, row.pk, **(self.given(body) if body else {}), **self.key())
+        given = self.given(body, f"access.{name}", row) if body else {}
+        getattr(acts, name)(self.actor, row.pk, **given, **self.key())
         return self.answer(self.get_object())
 
     @_decision("Approve a requested duty (not with a token)", None)

@@ -269,7 +269,8 @@ class Versions(GateViewSet):
     )
     @action(detail=True, methods=["post"])
     def authors(self, request, pk=None):
-        version, given = self.get_object(), self.given(AuthorInput)
+        version = self.get_object()
+        given = self.given(AuthorInput, "registry.add_author", version)
         if not may(self.actor, "registry.add_author", version).allowed:
             acts.add_author(self.actor, version.pk, person_id=0, reason=given["reason"])
         person = person_ids([given["username"]], "username")[0]
@@ -296,7 +297,8 @@ class Versions(GateViewSet):
     )
     @action(detail=True, methods=["post"])
     def download(self, request, pk=None):
-        version, given = self.get_object(), self.given(ReasonInput)
+        version = self.get_object()
+        given = self.given(ReasonInput, "registry.download_artefact", version)
         return attachment(acts.download_artefact(self.actor, version.pk, reason=given["reason"]))
 
 

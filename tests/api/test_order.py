@@ -1,0 +1,187 @@
+"""Of one attempt: not there (404), not yours (403), not now (409), and only then what is wrong with the input (422)."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import get_resolver, reverse
+from rest_framework.test import APIClient
+
+from apps.access.acts import request_assignment
+from apps.approvals.acts import open_gate
+from apps.approvals.models import Slot
+from apps.core.jobs import run_queued
+from apps.packs.acts import request_pack
+from apps.quality.acts import open_deviation
+from apps.trail.models import Entry
+from tests.factories.evidence import validated_world
+from tests.house.test_access_matrix import routes
+
+pytestmark = pytest.mark.django_db
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+# URL name -> who sees the record and lacks the duty; the parent named in the body where the URL names none.
+ACTS = {
+    "api:person-list": ("author", {}),
+    "api:person-deactivate": ("compliance", {}),
+    "api:person-confirm-identity": ("administrator", {}),
+    "api:person-unlock": ("compliance", {}),
+    "api:assignment-list": ("author", {"on": "models/lotx"}),
+    "api:assignment-refuse": ("author", {}),
+    "api:assignment-end": ("author", {}),
+    "api:models-list": ("author", {}),
+    "api:models-intended-uses": ("author", {}),
+    "api:models-uploads": ("validator", {}),
+    "api:intended-uses-sign": ("author", {"signing_as": "owner"}),
+    "api:versions-list": ("validator", {"model": "lotx"}),
+    "api:versions-authors": ("validator", {}),
+    "api:versions-download": ("approver", {}),
+    "api:datasets-list": ("author", {}),
+    "api:dataset-versions-list": ("author", {"dataset": "trial", "partition": "train"}),
+    "api:dataset-versions-download": ("inspector", {}),
+    "api:version_plans": ("author", {}),
+    "api:version_deviations": ("author", {}),
+    "api:suspend": ("author", {}),
+    "api:plans-sign-author": ("author", {}),
+    "api:plans-sign-approval": ("author", {}),
+    "api:runs-cases": ("author", {}),
+    "api:deviations-accept": ("author", {}),
+    "api:deviations-close": ("author", {}),
+    "api:gates-minute": ("author", {}),
+    "api:slots-sign": ("author", {}),
+}
+# POSTs that take no input, or that everybody may who sees the record.
+WITHOUT = {
+    "api:assignment-approve",
+    "api:dataset-versions-profile",
+    "api:gates-verify-trail",
+    "api:packs-download",
+    "api:packs-list",
+    "api:person-renew-enrolment",
+    "api:plans-compare",
+    "api:plans-runs",
+    "api:run_bias_reports",
+    "api:token-end",
+    "api:trail_export",
+    "api:version_gate",
+    "api:versions-freeze",
+}
+MULTIPART = {"api:models-uploads", "api:gates-minute"}
+
+
+def posts() -> set[str]:
+    """URL names of the API that take a POST."""
+    found = set()
+
+    def walk(patterns, namespace):
+        for pattern in patterns:
+            if hasattr(pattern, "url_patterns"):
+                walk(pattern.url_patterns, pattern.namespace or namespace)
+            elif namespace == "api" and pattern.name:
+                made = pattern.callback
+                actions = getattr(made, "actions", None)
+                view = getattr(made, "cls", None) or getattr(made, "view_class", None)
+                takes = "post" in actions if actions else hasattr(view, "post")
+                if takes:
+                    found.add(f"api:{pattern.name}")
+
+    walk(get_resolver().url_patterns, "")
+    return found
+
+
+def test_every_act_of_the_api_is_asked_here():
+    assert posts() == set(ACTS) | WITHOUT
+    assert {name for name, _ in routes(get_resolver().url_patterns)} >= set(ACTS)
+
+
+@pytest.fixture
+def addresses(world) -> dict[str, dict]:
+    evidence = validated_world(world)
+    version, plan = evidence.version, evidence.plan
+    gate = open_gate(world.owner, version.pk)
+    given = {"title": "Noted", "description": "Seen in review.", "blocking": False}
+    deviation = open_deviation(world.validator, version.pk, **given)
+    request_pack(world.compliance, version.pk, purpose="Inspection")
+    run_queued()
+    asked = request_assignment(
+        world.registrar,
+        person_id=world.stranger.pk,
+        duty="monitor",
+        scope_kind=world.model.subject_kind,
+        scope_id=world.model.pk,
+        reason="Needed",
+    )
+    by_kind = {
+        "person": {"username": "stranger"},
+        "assignment": {"pk": asked.pk},
+        "models": {"slug": "lotx"},
+        "intended-uses": {"pk": evidence.use.pk},
+        "versions": {"pk": version.pk},
+        "version_plans": {"pk": version.pk},
+        "version_deviations": {"pk": version.pk},
+        "suspend": {"pk": version.pk},
+        "dataset-versions": {"pk": evidence.train.pk},
+        "plans": {"number": plan.number},
+        "runs": {"number": evidence.run.number},
+        "deviations": {"number": deviation.number},
+        "gates": {"pk": gate.pk},
+        "slots": {"pk": Slot.objects.get(gate=gate, code="approval").pk},
+    }
+    made = {}
+    for name in ACTS:
+        rest = name.removeprefix("api:")
+        kind = next((k for k in sorted(by_kind, key=len, reverse=True) if rest.startswith(k)), "")
+        made[name] = {} if rest.endswith("-list") else by_kind[kind]
+    return made
+
+
+def test_who_may_not_hears_that_before_anything_of_the_input(world, addresses):
+    wrong = {}
+    for name, (person, named) in ACTS.items():
+        client = APIClient()
+        client.force_login(world.people[person], backend=BACKEND)
+        refusals = Entry.objects.filter(kind="refusal").count()
+        url = reverse(name, kwargs=addresses[name])
+        form = "multipart" if name in MULTIPART else "json"
+        answer = client.post(url, named | {"nonsense": "x"}, format=form)
+        entered = Entry.objects.filter(kind="refusal").count() - refusals
+        if (answer.status_code, entered) != (403, 1) or not answer.json()["eligible"]:
+            wrong[name] = (answer.status_code, entered, answer.json())
+    assert wrong == {}
+
+
+def test_who_sees_nothing_is_told_404_whatever_they_send(world, addresses):
+    client = APIClient()
+    client.force_login(world.other_developer, backend=BACKEND)
+    wrong = {}
+    for name, given in addresses.items():
+        if given:
+            form = "multipart" if name in MULTIPART else "json"
+            answer = client.post(reverse(name, kwargs=given), {"nonsense": "x"}, format=form)
+            if answer.status_code != 404:
+                wrong[name] = answer.status_code
+    assert wrong == {}
+
+
+def test_a_signature_without_its_reason_by_who_may_not_sign_is_403(world, addresses):
+    """The act demands reason and password before it looks at the record: the duty still comes first."""
+    client = APIClient()
+    client.force_login(world.author, backend=BACKEND)
+    body = {"digest": f"sha256:{'0' * 64}", "password": "wrong"}
+    url = reverse("api:deviations-accept", kwargs=addresses["api:deviations-accept"])
+    answer = client.post(url, body)
+    assert (answer.status_code, answer.json()["rule"]) == (403, "duty")
+
+
+def test_a_wrong_password_is_entered_on_the_record_that_was_to_be_signed(world, addresses):
+    given = addresses["api:slots-sign"]
+    slot = Slot.objects.get(pk=given["pk"])
+    client = APIClient()
+    client.force_login(world.approver, backend=BACKEND)
+    shown = client.get(reverse("api:slots-detail", kwargs=given)).json()["digest"]
+    answer = client.post(
+        reverse("api:slots-sign", kwargs=given), {"digest": shown, "password": "wrong", "reason": "Read"}
+    )
+    assert answer.status_code == 403
+    entry = Entry.objects.filter(kind="refusal", act="approvals.sign_approval").latest("id")
+    assert (entry.subject_kind, entry.subject_id) == ("approvals.slot", str(slot.pk))
+    assert entry.scope == slot.scope == world.model.scope
