@@ -143,7 +143,8 @@ def signatures(content: dict[str, Any], log: Log) -> list[str]:
     }
     for uuid, row in log.signatures.items():
         if uuid not in given and (row["subject_kind"], row["subject_id"]) in about:
-            name = f"Signature {row['uuid']} of {row['printed_name']} on {row['subject_ref']}"
+            told = json.loads(row["statement"])["uuid"]
+            name = f"Signature {told} of {row['printed_name']} on {row['subject_ref']}"
             wrong.append(f"{name}: in the trail, but not in the pack.")
     return wrong
 

@@ -91,7 +91,7 @@ def _who(content: Content) -> list[Part]:
     slots, given = _slots(content)
     binding = [s for s in given if s["valid"]]
     signed = [s.get("signature") for s in slots]
-    missing = [f"{s['title']} (by a {s['duty']})" for s, mine in zip(slots, signed, strict=True) if not mine]
+    missing = [f"{s['title']} ({s['duty']})" for s, mine in zip(slots, signed, strict=True) if not mine]
     gate = (
         "The release gate" if content["gate"]["gates"] else "No release gate is opened; the gate of this tier"
     )

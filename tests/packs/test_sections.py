@@ -1,0 +1,115 @@
+"""What the sections say follows the facts: answers in whole sentences, acceptance, gaps, words for stored values."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import segno
+
+from apps.access.signing import SignatureInput, content_digest
+from apps.access.telling import ending, told_act
+from apps.approvals.acts import open_gate, sign_approval
+from apps.approvals.models import Slot
+from apps.core import jobs
+from apps.core.clock import now
+from apps.packs.gather import gather
+from apps.packs.qr import qr_svg
+from apps.packs.sections import answers, evidence, fairness, gaps, people, records, words
+from tests.cast import PASSWORD
+from tests.factories.evidence import validated_world
+
+
+def said(chapter) -> str:
+    return " ".join(chapter.html.split())
+
+
+@pytest.mark.django_db
+def test_a_rejected_version_is_told_by_its_facts(world, settings):
+    settings.JOB_LEASE_SECONDS = 3600
+    found = validated_world(world)
+    gate = open_gate(world.owner, found.version.pk)
+    jobs.run_queued()
+    slot = Slot.objects.get(gate=gate, code="approval")
+    given = SignatureInput(content_digest(slot), PASSWORD, decision="rejected")
+    sign_approval(world.approver, slot.pk, reason="Recall is too low.", signature=given)
+    gathered = gather(found.version.pk, now())
+    content = gathered.content
+
+    told = [
+        " ".join(" ".join(part["points"]) if "points" in part else part["text"] for part in answer["parts"])
+        for answer in answers.told(content)
+    ]
+    use = content["intended_use"]["content"]
+    assert "lotx/1.0.0 is in the state rejected, since 20" in told[0]
+    assert "not accepted for this version as of" in told[0]
+    assert " ".join(use["residual_risk"].split()).rstrip(".") in told[0]
+    wanted = len(content["gate"]["gates"][-1]["slots"])
+    assert f"wants {wanted} signatures; 1 given, 1 binding now." in told[2]
+    assert "Approver Person (approver), QA approver, rejected on 20" in told[2]
+    assert "Reason: Recall is too low." in told[2]
+    assert "Owner accepts the residual risk" in told[2].partition("Missing: ")[2]
+    assert ", before the first run " in told[3]
+    for line in content["bias_reports"][-1]["content"]["summary"]:
+        assert f"{line['id']}: " in told[3]
+        assert f"limit {'≤' if line['kind'] == 'difference' else '≥'} {line['limit']}" in told[3]
+    assert "rejected at the gate on" in told[4]
+    assert "Archive of the code, by digest" in told[4]
+    assert not [text for text in told if "…" in text.replace(told[1], "")]
+
+    risk = said(records.risk(content))
+    assert "Residual risk, not accepted for this version as of" in risk
+    assert "Residual risk accepted by the owner" not in risk
+    missing = [what for what, _where, _who in gaps.missing_evidence(content)]
+    assert {"Archive of the code, by digest", "Privacy assessment of the data"} <= set(missing)
+    ready = said(gaps.readiness(content))
+    assert all(what in ready for what in missing)
+    assert all(title in ready and why in ready for title, why, _who in gaps.LEFT_OUT.values())
+
+    bias = said(fairness.fairness(content, gathered.charts))
+    assert "bias limits of VP-" in bias
+    assert "end of the interval nearest to equality" in bias
+    assert "(near)" not in bias
+    assert len(content["bias_reports"][-1]["limit_charts"]) == 2  # a difference and a ratio by sex
+    for chart in content["bias_reports"][-1]["limit_charts"]:
+        assert "limit 0." in gathered.charts[chart["digest"]]
+    runs = said(evidence.validation(content))
+    assert "Training minus test" in runs
+    assert "DeLong on the logit scale" in runs
+    assert "delong, logit" not in runs
+    separated = said(people.separation(content))
+    assert "rejected at the release gate (QA approval)" in separated
+    assert "Shared with others: data it was made of" in separated
+
+
+def test_stored_values_become_words():
+    assert words.value_words({"value": "0.79", "n": 89}) == "0.79, n = 89"
+    assert words.value_words(["age", "arm"]) == "age, arm"
+    assert words.value_words(True) == "yes"
+    assert words.value_words({}) == "–"
+    assert words.method_words("count bootstrap, 1000") == "bootstrap of counts, 1000 replicates"
+    assert words.level_words("0.98333333") == "98.33 %"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_a_rejection_is_never_told_as_a_signature():
+    assert (
+        told_act("approvals.sign_review", {"decision": "approved"})
+        == "signed the release gate for compliance"
+    )
+    assert told_act("approvals.sign_review", {"decision": "rejected"}) == (
+        "rejected at the release gate (compliance review)"
+    )
+    assert ending({"signatures": ["x"], "decision": "rejected"}) == ", rejection signed"
+    assert ending({"signatures": ["x"]}) == ", signed"
+    assert ending({}) == ""
+
+
+def test_the_qr_code_holds_the_digest():
+    """Read back by the geometry of the symbol: as many dark modules as the encoder made, and the text as its title."""
+    text = f"sha256:{'ab' * 32}"
+    svg = qr_svg(text)
+    symbol = segno.make(text, error="m", micro=False)
+    assert f"<title>QR code of {text}</title>" in svg
+    assert sum(map(int, re.findall(r"h(\d+)v1", svg))) == sum(sum(row) for row in symbol.matrix)
+    assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
