@@ -79,7 +79,28 @@ READERS = (
 _ROWS = [
     # People and duties
     _p("access.install_organisation", "", "installed the organisation", "organisation", service=True),
-    _p("access.retire_log", "", "retired the log of a former database", "organisation", service=True, reason=True),
+    _p(
+        "access.enter_verification",
+        "",
+        "verified the trail and the stored files",
+        "organisation",
+        service=True,
+    ),
+    _p(
+        "access.raise_trail_alarm",
+        "",
+        "raised an alarm: the trail did not verify",
+        "organisation",
+        service=True,
+    ),
+    _p(
+        "access.retire_log",
+        "",
+        "retired the log of a former database",
+        "organisation",
+        service=True,
+        reason=True,
+    ),
     _p("access.create_account", "Create account", "created an account", "organisation", [D.ADMINISTRATOR]),
     _p(
         "access.deactivate_account",

@@ -12,10 +12,11 @@ class TrailConfig(AppConfig):
     label = "trail"
 
     def ready(self) -> None:
-        from apps.trail import history, marks, queries  # noqa: F401  (register who sees entries, what jobs ask)
+        from apps.trail import changes, history, marks, queries  # noqa: F401  (register who sees entries, what jobs ask)
         from apps.trail.checks import triggers_stand
 
         history.connect()
+        changes.connect()
         connection_created.connect(_teach_sqlite, dispatch_uid="trail.teach_sqlite")
         pre_migrate.connect(_before_migrate, dispatch_uid="trail.before_migrate")
         post_migrate.connect(_after_migrate, dispatch_uid="trail.after_migrate")

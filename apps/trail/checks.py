@@ -24,9 +24,13 @@ def triggers_stand(app_configs: Any = None, databases: Any = None, **_: Any) -> 
             messages.append(
                 Error(f"Trigger {name} on {table}: {fault}.", hint="Run manage.py migrate.", id="trail.E001")
             )
-        for _, table, field, fault in structure.faults(connection):
-            place = f"{table}, {field}" if field else table
+        for _detector, table, field, fault in structure.faults(connection):
+            where = f"{table}, {field}" if field else table
             messages.append(
-                Error(f"Table {place}: {fault}.", hint="Run manage.py verify_trail.", id="trail.E002")
+                Error(
+                    f"Table {where}: {fault}.",
+                    hint="Run manage.py migrate, then verify_trail.",
+                    id="trail.E002",
+                )
             )
     return messages

@@ -42,7 +42,8 @@ UNTOLD = frozenset(
     }
 )
 AT_A_TIME = 500
-VERIFICATION = "approvals.record_verification"
+# Acts that enter the result of a verification: at a release gate, and every night.
+VERIFICATIONS = ("approvals.record_verification", "access.enter_verification")
 
 
 # ---------------------------------------------------------------- who sees what
@@ -250,14 +251,51 @@ class LogState:
 
 def log_state() -> LogState:
     checkpoint = Checkpoint.objects.order_by("-size").first()
-    verification = Entry.objects.filter(act=VERIFICATION, kind=Kind.ACT).order_by("-id").first()
-    facts = json.loads(verification.body).get("facts", {}) if verification else {}
+    last = last_verification()
     return LogState(
         checkpoint.size if checkpoint else 0,
         checkpoint.created_at if checkpoint else None,
-        verification.at if verification else None,
-        facts.get("findings"),
-        facts.get("entries"),
+        last.at if last else None,
+        last.findings if last else None,
+        last.entries if last else None,
+    )
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of one verification. `first`: lines of the first findings. `seconds`: how long, "" when unknown.
+
+    `counted`: how many of what were looked at. `files_read`: every stored file was compared with its digest.
+    """
+
+    at: datetime
+    entries: int
+    findings: int
+    first: tuple[str, ...]
+    seconds: str
+    counted: dict[str, int]
+    files_read: bool
+
+    @property
+    def ok(self) -> bool:
+        return self.findings == 0
+
+
+def last_verification() -> Verification | None:
+    """The newest verification of the trail: the nightly one, or one that a release gate asked for."""
+    entry = Entry.objects.filter(act__in=VERIFICATIONS, kind=Kind.ACT).order_by("-id").first()
+    if entry is None:
+        return None
+    facts = json.loads(entry.body).get("facts", {})
+    first = facts.get("first") or []
+    return Verification(
+        at=entry.at,
+        entries=facts.get("entries", 0),
+        findings=facts.get("findings", 0),
+        first=(first,) if isinstance(first, str) else tuple(first),
+        seconds=facts.get("seconds", ""),
+        counted=facts.get("counted", {}),
+        files_read=entry.act == "access.enter_verification",
     )
 
 

@@ -148,8 +148,9 @@ def _missing_unique(
     connection: BaseDatabaseWrapper, table: str, model: type[models.Model], unique: Unique
 ) -> Iterator[Fault]:
     sets, names = unique
-    wanted = [[field] for field in model._meta.local_concrete_fields if field.unique]
-    together = [[model._meta.get_field(name) for name in each] for each in model._meta.unique_together]
+    wanted: list[list[Any]] = [[field] for field in model._meta.local_concrete_fields if field.unique]
+    named: Any = model._meta.unique_together
+    together: list[list[Any]] = [[model._meta.get_field(name) for name in each] for each in named]
     for constraint in model._meta.constraints:
         if not isinstance(constraint, models.UniqueConstraint):
             continue

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
@@ -17,6 +19,7 @@ from apps.trail.detectors import accounts, files, log, rows
 from apps.trail.findings import Finding, Result, Session
 from apps.trail.models import Checkpoint, Log
 
+log_of_faults = logging.getLogger("countersign.trail")
 SNAPSHOT = "trail_snapshot"
 Progress = Callable[[str, int], None]
 
@@ -99,13 +102,22 @@ def _verify(
         session.report("triggers", table, None, "", f"trigger {name}: {fault}")
     for detector, table, field, detail in structure.faults(own):
         session.report(detector, table, None, field, detail)
-    log.run(session, witnessed)
-    rows.run(session)
-    accounts.run(session)
-    files.run(session, read=read_files)
+    _look(session, "log", lambda: log.run(session, witnessed))
+    _look(session, "rows", lambda: rows.run(session))
+    _look(session, "accounts", lambda: accounts.run(session))
+    _look(session, "files", lambda: files.run(session, read=read_files))
     for name in registries.detector:
-        registries.detector[name](session)
+        _look(session, name, partial(registries.detector[name], session))
     return result
+
+
+def _look(session: Session, name: str, detector: Callable[[], None]) -> None:
+    """Run one detector. What stops it is a finding, and the others still look."""
+    try:
+        detector()
+    except Exception as error:
+        log_of_faults.exception("the detector %s stopped", name)
+        session.report("stopped", name, None, "", f"the detector stopped: {type(error).__name__}: {error}")
 
 
 def _keys(own: BaseDatabaseWrapper, result: Result) -> key_files.Keys | None:

@@ -81,8 +81,15 @@ def _watch(model: type[models.Model], **options: Any) -> Watched:
 
 
 def _is_membership(model: type[models.Model]) -> bool:
+    if not model._meta.auto_created:
+        return False
     ends = {field.remote_field.model for field in model._meta.fields if field.remote_field}
-    return bool(model._meta.auto_created) and bool(ends & {get_user_model(), Group})
+    return bool(ends & {get_user_model(), Group})
+
+
+def is_changing(model: type[models.Model]) -> bool:
+    """Whether rows of `model` come and go without history: grants and memberships."""
+    return issubclass(model, BaseObjectPermission) or _is_membership(model)
 
 
 def watched_tables() -> list[Watched]:
@@ -98,7 +105,7 @@ def watched_tables() -> list[Watched]:
             found.append(_watch(model, subject_kind=kind, subject_column=column, history=True))
         elif model is Signature:
             found.append(_watch(model, subject_kind="trail.signature"))
-        elif issubclass(model, BaseObjectPermission) or _is_membership(model):
+        elif is_changing(model):
             found.append(_watch(model, changes=True))
     return sorted(found, key=lambda one: one.table)
 

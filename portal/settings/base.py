@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from kombu import Exchange, Queue
 
@@ -232,6 +233,11 @@ CELERY_TASK_ROUTES = {
 CELERY_BEAT_SCHEDULE = {
     "core.sweep": {"task": "core.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "trail.seal": {"task": "trail.seal", "schedule": 1.0, "options": {"expires": 2}},
+    "access.verify_trail": {
+        "task": "access.verify_trail",
+        "schedule": crontab(hour="2", minute="30"),
+        "options": {"expires": 6 * 3600},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False

@@ -19,7 +19,12 @@ from tests.factories.foundation import data_version
 pytestmark = pytest.mark.django_db
 # Digests that name no stored bytes: of content, of statements, of what lies elsewhere.
 ELSEWHERE = {
-    *("access.SeparationRules.digest", "approvals.Snapshot.digest", "registry.Version.closure_digest"),
+    *(
+        "access.SeparationRules.digest",
+        "access.RulesChange.digest",
+        "approvals.Snapshot.digest",
+        "registry.Version.closure_digest",
+    ),
     *("registry.Version.image_digest", "packs.Pack.content_digest", "trail.Entry.digest"),
     "fairness.Report.cells_digest",
     *("trail.Leaf.body_digest", "trail.Signature.content_digest", "trail.Signature.statement_digest"),

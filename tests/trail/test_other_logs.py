@@ -27,9 +27,9 @@ def replaced(desk):
     with without_triggers(), connection.cursor() as cursor:
         for table in ("trail_log", "trail_entry", "trail_leaf", "trail_node", "trail_checkpoint"):
             cursor.execute(f"DELETE FROM {table}")
-        for table in ("trail_pending", "trail_signature", "accounts_apitoken", "accounts_user"):
+        for table in ("trail_pending", "trail_signature", "accounts_apitoken", "accounts_historicaluser"):
             cursor.execute(f"DELETE FROM {table}")
-        for table in ("accounts_historicaluser", "accounts_historicalapitoken"):
+        for table in ("accounts_historicalapitoken", "accounts_user"):
             cursor.execute(f"DELETE FROM {table}")
         if connection.vendor == "sqlite":
             cursor.execute("DELETE FROM sqlite_sequence")

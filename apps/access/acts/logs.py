@@ -32,3 +32,23 @@ def retire_log(act: Act, *, origin: str, operator: str) -> str:
     reason = act.reason
     transaction.on_commit(lambda: others.retire(origin, by=operator, reason=reason, log=present))
     return origin
+
+
+@act("access.enter_verification")
+def enter_verification(
+    act: Act, *, counted: dict[str, int], findings: int, first: list[str], seconds: str
+) -> None:
+    """Enter the result of a verification of trail and files. `first`: lines of the first findings."""
+    act.allow(ORGANISATION_SUBJECT)
+    act.event(
+        entries=counted.get("entries", 0), counted=counted, findings=findings, first=first, seconds=seconds
+    )
+
+
+@act("access.raise_trail_alarm")
+def raise_trail_alarm(
+    act: Act, *, findings: int, first: list[str], told: list[str], missed: list[str]
+) -> None:
+    """Enter that the trail did not verify, and who was told by mail and who could not be."""
+    act.allow(ORGANISATION_SUBJECT)
+    act.event(findings=findings, first=first, told=told, missed=missed)

@@ -100,6 +100,10 @@ def _note_root(session: Session, table: str, size: int, note: str, root: str) ->
     return signed.root.hex()
 
 
+def _is_hash(text: str) -> bool:
+    return len(text) == 64 and not set(text) - set("0123456789abcdef")
+
+
 class _Trees:
     """The tree of the stored leaf hashes and, from the first difference on, that of the recomputed ones."""
 
@@ -136,6 +140,9 @@ def _walk(session: Session, marks: dict[int, list[tuple[str, str]]]) -> None:
     )
     for index, stored, kept, entry_id, salt, body, digest, mac, *head in session.stream(sql, [session.since]):
         session.count("leaves")
+        if not _is_hash(stored):
+            session.report("leaf", LEAF, index, "hash", "is no hash")
+            stored = "00" * 32
         if index != trees.stored.size and whole:
             session.report(
                 "leaf", LEAF, trees.stored.size, "", f"the leaves from here to {index - 1} are missing"

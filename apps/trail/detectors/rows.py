@@ -67,11 +67,11 @@ def _against_entries(session: Session, one: Watched, first: int) -> dict[int, fr
             continue
         try:
             facts = json.loads(told)
-            row = facts["row"]
+            operation, row = facts["op"], dict(facts["row"])
         except (ValueError, KeyError, TypeError):
             session.report("edited", "trail_entry", entry_id, "body", "the row entry cannot be read")
             continue
-        if one.changes and facts["op"] == "delete":
+        if one.changes and operation == "delete":
             if there is not None:
                 session.report("row", table, row_id, "", "the trail says it was removed, and it is there")
             continue
