@@ -13,6 +13,8 @@ from apps.core.clock import now
 from apps.core.errors import BadInput
 from apps.core.subjects import model_of
 
+LONGEST = 100
+
 
 class Once:
     """One asking of an act under a key of the caller's; without a key nothing is remembered."""
@@ -29,6 +31,13 @@ class Once:
     ) -> None:
         self.actor, self.act, self.key = actor, act, key
         self.fingerprint = ""
+        if len(key) > LONGEST or not key.isprintable():
+            raise BadInput(
+                "This Idempotency-Key cannot be used.",
+                fact=f"A key is at most {LONGEST} characters that can be printed.",
+                rule="idempotency",
+                fields={"Idempotency-Key": [f"At most {LONGEST} characters that can be printed."]},
+            )
         if key:
             asked = repr((act, args, sorted(kwargs.items()), reason, signing))
             self.fingerprint = hashlib.sha256(asked.encode()).hexdigest()

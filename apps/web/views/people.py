@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access import acts, duties, queries
+from apps.access.acting import refuse_first
 from apps.access.acts.enrolment import CHECKS, second_person
 from apps.access.enrolment import mail_stays_here
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
@@ -142,6 +143,8 @@ def create_account(request: HttpRequest) -> HttpResponse:
         if made:
             messages.success(request, f"The account is created. A link is sent to {made.email}.")
             return redirect("web:person", made.username)
+    if request.method == "POST":
+        refuse_first(actor, "access.create_account", ORGANISATION_SUBJECT)  # the form was no good
     context = {"form": form, "verdict": verdict, "mail_stays_here": mail_stays_here()}
     return render(request, "people/create_account.html", context, status=422 if form.errors else 200)
 
@@ -196,9 +199,9 @@ def _decide(
     if sent and attempt(form, getattr(acts, act), actor, found.pk, **form.cleaned_data):
         messages.success(request, f"{row.label}: done for {found.printed_name}.")
         return redirect("web:person", found.username)
+    if request.method == "POST":
+        refuse_first(actor, row.act, found)
     verdict = Judge(found).verdict(actor, row)
-    if request.method == "POST" and not verdict.allowed:
-        raise verdict.refusal()
     context = {"form": form, "person": found, "verdict": verdict}
     if act == "confirm_identity":
         context["second"] = second_person(actor.user, found)
@@ -255,6 +258,8 @@ def deactivate(request: HttpRequest, username: str) -> HttpResponse:
         ):
             messages.success(request, f"The account of {found.printed_name} is deactivated.")
             return redirect("web:person", found.username)
+    if request.method == "POST":
+        refuse_first(actor, "access.deactivate_account", found)
     context = {
         "form": form,
         "person": found,

@@ -1,0 +1,48 @@
+"""The description of the interface: valid, and changed only on purpose."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+
+SNAPSHOT = Path(__file__).parent / "openapi.json"
+REFRESH = (
+    "DJANGO_SETTINGS_MODULE=portal.settings.test python manage.py spectacular"
+    " --format openapi-json --file tests/api/openapi.json"
+)
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict:
+    return json.loads(json.dumps(SchemaGenerator().get_schema(request=None, public=True), default=str))
+
+
+def test_the_description_is_valid_openapi(schema):
+    validate_schema(schema)
+
+
+def test_the_interface_changed_only_on_purpose(schema):
+    """A change is read in the difference of the file, which is made anew by the command in REFRESH."""
+    kept = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+    gone = sorted(set(kept["paths"]) - set(schema["paths"]))
+    new = sorted(set(schema["paths"]) - set(kept["paths"]))
+    changed = [path for path in kept["paths"] if kept["paths"][path] != schema["paths"].get(path)]
+    told = f"gone {gone}, new {new}, changed {sorted(set(changed) - set(gone))}. If that is meant: {REFRESH}"
+    assert schema == kept, told
+
+
+def test_every_post_says_how_it_repeats(schema):
+    """Every act takes an Idempotency-Key, except reads that are entered and the store of files."""
+    without = {
+        path
+        for path, item in schema["paths"].items()
+        if "post" in item
+        and not any(p["name"] == "Idempotency-Key" for p in item["post"].get("parameters", ()))
+    }
+    assert {path.rsplit("/", 1)[-1] for path in without} <= {
+        "download", "cases", "profile", "uploads", "export", "simulate",
+    }  # fmt: skip
