@@ -11,7 +11,8 @@ from apps.approvals.models import Gate, Minute, Slot
 from apps.fairness.queries import reports_of_versions
 from apps.quality.queries import deviations_of_versions
 from apps.registry.checks import signatures_on_uses
-from apps.registry.facts import authors_of_versions, data_of_versions, kin_of
+from apps.registry.facts import kin_of
+from apps.registry.loading import authors_of_versions, data_of_versions
 from apps.registry.models import Version
 from apps.validations.loading import comparisons_of_plans, plans_of_versions, runs_of_versions
 
@@ -42,16 +43,22 @@ def minute_of(gate: Gate) -> Minute | None:
     return getattr(gate, "minute", None)
 
 
+def prime_content(version_ids: Collection[int]) -> None:
+    """Read what the content of the gates of these versions names: six queries, however many there are."""
+    authors_of_versions(version_ids)
+    data_of_versions(version_ids)
+    deviations_of_versions(version_ids)
+    plans_of_versions(version_ids)
+    runs_of_versions(version_ids)
+    reports_of_versions(version_ids)
+
+
 def prime(versions: Collection[Version]) -> None:
     """Read what the gates of these versions rest on, all at once: inside `shared()` the checks ask no more."""
     ids = [version.pk for version in versions]
     families = set(ids).union(*(kin.family for kin in kin_of(ids).values()))
-    authors_of_versions(families)
-    data_of_versions(families)
-    deviations_of_versions(families)
-    plans = plans_of_versions(families)
-    runs_of_versions(families)
-    reports_of_versions(families)
+    prime_content(families)
     gates_of_versions(families)
+    plans = plans_of_versions(ids)
     comparisons_of_plans([plan.pk for pk in ids for plan in plans[pk]])
     signatures_on_uses({version.model_id for version in versions})

@@ -146,7 +146,9 @@ def _work_for(actor: Actor) -> Work:
                 continue
             conflict = next((v for v, _, _ in row.verdicts if v.rule.startswith(("DY", "ST"))), None)
             if conflict is not None:
-                blocked.append(Task(version, row, row.title, f"{conflict.fact} {conflict.rule}."))
+                blocked.append(
+                    Task(version, row, row.title, f"You cannot: {conflict.fact} Rule {conflict.rule}.")
+                )
             elif row.state in (CheckState.WAITING, CheckState.STUCK, CheckState.OUT_OF_DATE) and held:
                 waiting.append(Task(version, row, row.title, row.outcome.why))
     return Work(

@@ -13,7 +13,7 @@ from apps.access.signing import content_digest, standings
 from apps.core import blobs, registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.datasets.states import State as DataState
-from apps.registry.facts import data_of_versions
+from apps.registry.loading import data_of_versions
 from apps.registry.models import IntendedUse, Version
 from apps.registry.states import State
 from apps.trail.models import Signature

@@ -6,7 +6,7 @@ from apps.access.signing import content_digest
 from apps.core import registries
 from apps.core.clock import iso
 from apps.core.digests import plain
-from apps.registry.facts import authors_of_versions, data_of_versions
+from apps.registry.loading import authors_of_versions, data_of_versions
 from apps.registry.models import IntendedUse, Model, Version
 
 USE_FIELDS = (

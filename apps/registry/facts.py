@@ -19,6 +19,7 @@ from apps.access.separation import Deed
 from apps.access.sharing import gathered, grouped, once
 from apps.core import registries
 from apps.datasets.models import Dataset, DatasetVersion
+from apps.registry.loading import authors_of_versions, data_of_versions
 from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, VersionData
 
 KIND = Version.subject_kind
@@ -74,30 +75,6 @@ def ancestors(version_ids: Iterable[int]) -> set[int]:
         ring = {each.parent for each in kin if each.parent is not None} - known
         ring |= set().union(*(each.twins for each in kin)) - known
     return known
-
-
-def authors_of_versions(version_ids: Collection[int]) -> dict[int, list[VersionAuthor]]:
-    """Version id -> its declared authors with person, by username."""
-
-    def load(ids: list[int]) -> dict[int, list[VersionAuthor]]:
-        rows = VersionAuthor.objects.filter(version_id__in=ids).select_related(
-            "person", "declared_by", "version__model"
-        )
-        return grouped(rows.order_by("person__username"), lambda row: row.version_id)
-
-    return {pk: rows or [] for pk, rows in gathered("authors", version_ids, load).items()}
-
-
-def data_of_versions(version_ids: Collection[int]) -> dict[int, list[VersionData]]:
-    """Version id -> the dataset versions it names, with their datasets, in their order."""
-
-    def load(ids: list[int]) -> dict[int, list[VersionData]]:
-        rows = VersionData.objects.filter(version_id__in=ids).select_related(
-            "dataset_version__dataset", "dataset_version__uploaded_by"
-        )
-        return grouped(rows.order_by("dataset_version_id"), lambda row: row.version_id)
-
-    return {pk: rows or [] for pk, rows in gathered("version data", version_ids, load).items()}
 
 
 @registries.declared(KIND)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from django.db.models import Case, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 
 from apps.access.actors import Actor
 from apps.access.gate import visible
 from apps.access.models import Assignment
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
-from apps.registry.models import IntendedUse, Model, Version, VersionAuthor, VersionData
+from apps.registry.loading import data_of_versions
+from apps.registry.models import IntendedUse, Model, Version, VersionAuthor
 from apps.registry.states import Level, State
 
 VERSION_PARTS = ("model", "intended_use__model", "parent__model", "registered_by")
@@ -98,9 +99,8 @@ def _made_of(actor: Actor | User, version: Version, seen: frozenset[int], left: 
         nodes.append(Node("Environment lock", digest=version.environment_digest))
     if version.image_digest:
         nodes.append(Node("Container image", digest=version.image_digest))
-    used = VersionData.objects.filter(version=version).select_related("dataset_version__dataset")
-    for each in used.order_by("dataset_version__dataset__slug", "dataset_version__number"):
-        data = each.dataset_version
+    used = [row.dataset_version for row in data_of_versions([version.pk])[version.pk]]
+    for data in sorted(used, key=lambda each: (each.dataset.slug, each.number)):
         nodes.append(
             Node(
                 f"{data.get_partition_display()} data",
@@ -121,8 +121,14 @@ def _made_of(actor: Actor | User, version: Version, seen: frozenset[int], left: 
 
 def derived_from(actor: Actor | User, version: Version, left: int = MAX_DEPTH) -> list[Node]:
     """Versions made from this one, nested; those the reader may not see are counted."""
-    rows = list(Version.objects.filter(parent=version).select_related("model").order_by("pk"))
-    open_ones = set(versions(actor).filter(parent=version).values_list("pk", flat=True))
+    seen = visible(actor, Version).filter(pk=OuterRef("pk")).order_by()
+    rows = list(
+        Version.objects.filter(parent=version)
+        .select_related("model")
+        .annotate(seen=Exists(seen))
+        .order_by("pk")
+    )
+    open_ones = {row.pk for row in rows if row.seen}
     nodes = [
         Node(
             "Derived version",

@@ -9,7 +9,7 @@ from apps.access.signing import content_digest
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.quality.queries import accepted_for
-from apps.registry.facts import data_of_versions
+from apps.registry.loading import data_of_versions
 from apps.registry.models import Version
 from apps.registry.states import State as VersionState
 from apps.validations.loading import comparisons_of, plans_of_versions, results_of_run, runs_of_versions

@@ -9,7 +9,8 @@ from apps.analysis.readers import open_table
 from apps.analysis.rows import digests_of, entity_overlap, overlap
 from apps.core import blobs
 from apps.datasets.models import DatasetVersion
-from apps.registry.facts import ancestors, data_of_versions
+from apps.registry.facts import ancestors
+from apps.registry.loading import data_of_versions
 from apps.validations.failures import CannotCompute, in_words
 from apps.validations.loading import comparisons_of
 from apps.validations.models import Plan

@@ -41,8 +41,12 @@ def shows(kind: str) -> Callable:
 
 
 def evidence_of(actor: Actor, subject: Any) -> dict[str, Any]:
-    """Context of the evidence part, with its template as `evidence_part`. Each kind that is signed must have one."""
-    return BUILDERS[subject.subject_kind](actor, subject)
+    """Context of the evidence part, with its template as `evidence_part`.
+
+    A record whose canonical content says all there is to say has no builder, and no part of its own.
+    """
+    build = BUILDERS.get(subject.subject_kind)
+    return build(actor, subject) if build else {"evidence_part": ""}
 
 
 def section_url(version: Version, slug: str) -> str:

@@ -110,6 +110,7 @@ RECORD_MARKS = {
 SIGNATURE_MARKS = {
     "valid": Mark("VALID", "met", "quiet"),
     "out_of_date": Mark("OUT OF DATE", "out_of_date", "tint"),
+    "invalid": Mark("INVALID", "not_met", "bad"),
     "unsigned": Mark("UNSIGNED", "not_met", "bad"),
 }
 

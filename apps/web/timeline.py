@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Q
@@ -11,7 +11,10 @@ from django.db.models import Q
 from apps.access.actors import Actor
 from apps.access.facts import facts_of
 from apps.access.policy import TABLE
+from apps.access.signing import content_digest
 from apps.access.telling import REJECTED, decision_of, told_act
+from apps.approvals.loading import live_gate
+from apps.registry.checks import signatures_on_uses
 from apps.registry.models import Version
 from apps.trail.models import Entry, Kind
 
@@ -29,6 +32,7 @@ class Line:
     refused: bool
     signed: bool
     rejected: bool
+    stale: bool = False  # it signed, and the signature no longer matches the record
 
 
 def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
@@ -41,7 +45,27 @@ def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
     for kind, ids in by_kind.items():
         condition |= Q(subject_kind=kind, subject_id__in=ids)
     rows = Entry.objects.filter(condition, kind__in=[Kind.ACT, Kind.REFUSAL]).order_by("-id")[:limit]
-    return [line_of(entry) for entry in rows]
+    bound = _bound(version)
+    lines = []
+    for entry in rows:
+        line = line_of(entry)
+        stale = line.signed and entry.subject_kind in bound and entry.act_id not in bound[entry.subject_kind]
+        lines.append(replace(line, stale=stale))
+    return lines
+
+
+def _bound(version: Version) -> dict[str, set[str]]:
+    """Kind -> ids of the acts whose signature binds its record now, for the slots and the intended use of a version."""
+    gate, use = live_gate(version), version.intended_use
+    given = [(slot, slot.signature) for slot in gate.slots.all() if slot.signature] if gate else []
+    signed = [
+        (use, s) for s in signatures_on_uses([version.model_id])[version.model_id] if s.number == use.number
+    ]
+    found: dict[str, set[str]] = {"approvals.slot": set(), use.subject_kind: set()}
+    for record, signature in (*given, *signed):
+        if signature.content_digest == content_digest(record):
+            found[record.subject_kind].add(signature.act_id)
+    return found
 
 
 def line_of(entry: Entry) -> Line:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
@@ -42,3 +42,13 @@ def spoken(moment: datetime, zone_name: str | None = None, *, seconds: bool = Fa
     local = utc.astimezone(zone)
     shape = clock if local.date() == utc.date() else f"%Y-%m-%d {clock}"
     return f"{text} ({local.strftime(shape)} {zone.key}, {offset(local)})"
+
+
+def day_begins(day: date) -> datetime:
+    """The first moment of a UTC day."""
+    return datetime.combine(day, time.min, UTC)
+
+
+def day_ends(day: date) -> datetime:
+    """The last moment of a UTC day."""
+    return datetime.combine(day, time.max, UTC)

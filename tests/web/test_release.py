@@ -8,13 +8,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.approvals.acts import open_gate, sign_approval, sign_responsibility
 from apps.core import blobs
+from apps.core.jobs import run_queued
 from apps.registry.acts import register_version, write_intended_use
 from apps.registry.inspecting import inspect_artefact
 from apps.web.sections import SECTIONS
+from tests.approvals.conftest import slot_of
 from tests.cast import give
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
-from tests.factories.evidence import validated_world
+from tests.factories.evidence import signed, validated_world
 from tests.factories.foundation import USE, data_version, frozen_version, registered_version
 
 pytestmark = pytest.mark.django_db
@@ -121,14 +124,55 @@ def test_the_release_page_says_what_blocks_and_who_can_mend_it(world, signed_in)
     assert text_of(part).lstrip().startswith('<section id="gate"')
 
 
-def test_a_section_costs_the_same_queries_whoever_looks_and_however_many_records(
-    world, signed_in, frozen, django_assert_max_num_queries
+@pytest.mark.evidence("reported")
+def test_a_dossier_costs_the_same_queries_for_one_version_and_for_three(
+    world, signed_in, django_assert_max_num_queries
 ):
-    client = signed_in("inspector")
-    client.get(section("lineage"))
-    for slug in SLUGS:
-        with django_assert_max_num_queries(60):
-            assert client.get(section(slug)).status_code == 200, slug
+    made = validated_world(world)
+    gate = open_gate(world.owner, made.version.pk)
+    run_queued()
+    for given in (1, 2, 3):
+        for person in ("inspector", "approver", "owner"):
+            client = signed_in(person)
+            client.get(reverse("web:version", args=["lotx", "1.0.0"]))
+            with django_assert_max_num_queries(20):
+                assert client.get(reverse("web:version", args=["lotx", "1.0.0"])).status_code == 200
+        for slug in SLUGS:
+            with django_assert_max_num_queries(25):
+                assert client.get(section(slug)).status_code == 200, slug
+        if given < 3:
+            registered_version(
+                world,
+                label=f"1.0.{given}",
+                artefact=blobs.put(onnx_model(str(given))),
+                features=FEATURES,
+                train=made.train,
+                use=made.use,
+                parent_id=made.version.pk,
+            )
+            code, act = (("approval", sign_approval), ("responsibility", sign_responsibility))[given - 1]
+            slot = slot_of(gate, code)
+            act(world.approver if code == "approval" else world.owner, slot.pk, signature=signed(slot))
+
+
+@pytest.mark.evidence("reported")
+def test_lists_cost_at_most_twelve_queries(world, signed_in, django_assert_max_num_queries):
+    validated_world(world)
+    client = signed_in("approver")
+    for name in (
+        "models",
+        "datasets",
+        "audit",
+        "deviations",
+        "plans",
+        "runs",
+        "bias_reports",
+        "packs",
+        "records",
+    ):
+        client.get(reverse(f"web:{name}"))
+        with django_assert_max_num_queries(12):
+            assert client.get(reverse(f"web:{name}")).status_code == 200, name
 
 
 def test_lineage_names_what_the_reader_may_not_see_instead_of_leaving_it_out(world, signed_in, frozen):

@@ -15,7 +15,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
+from apps.core.clock import now
 from apps.web import marks, times
+from apps.web.rulewords import rule_words
 from apps.web.scopes import duties_in_words
 
 register = template.Library()
@@ -85,6 +87,12 @@ def when(context: Context, moment: datetime | None, seconds: bool = False) -> Sa
     text = times.spoken(moment, context.get("time_zone"), seconds=bool(seconds))
     stamp = moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return format_html('<time datetime="{}">{}</time>', stamp, text)
+
+
+@register.simple_tag(takes_context=True)
+def now_when(context: Context) -> SafeString:
+    """The moment the page was made, in UTC and in the reader's zone: for the foot of what is printed."""
+    return when(context, now(), True)
 
 
 @register.simple_tag
@@ -192,10 +200,29 @@ def refusal_lines(verdict: Any) -> list[tuple[str, str]]:
     lines = [
         ("what", str(_get(verdict, "what"))),
         ("fact", str(_get(verdict, "fact"))),
-        ("rule", f"Rule {rule}." if rule else ""),
+        ("rule", rule_words(str(rule))),
         ("who", f"Who may: {', '.join(map(str, who))}." if who else ""),
     ]
     return [(part, text) for part, text in lines if text]
+
+
+@register.filter(name="rule_words")
+def rule_in_words(rule: Any) -> str:
+    """`{{ verdict.rule|rule_words }}`: the rule by name and sentence."""
+    return rule_words(str(rule or ""))
+
+
+@register.simple_tag(takes_context=True)
+def who_can(context: Context, names: Any) -> SafeString:
+    """`You and Per Lund can.`: nobody reads their own name as somebody else's. Nothing for no names."""
+    request = context.get("request")
+    own = getattr(getattr(request, "user", None), "printed_name", None)
+    others = [str(name) for name in names or () if str(name) != own]
+    told = [*(["you"] if own in (names or ()) else []), *others]
+    if not told:
+        return EMPTY
+    listed = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    return format_html("{} can.", listed[:1].upper() + listed[1:])
 
 
 @register.simple_tag

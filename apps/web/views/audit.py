@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, time
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -15,16 +15,20 @@ from apps.access import acts, duties
 from apps.access.gate import Scopes, visible
 from apps.access.policy import TABLE
 from apps.access.refs import resolve
-from apps.access.signing import standings
+from apps.core import registries
 from apps.core.errors import NotVisible
+from apps.fairness.models import Report
+from apps.packs.models import Pack
 from apps.trail import queries
 from apps.trail.models import Entry, Kind, Signature
+from apps.web.binding import Bonds
 from apps.web.door import actor_of, page
 from apps.web.links import subject_of, url_of
 from apps.web.lists import Column, Listing, Table, choice, on_day, text
 from apps.web.marks import icon
 from apps.web.templatetags.countersign import when
 from apps.web.timeline import line_of
+from apps.web.times import day_begins, day_ends
 
 KINDS = [(Kind.ACT, "act"), (Kind.REFUSAL, "refusal"), (Kind.EVENT, "event"), (Kind.SEAL, "seal")]
 ACT_CHOICES = sorted(((row.act, row.sentence) for row in TABLE.values()), key=lambda pair: pair[1])
@@ -54,21 +58,46 @@ def _sentence(entry: Entry) -> str:
     return " ".join(p for p in (line.told, str(facts.get("fact", "")), _rule(facts)) if p)
 
 
-def _start(value):
-    return datetime.combine(value, time.min, UTC)
+def with_all_below(rows, records):
+    """Entries about these records and about all that hangs on them: a version's plans, runs, reports, gates, packs."""
+    pairs: dict[str, set[str]] = {}
+    for record in records:
+        for kind, pk in below_of(record):
+            pairs.setdefault(kind, set()).add(pk)
+    own = queries.by_records(rows, records)
+    condition = Q(pk__in=[])
+    for kind, ids in pairs.items():
+        condition |= Q(subject_kind=kind, subject_id__in=ids)
+    return rows.filter(condition | Q(pk__in=own.order_by().values("pk")))
 
 
-def _end(value):
-    return datetime.combine(value, time.max, UTC)
+def below_of(record) -> set[tuple[str, str]]:
+    """What hangs on a version, plan or run, and nothing that hangs on another; of other records, themselves."""
+    kind = record.subject_kind
+    found: set[tuple[str, str]] = {(kind, str(record.pk))}
+    if kind == "registry.version":
+        for give in registries.closure["registry.versions:version"]:
+            found |= give([record.pk])
+        found |= {
+            ("packs.pack", str(pk)) for pk in Pack.objects.filter(version=record).values_list("pk", flat=True)
+        }
+    elif kind == "validations.plan":
+        found |= {("validations.run", str(pk)) for pk in record.runs.values_list("pk", flat=True)}
+        reports = Report.objects.filter(run__plan=record).values_list("pk", flat=True)
+        found |= {("fairness.report", str(pk)) for pk in reports}
+    elif kind == "validations.run":
+        found |= {("fairness.report", str(pk)) for pk in record.bias_reports.values_list("pk", flat=True)}
+    return found
 
 
-def audit_table(actor) -> Table:
+def audit_table(actor, *, below: bool = False) -> Table:
     """The list of entries; its filter by record sees what `actor` sees."""
 
     zone = {"time_zone": actor.user.time_zone}
 
     def of_record(rows, value):
-        return queries.by_records(rows, resolve(actor, value))
+        records = resolve(actor, value)
+        return queries.by_records(rows, records) if not below else with_all_below(rows, records)
 
     def of_scope(rows, value):
         if value == "organisation":
@@ -98,12 +127,19 @@ def audit_table(actor) -> Table:
         ],
         filters=[
             text("record", "Record (R-3, lotx/1.0.0, @mchen)", of_record),
+            choice(
+                "below",
+                "Its entries",
+                [("yes", "with everything below it")],
+                lambda rows, v: rows,
+                any_label="its own",
+            ),
             text("who", "Who", queries.by_person),
             choice("act", "Act", ACT_CHOICES, lambda rows, v: rows.filter(act=v)),
             choice("kind", "Kind", KINDS, lambda rows, v: rows.filter(kind=v)),
             text("scope", "Belongs to (a model, a dataset, organisation)", of_scope),
-            on_day("from", "From (UTC)", lambda rows, v: queries.between(rows, since=_start(v))),
-            on_day("to", "To (UTC)", lambda rows, v: queries.between(rows, until=_end(v))),
+            on_day("from", "From (UTC)", lambda rows, v: queries.between(rows, since=day_begins(v))),
+            on_day("to", "To (UTC)", lambda rows, v: queries.between(rows, until=day_ends(v))),
         ],
     )
 
@@ -127,7 +163,8 @@ def audit(request: HttpRequest) -> HttpResponseBase:
             form=form,
         )
 
-    listing = audit_table(actor).read(request, rows, on_export=enter)
+    below = request.GET.get("below") == "yes"
+    listing = audit_table(actor, below=below).read(request, rows, on_export=enter)
     if wanted == "jsonl" and not listing.bad:
         return _json_lines(listing, enter)
     return listing.respond(
@@ -170,6 +207,7 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
     facts = body.get("facts", {})
     refused = found.kind == Kind.REFUSAL
     signatures = list(visible(actor, Signature).filter(act_id=found.act_id)) if found.act_id else []
+    bonds = Bonds(lambda: signatures)
     context = {
         "entry": found,
         "line": line_of(found),
@@ -185,7 +223,7 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
         "subject_url": _subject_url(actor, found),
         "written": queries.written_by(found),
         "place": queries.place_of(found),
-        "signatures": [_standing(s) for s in signatures],
+        "signatures": [{"signature": s, "bond": bonds.of(s)} for s in signatures],
     }
     return render(request, "audit/entry.html", context)
 
@@ -207,84 +245,7 @@ def _subject_url(actor, found: Entry) -> str:
     return url_of(subject) if seen else ""
 
 
-def _standing(signature: Signature) -> dict:
-    subject = subject_of(signature.subject_kind, signature.subject_id)
-    valid = subject is not None and next(s for s in standings(subject, [signature])).valid
-    return {"signature": signature, "standing": "valid" if valid else "out_of_date"}
-
-
-def signatures_table(actor) -> Table:
-    """The list of signatures, with the times in the reader's zone too."""
-    zone = {"time_zone": actor.user.time_zone}
-    return Table(
-        name="signatures",
-        caption="Signatures you may see",
-        order="-signed",
-        empty="No signature on a record that you may see.",
-        columns=[
-            Column(
-                "signed",
-                "Signed (UTC)",
-                sort=("signed_at", "id"),
-                value=lambda s: s.signed_at,
-                render=lambda s: when(zone, s.signed_at, True),
-            ),
-            Column(
-                "record",
-                "Record",
-                sort="subject_ref",
-                heading=True,
-                value=lambda s: s.subject_ref,
-                render=lambda s: format_html(
-                    '<a href="{}">{}</a>', reverse("web:signature", args=[s.uuid]), s.subject_ref
-                ),
-            ),
-            Column(
-                "signer",
-                "Signer",
-                sort="printed_name",
-                value=lambda s: f"{s.printed_name} (@{s.username})",
-            ),
-            Column("meaning", "Meaning", sort="meaning", value=lambda s: s.meaning_text),
-            Column("decision", "Decision", sort="decision"),
-            Column("reason", "Reason"),
-            Column(
-                "digest",
-                "Digest signed",
-                value=lambda s: s.content_digest,
-                render=lambda s: format_html('<code class="hash">{}…</code>', s.content_digest[:19]),
-            ),
-        ],
-        filters=[
-            text("record", "Record", lambda rows, v: rows.filter(subject_ref__icontains=v)),
-            text(
-                "signer",
-                "Signer",
-                lambda rows, v: (
-                    rows.filter(printed_name__icontains=v) | rows.filter(username__iexact=v.removeprefix("@"))
-                ),
-            ),
-            choice(
-                "decision",
-                "Decision",
-                [("approved", "approved"), ("rejected", "rejected")],
-                lambda rows, v: rows.filter(decision=v),
-            ),
-            on_day("from", "From (UTC)", lambda rows, v: rows.filter(signed_at__gte=_start(v))),
-            on_day("to", "To (UTC)", lambda rows, v: rows.filter(signed_at__lte=_end(v))),
-        ],
-    )
-
-
-@page
-def signatures(request: HttpRequest) -> HttpResponseBase:
-    """Every manifestation on a record the reader may see. Whether one still binds stands on its page."""
-    actor = actor_of(request)
-    return signatures_table(actor).read(request, visible(actor, Signature)).respond("audit/signatures.html")
-
-
 urlpatterns = [
     path("audit/", audit, name="audit"),
     path("audit/<int:pk>/", entry, name="entry"),
-    path("signatures/", signatures, name="signatures"),
 ]

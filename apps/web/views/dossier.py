@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -22,11 +23,15 @@ from apps.fairness import queries as fairness
 from apps.fairness.models import Report
 from apps.packs.models import Pack
 from apps.quality import queries as quality
+from apps.quality.queries import deviations_of_versions
 from apps.registry import queries as registry
-from apps.registry.models import Version, VersionData
+from apps.registry.loading import data_of_versions
+from apps.registry.models import Version
 from apps.trail.models import Signature
 from apps.validations import queries as validations
 from apps.validations.comparing import missing_comparisons
+from apps.validations.loading import comparisons_of, plans_of_versions, runs_of_versions
+from apps.validations.states import PlanState
 from apps.web.door import actor_of, page
 from apps.web.links import url_of
 from apps.web.sections import TITLES
@@ -53,20 +58,19 @@ def intended_use(actor: Actor, version: Version) -> dict[str, Any]:
 
 @builds("data")
 def data(actor: Actor, version: Version) -> dict[str, Any]:
-    used = VersionData.objects.filter(version=version).select_related(
-        "dataset_version__dataset", "dataset_version__uploaded_by"
+    used = [row.dataset_version for row in data_of_versions([version.pk])[version.pk]]
+    plans = plans_of_versions([version.pk])[version.pk]
+    plan = next((p for p in plans if p.state == PlanState.LOCKED), None) or next(
+        (p for p in plans if p.state != PlanState.SUPERSEDED), None
     )
-    plan = validations.plan_in_force(version)
     return {
         "used": [
-            {"data": u.dataset_version, "url": url_of(u.dataset_version)}
-            for u in used.order_by("dataset_version__dataset__slug", "dataset_version__number")
+            {"data": each, "url": url_of(each)}
+            for each in sorted(used, key=lambda d: (d.dataset.slug, d.number))
         ],
         "plan": plan,
         "plan_url": url_of(plan),
-        "comparisons": list(plan.comparisons.select_related("dataset_version__dataset").order_by("id"))
-        if plan
-        else [],
+        "comparisons": comparisons_of(plan) if plan else [],
         "missing": missing_comparisons(plan) if plan else [],
     }
 
@@ -106,14 +110,14 @@ def deviations(actor: Actor, version: Version) -> dict[str, Any]:
     return {"deviations": linked(quality.register(actor, version=version))}
 
 
-def signed_records(actor: Actor, version: Version) -> list[Any]:
+def signed_records(version: Version) -> list[Any]:
     """The version's records that carry signatures: intended use, plans, deviations, slots of its gate."""
     gate = live_gate(version)
     slots = list(gate.slots.all()) if gate else []
     return [
         version.intended_use,
-        *validations.plans(actor, version),
-        *quality.register(actor, version=version),
+        *plans_of_versions([version.pk])[version.pk],
+        *deviations_of_versions([version.pk])[version.pk],
         *slots,
     ]
 
@@ -121,14 +125,16 @@ def signed_records(actor: Actor, version: Version) -> list[Any]:
 @builds("signatures")
 def signatures(actor: Actor, version: Version) -> dict[str, Any]:
     """Every manifestation on the version's records, each judged against its record as it is now."""
-    records = signed_records(actor, version)
+    records = signed_records(version)
     by_record: dict[tuple[str, str], list[Signature]] = {}
     kinds: dict[str, list[str]] = {}
     for record in records:
         kinds.setdefault(record.subject_kind, []).append(str(record.pk))
+    wanted = Q(pk__in=[])
     for kind, ids in kinds.items():
-        for given in Signature.objects.filter(subject_kind=kind, subject_id__in=ids).order_by("id"):
-            by_record.setdefault((kind, given.subject_id), []).append(given)
+        wanted |= Q(subject_kind=kind, subject_id__in=ids)
+    for given in Signature.objects.filter(wanted).order_by("id"):
+        by_record.setdefault((given.subject_kind, given.subject_id), []).append(given)
     told = []
     for record in records:
         given = by_record.get((record.subject_kind, str(record.pk)), [])
@@ -159,10 +165,10 @@ def people(actor: Actor, version: Version) -> dict[str, Any]:
 def lineage(actor: Actor, version: Version) -> dict[str, Any]:
     """Up: what it was made of. Down: what was made from it, and the evidence that rests on it."""
     runs: dict[int, list[Any]] = {}
-    for run in validations.runs(actor, version):
+    for run in runs_of_versions([version.pk])[version.pk]:
         runs.setdefault(run.plan_id, []).append(run)
     reports: dict[int, list[Any]] = {}
-    for report in fairness.reports(actor, version=version):
+    for report in fairness.reports_of_versions([version.pk])[version.pk]:
         reports.setdefault(report.run_id, []).append(report)
     evidence = [
         registry.Node(
@@ -184,7 +190,7 @@ def lineage(actor: Actor, version: Version) -> dict[str, Any]:
                 ),
             ],
         )
-        for plan in validations.plans(actor, version)
+        for plan in plans_of_versions([version.pk])[version.pk]
     ]
     packs = [
         registry.Node("Inspection pack", p, digest=p.pdf_digest)

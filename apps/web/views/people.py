@@ -22,6 +22,7 @@ from apps.access.enrolment import mail_stays_here
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
 from apps.access.models import Assignment
 from apps.access.policy import policy
+from apps.access.sharing import shared
 from apps.accounts.models import Enrolment, User
 from apps.trail.models import Entry
 from apps.trail.queries import told
@@ -99,6 +100,11 @@ ACCOUNTS = Table(
 @page
 def people(request: HttpRequest) -> HttpResponseBase:
     """Accounts, and the duties on the organisation."""
+    with shared():
+        return _people(request)
+
+
+def _people(request: HttpRequest) -> HttpResponseBase:
     actor = actor_of(request)
     given = queries.on_parent(actor, ORGANISATION_SUBJECT)
     listing = ACCOUNTS.read(request, queries.accounts(actor))

@@ -7,7 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, path, reverse
 
+from apps.access.actors import Actor
 from apps.access.gate import visible
+from apps.access.sharing import shared
 from apps.trail.models import Entry, Signature
 from apps.trail.queries import told
 from apps.web.door import actor_of, page
@@ -23,17 +25,27 @@ SHELVES = (
     (
         "web:signatures",
         "Signatures",
-        "Every signature as it was printed, and whether it still binds.",
+        "Every signature as it was printed, and whether it binds its record now.",
         Signature,
     ),
     (
         "web:deviations",
         "Deviations",
-        "What is not met and was accepted for a time, or closed.",
+        "What departed from what was planned: open, accepted for a time or for good, or closed.",
         "quality.Deviation",
     ),
-    ("web:plans", "Validation plans", "Criteria fixed before results.", "validations.Plan"),
-    ("web:runs", "Validation runs", "What the portal computed on test data.", "validations.Run"),
+    (
+        "web:plans",
+        "Validation plans",
+        "Criteria and limits, drafts and superseded ones too; locked before any run.",
+        "validations.Plan",
+    ),
+    (
+        "web:runs",
+        "Validation runs",
+        "Every run on test data by the portal itself, failed ones too.",
+        "validations.Run",
+    ),
     ("web:bias_reports", "Bias reports", "Whether groups are treated alike.", "fairness.Report"),
     ("web:packs", "Inspection packs", "A version’s dossier to take away.", "packs.Pack"),
 )
@@ -43,6 +55,12 @@ SHELVES = (
 def records(request: HttpRequest) -> HttpResponse:
     """Each kind with the number the reader may see; a link where the kind has a list of its own."""
     actor = actor_of(request)
+    with shared():
+        shelves = _shelves(actor)
+    return render(request, "records/records.html", {"shelves": shelves})
+
+
+def _shelves(actor: Actor) -> list[dict]:
     shelves = []
     for name, title, says, kind in SHELVES:
         model = apps.get_model(kind) if isinstance(kind, str) else kind
@@ -53,7 +71,7 @@ def records(request: HttpRequest) -> HttpResponse:
         except NoReverseMatch:
             url = ""
         shelves.append({"title": title, "says": says, "url": url, "count": count})
-    return render(request, "records/records.html", {"shelves": shelves})
+    return shelves
 
 
 urlpatterns = [path("records/", records, name="records")]

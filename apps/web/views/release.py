@@ -19,7 +19,7 @@ from apps.approvals import acts
 from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
 from apps.approvals.models import Gate
 from apps.core import blobs
-from apps.registry.facts import authors_of_versions
+from apps.registry.loading import authors_of_versions
 from apps.registry.models import Version
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import DayField, Form, ReasonField
@@ -82,7 +82,6 @@ def release_context(request: HttpRequest, version: Version) -> dict:
         judge = Judge(version)
         offers = [judge.verdict(actor, row) for row in acts_on(version.subject_kind) if row.offered]
         needs_you = evaluation.needs_you
-        stream = timeline(actor, version, limit=TIMELINE_ROWS)
         opened = gate_rows(evaluation)
         authors = authors_of_versions([version.pk])[version.pk]
     return {
@@ -97,7 +96,6 @@ def release_context(request: HttpRequest, version: Version) -> dict:
         "sections": section_states(evaluation),
         "section": "summary",
         "authors": sorted(authors, key=lambda row: row.person.printed_name),
-        "timeline": stream,
     }
 
 
@@ -106,7 +104,11 @@ def release(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     """The summary; the gate alone for htmx, which asks again while something is running."""
     version = version_or_404(request, slug, label)
     template = "registry/_gate.html" if request.htmx else "registry/release.html"
-    return render(request, template, release_context(request, version))
+    with shared():
+        context = release_context(request, version)
+        if not request.htmx:
+            context["timeline"] = timeline(actor_of(request), version, limit=TIMELINE_ROWS)
+    return render(request, template, context)
 
 
 @require_POST

@@ -10,9 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 
+from apps.access.actors import Actor
 from apps.access.gate import visible
 from apps.access.models import Assignment
 from apps.access.refs import SYNTAX, resolve
+from apps.access.sharing import shared
 from apps.accounts.models import User
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.quality.models import Deviation
@@ -91,7 +93,11 @@ def page_of(actor, record) -> str:
 
 @page
 def search(request: HttpRequest) -> HttpResponse:
-    actor = actor_of(request)
+    with shared():
+        return _search(request, actor_of(request))
+
+
+def _search(request: HttpRequest, actor: Actor) -> HttpResponse:
     asked = " ".join(request.GET.get("q", "").replace("\x00", "").split())[:LONGEST]
     exact = [(r, url) for r in resolve(actor, asked) if (url := page_of(actor, r))]
     if len(exact) == 1:

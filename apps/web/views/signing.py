@@ -22,13 +22,12 @@ from apps.access.signing import SignatureInput, content_of, standings
 from apps.core.digests import digest
 from apps.core.errors import BadInput, NotVisible, Refused
 from apps.core.subjects import model_of
-from apps.trail import sealer
-from apps.trail.models import Entry, Signature
+from apps.trail.models import Signature
 from apps.web.changes import since_own_signature
 from apps.web.door import actor_of, page
 from apps.web.evidence import evidence_of
 from apps.web.forms import Form, MomentField, ReasonField
-from apps.web.links import subject_of, url_of
+from apps.web.links import url_of
 from apps.web.scopes import duties_in_words
 
 # Acts that may also be refused with a signature; the others are signed or left.
@@ -184,27 +183,6 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
     return render(request, "web/sign.html", context, status=status)
 
 
-@page
-def signature(request: HttpRequest, uid: uuid.UUID) -> HttpResponse:
-    """One signature as it was printed, whether it still binds, and its receipt from the log."""
-    found = Signature.objects.select_related("signer").filter(uuid=uid).first()
-    subject = subject_of(found.subject_kind, found.subject_id) if found else None
-    if subject is None or not visible(actor_of(request), type(subject)).filter(pk=subject.pk).exists():
-        raise NotVisible()
-    standing = next(s for s in standings(subject, [found]))
-    entry = Entry.objects.filter(act_id=found.act_id, kind="act").first()
-    context = {
-        "signature": found,
-        "standing": standing,
-        "subject": subject,
-        "subject_url": url_of(subject),
-        "entry": entry,
-        "receipt": sealer.receipt(entry) if entry else None,
-    }
-    return render(request, "web/signature.html", context)
-
-
 urlpatterns = [
     path("sign/<str:act>/<int:pk>/", sign, name="sign"),
-    path("signatures/<uuid:uid>/", signature, name="signature"),
 ]
