@@ -199,7 +199,7 @@ def recount(content: dict[str, Any], log: Log) -> list[str]:
             verbs = told["counts_as"].get(head["act"], ())
             deeds += [(head["actor_uuid"], verb, pair, instant(head["at"])) for verb in verbs]
     found: Counter[tuple[str, str]] = Counter()
-    for rule in told["dynamic"]:
+    for rule in (each for each in told["dynamic"] if each["judged"]):
         alone = rule["scope"] in ("record", "account")
         within = closures.get("version" if alone else rule["scope"], set())
         here = [

@@ -9,12 +9,12 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps.access.facts import Facts, facts_of
-from apps.access.gate import Judge, rules_in_force
 from apps.access.models import SeparationRules
 from apps.access.policy import TABLE
-from apps.access.separation import Rules, conflicts_found
+from apps.access.rulebook import rules_at, rules_in_force
+from apps.access.separation import Rules
 from apps.access.telling import told_act
-from apps.approvals.checks import conflicts_of
+from apps.approvals.independence import conflicts_of, decided_at, found_in, waived_in
 from apps.core import registries
 from apps.packs.gather.people import static_findings
 from apps.packs.gather.trail import condition_on, facts_in, lines
@@ -45,12 +45,13 @@ def own_records(version: Version) -> frozenset[Pair]:
     found = frozenset({(version.subject_kind, str(version.pk))})
     for give in registries.closure[f"{version.subject_kind}s:version"]:
         found |= give([version.pk])
-    return found
+    return frozenset(pair for pair in found if pair[0] != IntendedUse.subject_kind)  # versions share it
 
 
 def separation(version: Version, as_of: datetime) -> dict[str, Any]:
     """Acts by person, every rule with its verdict, conflicts recomputed from the trail, refused attempts."""
-    rules, facts = rules_in_force(), facts_of(version)
+    decided, facts = decided_at(version), facts_of(version)
+    rules = rules_at(decided) if decided else rules_in_force()  # as the gate judges it
     row = SeparationRules.objects.filter(version=rules.version).first()
     conflicts = conflicts_of(version)
     held = static_findings(version, as_of)
@@ -71,6 +72,7 @@ def separation(version: Version, as_of: datetime) -> dict[str, Any]:
                 "text": r.text,
                 "source": r.source,
                 "scope": r.scope,
+                "judged": r.judged_at(version.intended_use.tier),
                 "conflicts": sum((c["rule"], c["text"]) == (r.id, r.text) for c in conflicts),
             }
             for r in rules.dynamic
@@ -86,6 +88,7 @@ def separation(version: Version, as_of: datetime) -> dict[str, Any]:
             for r in rules.static
         ],
         "conflicts": conflicts,
+        "waived": waived_in(version),
         "static_conflicts": held,
         "refusals": lines(Entry.objects.filter(about, kind=Kind.REFUSAL, at__lte=as_of).order_by("id")),
         **_to_recount(version, rules, facts),
@@ -99,10 +102,15 @@ def _to_recount(version: Version, rules: Rules, facts: Facts) -> dict[str, Any]:
         "counts_as": {
             act: sorted(row.verbs & judged) for act, row in sorted(TABLE.items()) if row.verbs & judged
         },
-        "as_one": [],
+        "as_one": sorted([list(part), list(whole)] for part, whole in _as_one(version, facts).items()),
         "conflicts_recorded": [
-            {"rule": rule.id, "text": rule.text, "person": one.person}
-            for rule, one, _two in conflicts_found(rules, facts.closures, Judge(version).deeds)
+            {
+                "rule": each.rule.id,
+                "text": each.rule.text,
+                "person": each.first.person,
+                "waived": each.waiver is not None,
+            }
+            for each in found_in(version)
         ],
         "closures": {
             scope: sorted(list(pair) for pair in within) for scope, within in sorted(facts.closures.items())
@@ -112,6 +120,13 @@ def _to_recount(version: Version, rules: Rules, facts: Facts) -> dict[str, Any]:
             key=lambda d: (d["person"], d["verb"], d["kind"], d["id"]),
         ),
     }
+
+
+def _as_one(version: Version, facts: Facts) -> dict[Pair, Pair]:
+    """Records that count as part of another, as a run does of its plan."""
+    ids = {int(pk) for kind, pk in facts.closures["version"] if kind == version.subject_kind}
+    gives = registries.as_one[f"{version.subject_kind}s"]
+    return {part: whole for give in gives for part, whole in give(ids).items()}
 
 
 def _acts(about: Iterable[Pair], as_of: datetime) -> QuerySet[Entry]:

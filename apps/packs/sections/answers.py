@@ -106,9 +106,14 @@ def _who(content: Content) -> list[Part]:
         f"Missing: {listed(missing)}." if missing else "No signature is missing.",
     ]
     conflicts = content["separation"]["conflicts"]
-    if not conflicts:
+    waived = content["separation"]["waived"]
+    if waived:
+        said.append(
+            f"{counted(len(waived), 'conflict')} of duties covered by a signed waiver; see section 19."
+        )
+    elif not conflicts:
         said.append("They were independent: no person's recorded acts break a rule on separation of duties.")
-    else:
+    if conflicts:
         people = sorted({c["person"] for c in conflicts})
         said.append(f"{counted(len(conflicts), 'conflict')} of duties found, of {listed(people)}.")
     return said

@@ -52,7 +52,7 @@ def _limits(part: Section, record: dict[str, Any], charts: dict[str, str]) -> No
     for chart in record["limit_charts"]:
         part.figure(
             charts[chart["digest"]],
-            f"{chart['title']}: the upright mark is the limit. SHA-256 {short(chart['digest'])}.",
+            f"{chart['title']}: the upright mark is the limit. SHA-256 {short(chart['digest'])}",
         )
 
 

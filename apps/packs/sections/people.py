@@ -35,6 +35,19 @@ def separation(content: dict[str, Any]) -> Chapter:
             [("Rule", "w-10", ""), ("Person", "w-20", ""), ("Did", "w-35", ""), ("And", "w-35", "")],
             [(c["rule"], c["person"], c["first"], c["second"]) for c in conflicts],
         )
+    if found["waived"]:
+        part.table(
+            "Conflicts that a signed waiver covers",
+            [
+                ("Rule", "w-8", ""),
+                ("Person", "w-17", ""),
+                ("Did", "w-25", ""),
+                ("And", "w-25", ""),
+                ("Waiver", "w-25", ""),
+            ],
+            [(c["rule"], c["person"], c["first"], c["second"], c["waiver"]) for c in found["waived"]],
+            small=True,
+        )
     part.heading("Who did what on this version")
     _who_did(part, "Recorded acts by person, on this version and its own records", found["matrix"])
     for group in found["shared"]:
@@ -103,6 +116,8 @@ def _who_did(part: Section, caption: str, matrix: list[dict[str, Any]]) -> None:
 
 
 def _rule_verdict(rule: dict[str, Any]) -> Cell:
+    if not rule.get("judged", True):
+        return Cell("Not at this tier", "state", str(CheckState.NOT_APPLICABLE))
     if rule["conflicts"]:
         return Cell(f"{rule['conflicts']} found", "state", str(CheckState.NOT_MET))
     return Cell("Kept", "state", str(CheckState.MET))
