@@ -86,6 +86,8 @@ class Act:
         verdict = Judge(subject).verdict(self.actor, self.policy)
         if not verdict.allowed:
             raise verdict.refusal()
+        if verdict.waivers:
+            self.event(waivers=list(verdict.waived))
         self._allowed = True
 
     def sees(self, subject: Subject) -> bool:

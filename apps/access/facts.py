@@ -19,13 +19,11 @@ class Facts:
     """parents: where a duty counts. closures: separation scope -> records. declared: deeds named, not done by act.
 
     The closure `itself` is no scope of a rule: it names the one model version that the record hangs on, if any.
-    anywhere: duties that count here wherever they are held.
     """
 
     parents: tuple[Pair, ...]
     closures: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     declared: tuple[Deed, ...] = ()
-    anywhere: frozenset[str] = frozenset()
 
 
 def pairs(kind: str, ids: Iterable[object]) -> frozenset[tuple[str, str]]:

@@ -140,10 +140,10 @@ class Judge:
     @cached_property
     def holders(self) -> list[Assignment]:
         """Assignments in force on the subject's parents or on the organisation."""
-        return once(("holders", frozenset(self.facts.parents), self.facts.anywhere), self._holders)
+        return once(("holders", frozenset(self.facts.parents)), self._holders)
 
     def _holders(self) -> list[Assignment]:
-        condition = Q(scope_kind=duties.ORGANISATION) | Q(duty__in=self.facts.anywhere)
+        condition = Q(scope_kind=duties.ORGANISATION)
         for kind, pk in self.facts.parents:
             condition |= Q(scope_kind=kind, scope_id=pk)
         return list(

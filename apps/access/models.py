@@ -1,4 +1,4 @@
-"""Duties given (assignments), separation rules with their changes, waivers, idempotency keys."""
+"""Duties given (assignments), separation rules in force, waivers, idempotency keys."""
 
 from __future__ import annotations
 
@@ -226,37 +226,6 @@ class Waiver(Proposal):
         """`DY1 waived by A. Novak and C. Cora until 2026-12-01 00:00 UTC (W-3)`."""
         by = " and ".join(s.printed_name for s in self.signatures)
         return f"{self.rule} waived by {by} until {self.expires_at:%Y-%m-%d %H:%M} UTC ({self.ref})"
-
-
-class RulesChange(Proposal):
-    """A proposed version of the separation rules. In force from the second signature on."""
-
-    subject_kind = "access.rules_change"
-
-    version = models.PositiveIntegerField()
-    base_version = models.PositiveIntegerField()  # the rules it was compared with when it was proposed
-    rules = models.JSONField()
-    digest = models.CharField(max_length=71)
-    history = history()
-
-    class Meta:
-        ordering = ["-pk"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["version"], condition=Q(state="proposed"), name="rules_change_open_once"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.ref}: separation rules v{self.version}"
-
-    @property
-    def ref(self) -> str:
-        return f"RC-{self.pk}"
-
-    @property
-    def scope(self) -> str:
-        return duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID)
 
 
 class IdempotencyKey(models.Model):

@@ -255,6 +255,45 @@ _ROWS = [
         [D.OWNER, D.COMPLIANCE, D.ADMINISTRATOR],
         reason=True,
     ),
+    # Waivers of separation rules
+    _p(
+        "access.request_waiver",
+        "Ask for a waiver",
+        "asked for a waiver",
+        "registry.model",
+        [D.OWNER, D.APPROVER, D.COMPLIANCE],
+        reason=True,
+        token=False,
+    ),
+    _p(
+        "access.sign_waiver_approver",
+        "Sign: waiver, for QA",
+        "signed a waiver for QA",
+        "access.waiver",
+        [D.APPROVER],
+        ["sign_waiver"],
+        meaning="approval",
+        token=False,
+    ),
+    _p(
+        "access.sign_waiver_compliance",
+        "Sign: waiver, for compliance",
+        "signed a waiver for compliance",
+        "access.waiver",
+        [D.COMPLIANCE],
+        ["sign_waiver"],
+        meaning="approval",
+        token=False,
+    ),
+    _p(
+        "access.revoke_waiver",
+        "Revoke",
+        "revoked a waiver",
+        "access.waiver",
+        [D.APPROVER, D.COMPLIANCE],
+        reason=True,
+        token=False,
+    ),
     # Datasets
     _p(
         "datasets.register_dataset", "Register dataset", "registered a dataset", "organisation", [D.REGISTRAR]

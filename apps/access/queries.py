@@ -13,13 +13,14 @@ from apps.access import duties
 from apps.access.actors import Actor
 from apps.access.assigning import PARENTS, family_of, foreseen, relation, told_of
 from apps.access.duties import Duty
+from apps.access.facts import facts_of
 from apps.access.gate import Judge, Verdict, visible
-from apps.access.models import Assignment, AssignmentQuerySet
+from apps.access.models import Assignment, AssignmentQuerySet, Waiver
 from apps.access.policy import TABLE, Policy, policy
-from apps.access.rulebook import rules_in_force, tier_of, waivers_in_force
+from apps.access.rulebook import rules_in_force, tier_of, waivers_in_force, waivers_on
 from apps.access.separation import past_conflict, static_conflicts
 from apps.accounts.models import User
-from apps.core.clock import now
+from apps.core.clock import iso, now
 from apps.core.subjects import Subject
 
 State = Assignment.State
@@ -193,3 +194,31 @@ def open_request(actor: Actor, assignment: Assignment) -> Open:
         judge.verdict(actor, policy("access.refuse_assignment")),
         tuple(judge.eligible(row)),
     )
+
+
+def waivers(actor: Actor) -> QuerySet[Waiver]:
+    """Waivers the reader may see, newest first, with the people in them."""
+    rows = visible(actor, Waiver).select_related("person", "proposed_by", "ended_by", *Waiver.SIGNERS)
+    return rows.order_by("-pk")
+
+
+def waivers_for(version: Subject) -> list[dict[str, str]]:
+    """Every waiver that touches a model version, of it alone or of its whole model, as page and pack print it."""
+    itself = next(iter(facts_of(version).closures["itself"]))
+    rows = waivers_on(facts_of(version).parents, version=int(itself[1]))
+    return [
+        {
+            "ref": each.ref,
+            "rule": each.rule,
+            "person": each.person.printed_name,
+            "on": each.place,
+            "reason": each.reason,
+            "control": each.control,
+            "signed_by": " and ".join(s.printed_name for s in each.signatures),
+            "from": iso(each.decided_at) if each.decided_at else "",
+            "until": iso(each.expires_at),
+            "state": each.word,
+            "ended": f"{each.ended_by.printed_name}: {each.end_reason}" if each.ended_by else "",
+        }
+        for each in rows
+    ]

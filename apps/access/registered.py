@@ -7,7 +7,7 @@ from django.db.models import Q
 from apps.access import duties
 from apps.access.facts import Facts
 from apps.access.gate import ORGANISATION_PAIR, Scopes
-from apps.access.models import Assignment, RulesChange, Waiver
+from apps.access.models import Assignment, Waiver
 from apps.access.separation import Deed
 from apps.core import registries
 from apps.core.subjects import Subject
@@ -80,18 +80,11 @@ def waiver_facts(waiver: Waiver) -> Facts:
     return Facts(parents=((waiver.scope_kind, waiver.scope_id), ORGANISATION_PAIR), declared=(benefits,))
 
 
-@registries.facts("access.rules_change")
-def rules_change_facts(_change: RulesChange) -> Facts:
-    """The rules hold everywhere, so a QA approver of any model may sign for QA."""
-    return Facts(parents=(ORGANISATION_PAIR,), anywhere=frozenset({duties.Duty.APPROVER}))
-
-
 @registries.visibility("access.Waiver")
 def waivers_seen(scopes: Scopes) -> Q:
     return Q(person=scopes.user) | Q(scope_kind=duties.MODEL, scope_id__in=scopes.of(duties.MODEL))
 
 
-@registries.visibility("access.RulesChange")
 @registries.visibility("access.SeparationRules")
 def rules_seen(_scopes: Scopes) -> Q:
     return EVERYTHING

@@ -139,6 +139,7 @@ ENGINE = (
         False,
         "a change of the rules takes two signatures, neither by who proposed it",
         "indirect authority",
+        note="no act changes the rules yet",
     ),
     DynamicRule(
         "EN4",
@@ -148,6 +149,7 @@ ENGINE = (
         False,
         "a change of the rules takes the signatures of two people",
         "indirect authority",
+        note="no act changes the rules yet",
     ),
     DynamicRule(
         "EN5",

@@ -5,10 +5,22 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from apps.api.docs import docs
-from apps.api.v1 import datasets, evidence, findings, gate, me, models, packs, people, trail, versions
+from apps.api.v1 import (
+    datasets,
+    evidence,
+    findings,
+    gate,
+    me,
+    models,
+    packs,
+    people,
+    separation,
+    trail,
+    versions,
+)
 
 router = SimpleRouter(trailing_slash=False)
-for module in (gate, me, people, trail, packs, models, versions, datasets, evidence, findings):
+for module in (gate, me, people, trail, packs, models, versions, datasets, evidence, findings, separation):
     module.register(router)
 
 app_name = "api"

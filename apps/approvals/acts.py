@@ -9,6 +9,7 @@ from apps.access.signing import content_digest, content_of
 from apps.approvals import rules
 from apps.approvals.content import parts_of
 from apps.approvals.evaluation import Evaluation, evaluate
+from apps.approvals.independence import lapsed
 from apps.approvals.loading import gates_of_versions
 from apps.approvals.models import Gate, Minute, Slot, Snapshot
 from apps.approvals.states import GATE_TRANSITIONS, GateState, SlotState
@@ -38,6 +39,7 @@ def _version_is_released(version: Version) -> None:
 @registries.precondition("approvals.sign_security")
 def _slot_can_be_signed(slot: Slot) -> None:
     stale = slot.signature is not None and slot.signature.content_digest != content_digest(slot)
+    stale = stale or bool(lapsed(slot, f"approvals.sign_{slot.code}"))
     rules.may_sign_slot(slot.gate.state, slot.state, stale)
 
 

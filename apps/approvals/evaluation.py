@@ -16,6 +16,7 @@ from apps.access.policy import policy
 from apps.access.sharing import shared
 from apps.access.signing import content_digest
 from apps.accounts.models import User
+from apps.approvals.independence import lapsed
 from apps.approvals.loading import live_gate, prime
 from apps.approvals.models import Gate, Slot
 from apps.approvals.states import GateState, SlotState
@@ -171,6 +172,8 @@ def _slot_outcome(slot: Slot, act: str, open_checks: int) -> Outcome:
             return Outcome(
                 CheckState.OUT_OF_DATE, evidence=evidence, why=why, rule="21 CFR 11.70", needs=needs
             )
+        if why := lapsed(slot, act):
+            return Outcome(CheckState.OUT_OF_DATE, evidence=evidence, why=why, rule="waiver", needs=needs)
         return Outcome(CheckState.MET, evidence=evidence, digests=(signed.content_digest,))
     if slot.gate.state != GateState.OPEN:
         return Outcome(CheckState.NOT_APPLICABLE, why="The gate was decided before this signature was given.")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from apps.access import duties
 from apps.access.gate import Judge
 from apps.access.models import Waiver
+from apps.access.policy import policy
 from apps.access.rulebook import rules_at, rules_in_force, waivers_on
 from apps.access.separation import Deed, DynamicRule, conflicts_found
 from apps.access.sharing import once
 from apps.accounts.models import User
 from apps.approvals.loading import live_gate
+from apps.approvals.models import Slot
+from apps.approvals.states import GateState
 from apps.core import registries
 from apps.core.clock import now
 from apps.registry.models import Version
@@ -93,3 +97,25 @@ def conflicts_of(version: Version) -> list[dict[str, str]]:
 def waived_in(version: Version) -> list[dict[str, str]]:
     """The conflicts that a waiver covers, with the sentence that tells it."""
     return [each.as_data() | {"waiver": each.waiver.told()} for each in found_in(version) if each.waiver]
+
+
+def lapsed(slot: Slot, act: str) -> str:
+    """Why a signature given under a waiver no longer counts; empty when it counts.
+
+    Judged when asked, while the gate is open: what was released while the waiver held stays released.
+    """
+    if slot.signature is None or slot.gate.state != GateState.OPEN:
+        return ""
+    version = slot.gate.version
+    waivers = once(
+        ("waivers on", version.pk),
+        lambda: list(waivers_on([(duties.MODEL, version.model_id)], version=version.pk)),
+    )
+    signer = slot.signature.signer_id
+    rules = {w.rule: w for w in waivers if w.person_id == signer}
+    if not rules:
+        return ""
+    broken = Judge(slot).separation(slot.signature.signer, policy(act))
+    if broken is None or broken.rule.id not in rules:
+        return ""
+    return f"It was signed under {rules[broken.rule.id].ref}, which has lapsed. {broken.rule.id}: {broken.rule.text}."

@@ -22,6 +22,7 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "approvals.gate": lambda g: ("web:version", [g.version.model.slug, g.version.label]),
     "approvals.slot": lambda s: ("web:version", [s.gate.version.model.slug, s.gate.version.label]),
     "packs.pack": lambda p: ("web:pack", [p.number]),
+    "access.waiver": lambda w: ("web:waiver", [w.pk]),
     "accounts.user": lambda u: ("web:person", [u.username]),
 }
 

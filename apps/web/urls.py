@@ -24,6 +24,7 @@ from apps.web.views import (
     signatures,
     signing,
     versions,
+    waivers,
     work,
 )
 
@@ -40,6 +41,7 @@ urlpatterns = [
     *signatures.urlpatterns,
     *people.urlpatterns,
     *account.urlpatterns,
+    *waivers.urlpatterns,
     *audit.urlpatterns,
     *records.urlpatterns,
     *search.urlpatterns,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from apps.access import sessions
-from apps.access.acts import create_token, request_assignment
+from apps.access.acts import create_token, request_assignment, request_waiver
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
+from apps.core.clock import now
 from apps.core.jobs import run_queued
 from apps.packs.acts import request_pack
 from apps.quality.acts import open_deviation
@@ -101,6 +103,15 @@ def things(world) -> Things:
         for parent in (world.model, world.other_model)
     )
     token = create_token(world.approver, name="ci", days=30)
+    waiver = request_waiver(
+        world.owner,
+        model_id=world.model.pk,
+        person_id=world.author.pk,
+        rule="ST8",
+        control="Four eyes",
+        expires_at=now() + timedelta(days=30),
+        reason="Needed",
+    )
     session = sessions.begin(world.approver, "s" * 32, address="192.0.2.1", browser="")
     slot = Slot.objects.get(gate=gate, code="approval")
     signature = Signature.objects.filter(subject_kind="registry.intended_use").earliest("pk")
@@ -120,6 +131,11 @@ def things(world) -> Things:
         "api:slots-sign": slot.pk,
         "api:token-detail": token.pk,
         "api:token-end": token.pk,
+        "api:waiver-detail": waiver.pk,
+        "api:waiver-sign": waiver.pk,
+        "api:waiver-revoke": waiver.pk,
+        "web:waiver": waiver.pk,
+        "web:waiver_revoke": waiver.pk,
         "api:assignment-detail": asked.pk,
         "api:assignment-approve": asked.pk,
         "api:assignment-end": asked.pk,

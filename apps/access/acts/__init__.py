@@ -25,6 +25,12 @@ from apps.access.acts.install import install_organisation
 from apps.access.acts.locks import end_other_sessions, end_session, lock_account, unlock_account
 from apps.access.acts.logs import retire_log
 from apps.access.acts.reading import export_trail
+from apps.access.acts.waivers import (
+    request_waiver,
+    revoke_waiver,
+    sign_waiver_approver,
+    sign_waiver_compliance,
+)
 
 __all__ = [
     "approve_assignment",
@@ -47,10 +53,14 @@ __all__ = [
     "renew_enrolment",
     "request_assignment",
     "request_organisation_assignment",
+    "request_waiver",
     "retire_log",
+    "revoke_waiver",
     "set_password",
     "set_preferences",
     "sign_in",
     "sign_out",
+    "sign_waiver_approver",
+    "sign_waiver_compliance",
     "unlock_account",
 ]

@@ -1,0 +1,136 @@
+"""The security documentation, written from the tables that the code enforces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from apps.access import duties
+from apps.access.acts.install import RULES_FILE
+from apps.access.duties import Duty
+from apps.access.policy import MEANINGS, REJECTION, TABLE, Policy
+from apps.access.separation import ENGINE, UNTOUCHABLE, DynamicRule, StaticRule, parse
+from apps.core.digests import digest
+
+TARGET = Path(__file__).resolve().parents[2] / "docs" / "security" / "authorisation.md"
+HEAD = """# Who may do what
+
+Written by `python3 manage.py authorisation_doc` from the policy table and the separation rules that the code enforces.
+Do not edit it: a test fails when it no longer says what they say.
+
+An act that is not in the first table cannot happen. It needs one of its duties, held on the record's model or dataset
+or on the organisation, in force at that moment. No account is exempt. Being signed in with an access token never
+signs and never gives a duty.
+"""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _who(row: Policy) -> str:
+    if row.service:
+        return "the portal's own service"
+    if row.anyone:
+        return "any signed-in person, about their own affairs"
+    return ", ".join(duties.WORDS[d] for d in Duty if d in row.duties)
+
+
+def _asks(row: Policy) -> str:
+    asked = [f"signature ({row.meaning})"] if row.signs else []
+    asked += ["reason"] if row.reason else []
+    asked += ["no token"] if not row.token and not row.signs else []
+    return ", ".join(asked)
+
+
+def _acts() -> str:
+    return table(
+        ("Act", "Does", "On", "Who may", "Asks", "Counts as"),
+        [
+            (f"`{row.act}`", row.sentence, row.subject, _who(row), _asks(row), ", ".join(sorted(row.verbs)))
+            for row in TABLE.values()
+        ],
+    )
+
+
+def _waivable(rule: StaticRule | DynamicRule) -> str:
+    return "never" if rule.id in UNTOUCHABLE or not rule.waivable else "yes"
+
+
+def _static(rules: Iterable[StaticRule]) -> str:
+    def words(held: Iterable[str]) -> str:
+        return ", ".join(duties.WORDS[d] for d in Duty if d in held)
+
+    def told(rule: StaticRule) -> str:
+        warns = (
+            f" At the {' and '.join(sorted(rule.warn_tiers))} tier it only warns." if rule.warn_tiers else ""
+        )
+        return f"{rule.text}.{warns}" + (f" {rule.note[:1].upper()}{rule.note[1:]}." if rule.note else "")
+
+    return table(
+        ("Rule", "Says", "Duty", "And", "Where", "Waiver", "Source"),
+        [(r.id, told(r), words(r.first), words(r.second), r.scope, _waivable(r), r.source) for r in rules],
+    )
+
+
+def _dynamic(rules: Iterable[DynamicRule]) -> str:
+    def told(rule: DynamicRule) -> str:
+        tiers = f" At the {' and '.join(sorted(rule.tiers))} tiers." if rule.tiers else ""
+        return f"{rule.text}.{tiers}" + (f" ({rule.note}.)" if rule.note else "")
+
+    def verb(name: str) -> str:
+        return "any act" if name == "*" else f"`{name}`"
+
+    return table(
+        ("Rule", "Says", "Did", "And does", "Where", "Waiver", "Source"),
+        [(r.id, told(r), verb(r.first), verb(r.second), r.scope, _waivable(r), r.source) for r in rules],
+    )
+
+
+def authorisation() -> str:
+    """The whole page as Markdown."""
+    data = json.loads(RULES_FILE.read_text(encoding="utf-8"))
+    rules = parse(data)
+    parts = [
+        HEAD,
+        "## Acts\n",
+        _acts(),
+        "\n## Duties\n",
+        table(
+            ("Duty", "Held on"),
+            [
+                (
+                    duties.WORDS[d],
+                    ", ".join(
+                        place
+                        for place, held in (
+                            ("the organisation", duties.ORGANISATION_DUTIES),
+                            ("a model", duties.MODEL_DUTIES),
+                            ("a dataset", duties.DATASET_DUTIES),
+                        )
+                        if d in held
+                    ),
+                )
+                for d in Duty
+            ],
+        ),
+        "\n## What a signature says\n",
+        table(
+            ("Meaning", "Sentence"),
+            [*((name, said) for name, said in MEANINGS.items()), ("any, rejecting", REJECTION)],
+        ),
+        f"\n## Separation of duties\n\nVersion {rules.version} of the rules, `{digest(data)}`.\n"
+        "A new installation takes them; the ones in force are in the portal and in every pack. What a person did\n"
+        "counts, whatever duties they hold now.\n",
+        "### Two duties one person may not hold\n",
+        _static(rules.static),
+        "\n### Two acts one person may not do\n",
+        _dynamic([r for r in rules.dynamic if r not in ENGINE]),
+        "\n### Rules about the rules\n\nThese stand in the code, in every version.\n",
+        _dynamic(ENGINE),
+        "",
+    ]
+    return "\n".join(parts)

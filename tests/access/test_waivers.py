@@ -1,0 +1,238 @@
+"""Waivers: asked for, signed by two, applied, run out, revoked; never for an untouchable rule, never for oneself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from apps.access import acts, queries
+from apps.access.acting import ACTS
+from apps.access.gate import may
+from apps.access.models import Assignment, Waiver
+from apps.access.rulebook import waivers_in_force
+from apps.access.separation import UNTOUCHABLE
+from apps.access.signing import content_digest
+from apps.core.clock import now
+from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
+from tests.access.telling import assert_history, assert_told, body_of, last, refused
+from tests.cast import give
+from tests.factories.doors import browser, session_api, text_of, token_api
+from tests.factories.evidence import signed, validated_world
+
+pytestmark = pytest.mark.django_db
+
+ASK, REVOKE = "access.request_waiver", "access.revoke_waiver"
+APPROVER, COMPLIANCE = "access.sign_waiver_approver", "access.sign_waiver_compliance"
+
+
+def ask(world, rule="ST8", person="author", by="owner", days=30, **more) -> Waiver:
+    given = {
+        "model_id": world.model.pk,
+        "person_id": world.people[person].pk,
+        "rule": rule,
+        "control": "A colleague who was not exposed works at the same desk.",
+        "expires_at": now() + timedelta(days=days),
+        "reason": "Nobody else knows the assay",
+    }
+    return acts.request_waiver(world.people[by], **given | more)
+
+
+def sign(world, waiver, act, by, **changes) -> Waiver:
+    waiver = Waiver.objects.get(pk=waiver.pk)
+    return ACTS[act](world.people[by], waiver.pk, signature=signed(waiver, **changes), reason="Read")
+
+
+def granted(world, **given) -> Waiver:
+    waiver = ask(world, **given)
+    sign(world, waiver, APPROVER, "approver")
+    return sign(world, waiver, COMPLIANCE, "compliance")
+
+
+def request(world, person="author", duty="validator") -> Assignment:
+    return acts.request_assignment(
+        world.registrar,
+        person_id=world.people[person].pk,
+        duty=duty,
+        scope_kind="registry.model",
+        scope_id=world.model.pk,
+        reason="Needed",
+    )
+
+
+def later(monkeypatch, days: int) -> None:
+    moment = now() + timedelta(days=days)
+    for module in ("apps.access.models", "apps.access.rulebook", "apps.access.acts.waivers"):
+        monkeypatch.setattr(f"{module}.now", lambda: moment, raising=False)
+
+
+def test_asked_for_and_signed_by_two(world):
+    waiver = ask(world)
+    assert_told(ASK, by=world.owner, about=waiver, reason="Nobody else knows the assay")
+    assert_history(waiver, act=ASK, by=world.owner, reason="Nobody else knows the assay")
+    assert not waivers_in_force([("registry.model", world.model.pk)])
+    sign(world, waiver, APPROVER, "approver")
+    assert not Waiver.objects.get().in_force()
+    done = sign(world, waiver, COMPLIANCE, "compliance")
+    assert_told(COMPLIANCE, by=world.compliance, about=waiver, reason="Read")
+    assert (done.state, done.in_force(), done.word) == ("signed", True, "In force")
+    assert [s.username for s in done.signatures] == ["approver", "compliance"]
+    assert (
+        "waived by Approver Person and Cora Compliance until"
+        in body_of(last(COMPLIANCE))["facts"]["in_force"]
+    )
+
+
+@pytest.mark.parametrize("rule", sorted(UNTOUCHABLE | {"EN4", "EN5", "DY99", ""}))
+def test_some_rules_are_never_waived(world, rule):
+    with refused(BadInput, "waiver", act=ASK, by=world.owner) as caught:
+        ask(world, rule=rule)
+    said = caught.value.fields["rule"][0]
+    assert ("may never be waived" in said) == (rule not in ("DY99", ""))
+
+
+def test_who_may_ask(world):
+    for name in ("owner", "approver", "compliance"):
+        assert may(world.people[name], ASK, world.model).allowed
+    for name in ("author", "validator", "inspector", "registrar"):
+        with refused(NotAllowed, "duty", act=ASK, by=world.people[name]):
+            ask(world, by=name)
+    with refused(NotVisible, "visibility", act=ASK, by=world.stranger):
+        ask(world, by="stranger")
+
+
+def test_bad_input_and_the_same_twice(world):
+    for changed, field in (
+        ({"control": " "}, "control"),
+        ({"days": -1}, "expires_at"),
+        ({"days": 400}, "expires_at"),
+        ({"person_id": 0}, "person"),
+        ({"version_id": 10**6}, "version"),
+    ):
+        with refused(BadInput, "waiver", act=ASK, by=world.owner) as caught:
+            ask(world, **changed)
+        assert list(caught.value.fields) == [field]
+    ask(world)
+    with refused(Conflict, "once-only", act=ASK, by=world.owner):
+        ask(world)
+
+
+def test_who_benefits_signs_neither_half(world):
+    mine = ask(world, person="approver", rule="DY8")
+    with refused(Conflict, "EN5", act=APPROVER, by=world.approver) as caught:
+        sign(world, mine, APPROVER, "approver")
+    assert caught.value.who == ("Approver2 Person",)
+    also = ask(world, person="compliance", rule="DY8")
+    with refused(Conflict, "EN5", act=COMPLIANCE, by=world.compliance):
+        sign(world, also, COMPLIANCE, "compliance")
+
+
+def test_one_person_with_both_duties_signs_one_half(world):
+    give(world, "compliance2", "approver", world.model)
+    waiver = ask(world)
+    sign(world, waiver, COMPLIANCE, "compliance2")
+    with refused(Conflict, "EN5", act=APPROVER, by=world.compliance2):
+        sign(world, waiver, APPROVER, "compliance2")
+
+
+def test_signing_refused_to_the_wrong_duty_and_in_the_wrong_state(world):
+    waiver = ask(world)
+    for act, name in ((APPROVER, "owner"), (APPROVER, "compliance"), (COMPLIANCE, "approver")):
+        with refused(NotAllowed, "duty", act=act, by=world.people[name]):
+            sign(world, waiver, act, name)
+    sign(world, waiver, APPROVER, "approver")
+    with refused(WrongState, "waiver-state", act=APPROVER, by=world.approver2):
+        sign(world, waiver, APPROVER, "approver2")
+    rejected = sign(world, waiver, COMPLIANCE, "compliance", decision="rejected")
+    assert (rejected.state, rejected.in_force()) == ("rejected", False)
+
+
+def test_a_static_rule_is_opened_and_what_it_opened_ends_with_it(world, monkeypatch):
+    with pytest.raises(Conflict, match="cannot be given the duty validator"):
+        request(world)
+    waiver = granted(world)
+    given = acts.approve_assignment(world.owner, request(world).pk)
+    assert (given.waiver_id, given.ends_at) == (waiver.pk, waiver.expires_at)
+    assert body_of(last("access.approve_assignment"))["facts"]["waivers"] == [waiver.told()]
+    with pytest.raises(Conflict, match="cannot be given"):
+        request(world, person="colleague")  # it was opened for one person
+    assert Assignment.objects.active().filter(pk=given.pk).exists()
+    later(monkeypatch, 31)
+    assert not Assignment.objects.active().filter(pk=given.pk).exists()
+    assert (Waiver.objects.get().word, Waiver.objects.get().in_force()) == ("Run out", False)
+
+
+def test_either_signer_revokes_and_nobody_else(world):
+    waiver = granted(world)
+    given = acts.approve_assignment(world.owner, request(world).pk)
+    with refused(NotAllowed, "waiver", act=REVOKE, by=world.approver2) as caught:
+        acts.revoke_waiver(world.approver2, waiver.pk, reason="I would")
+    assert set(caught.value.who) == {"Approver Person", "Cora Compliance"}
+    with refused(NotAllowed, "duty", act=REVOKE, by=world.owner):
+        acts.revoke_waiver(world.owner, waiver.pk, reason="I would")
+    ended = acts.revoke_waiver(world.approver, waiver.pk, reason="A validator was hired")
+    assert_told(REVOKE, by=world.approver, about=ended, reason="A validator was hired")
+    assert Assignment.objects.get(pk=given.pk).state == "ended"
+    with refused(WrongState, "waiver-state", act=REVOKE, by=world.approver):
+        acts.revoke_waiver(world.approver, waiver.pk, reason="Again")
+
+
+def test_a_dynamic_rule_is_opened_where_the_waiver_says_and_the_verdict_tells_it(world, monkeypatch):
+    asked = acts.request_assignment(
+        world.owner,
+        person_id=world.stranger.pk,
+        duty="process_expert",
+        scope_kind="registry.model",
+        scope_id=world.model.pk,
+        reason="Needed",
+    )
+    approve = "access.approve_assignment"
+    assert may(world.owner, approve, asked).rule.startswith("DY17")
+    waiver = granted(world, person="owner", rule="DY17", by="approver")
+    verdict = may(world.owner, approve, asked)
+    assert (verdict.allowed, verdict.waived) == (True, (waiver.told(),))
+    assert not may(world.owner, approve, asked).rule
+    later(monkeypatch, 31)
+    assert may(world.owner, approve, asked).rule.startswith("DY17")
+
+
+def test_page_and_api_do_the_same(world):
+    client = browser(world.owner)
+    page = client.get(f"/models/{world.model.slug}/people/waiver/")
+    assert page.status_code == 200
+    assert "DY2:" not in text_of(page)
+    answer = client.post(
+        f"/models/{world.model.slug}/people/waiver/",
+        {
+            "person": world.author.pk,
+            "rule": "ST8",
+            "version": "0",
+            "control": "Four eyes",
+            "expires_at": f"{now() + timedelta(days=9):%Y-%m-%d %H:%M}",
+            "reason": "Needed",
+            "idempotency_key": "k1",
+        },
+    )
+    waiver = Waiver.objects.get()
+    assert (answer.status_code, answer.url) == (302, f"/waivers/{waiver.pk}/")
+    assert "Nothing on this record is open to you" in text_of(client.get(answer.url))
+    signing = f"/api/v1/waivers/{waiver.pk}/sign"
+    body = {"half": "approver", "digest": content_digest(waiver), "password": "correct horse battery staple"}
+    assert token_api(world.approver).post(signing, body, format="json").status_code == 403
+    said = session_api(world.approver).post(signing, body, format="json")
+    assert (said.status_code, said.json()["signatures"][0]["username"]) == (200, "approver")
+    listed = session_api(world.compliance).get("/api/v1/waivers").json()["results"]
+    assert [row["ref"] for row in listed] == [waiver.ref]
+    assert session_api(world.stranger).get("/api/v1/waivers").json()["results"] == []
+    assert browser(world.stranger).get(f"/waivers/{waiver.pk}/").status_code == 404
+    assert waiver.ref in text_of(browser(world.compliance).get("/waivers/"))
+
+
+def test_what_touches_a_version_is_told(world):
+    version = validated_world(world, until="frozen").version
+    waiver = granted(world)
+    alone = granted(world, rule="DY8", person="validator", version_id=version.pk)
+    told = queries.waivers_for(version)
+    assert [row["ref"] for row in told] == [alone.ref, waiver.ref]
+    assert told[0]["on"] == version.ref
+    assert told[0]["signed_by"] == "Approver Person and Cora Compliance"
