@@ -59,7 +59,8 @@ def test_without_json_it_speaks_to_people(file):
         "--limit",
         "disparate_impact=0.5",
     )
-    assert "sex = F (n " in out
+    assert "\nsex = F  " in out
+    assert "value (95 % interval)" in out
     assert "Within limit: the one comparison keeps it; limit at least 0.5." in out
     assert analyse("profile", file).startswith("1500 rows, 0 duplicates\nrace: text, ")
 
