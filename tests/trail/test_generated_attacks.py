@@ -34,7 +34,9 @@ def attacked(world, settings, tmp_path):
     sealer.seal()
     evidence.validated_world(world, until="locked")
     sealer.seal()
-    create_account(world.administrator, username="latest", printed_name="Lara Latest")  # waits to be sealed
+    create_account(  # waits to be sealed
+        world.administrator, username="latest", printed_name="Lara Latest", email="latest@example.org"
+    )
     witness.catch_up(present)
     assert others.findings(present) == []
     assert verifier.verify(read_files=True).findings == []
