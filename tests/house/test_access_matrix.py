@@ -210,6 +210,7 @@ def things(world) -> Things:
         "web:enrol": {"uid": "bm9ib2R5", "token": "cabcde-0123456789abcdef0123456789abcdef"},
         "web:sign": {"act": "approvals.sign_approval", "pk": slot.pk},
         "web:signature": {"uid": uuid.UUID(str(signature.uuid))},
+        "web:signature_receipt": {"uid": uuid.UUID(str(signature.uuid))},
         "web:decide_assignment": {"pk": asked.pk, "verb": "approve"},
         "web:intended_use": {"slug": "lotx", "number": evidence.use.number},
         "web:pack_request": {"slug": "lotx", "label": version.label},
