@@ -64,6 +64,10 @@ WITHOUT = {
     "api:trail_export",
     "api:version_gate",
     "api:versions-freeze",
+    # Waivers are asked in tests/access/test_waivers.py.
+    "api:waiver-list",
+    "api:waiver-revoke",
+    "api:waiver-sign",
 }
 MULTIPART = {"api:models-uploads", "api:gates-minute"}
 
