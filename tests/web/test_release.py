@@ -85,7 +85,8 @@ def test_a_section_opens_with_requirement_verdict_evidence_and_who(world, signed
     required = page.split("What is required")[1].split("Plans")[0]
     assert "Validation plan locked before the first run" in required
     assert "EU GMP Annex 22 draft 4.2, 7.2" in required
-    assert "Validator Person can" in required
+    assert "You can." in required
+    assert "Validator Person can" not in required
 
 
 def test_who_holds_no_duty_on_the_model_sees_no_section(world, signed_in, frozen):
@@ -135,10 +136,10 @@ def test_a_dossier_costs_the_same_queries_for_one_version_and_for_three(
         for person in ("inspector", "approver", "owner"):
             client = signed_in(person)
             client.get(reverse("web:version", args=["lotx", "1.0.0"]))
-            with django_assert_max_num_queries(20):
+            with django_assert_max_num_queries(25):
                 assert client.get(reverse("web:version", args=["lotx", "1.0.0"])).status_code == 200
         for slug in SLUGS:
-            with django_assert_max_num_queries(25):
+            with django_assert_max_num_queries(28):
                 assert client.get(section(slug)).status_code == 200, slug
         if given < 3:
             registered_version(
