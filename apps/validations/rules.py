@@ -18,7 +18,14 @@ ALL = "all"
 RESERVED = "case_"  # the portal's own columns in per-case results
 MAX_GROUP_COLUMNS = 8
 MAX_CRITERIA = 100
-BOUNDS = {"mcc": (-1.0, 1.0), "calibration_gap": (-1.0, 1.0), "log_loss": (0.0, math.inf)}
+BOUNDS = {
+    "mcc": (-1.0, 1.0),
+    "calibration_gap": (-1.0, 1.0),
+    "log_loss": (0.0, math.inf),
+    "calibration_slope": (-math.inf, math.inf),
+    "calibration_intercept": (-math.inf, math.inf),
+}
+UNBOUNDED_DIFFERENCES = ("calibration_slope_difference", "calibration_intercept_difference")
 
 
 @dataclass(frozen=True)
@@ -186,8 +193,10 @@ def _limit(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[
     if name is None:
         return {}, f"there is no disparity “{one.get('metric', '')}”. Choose one of {', '.join(DISPARITIES)}."
     limit = _decimal(one.get("limit"))
-    if limit is None or len(limit) > 24 or not 0 <= float(limit) <= 1:
-        return {}, "the limit must be a number between 0 and 1."
+    highest = math.inf if name in UNBOUNDED_DIFFERENCES else 1
+    if limit is None or len(limit) > 24 or not 0 <= float(limit) <= highest:
+        reach = "of at least 0" if name in UNBOUNDED_DIFFERENCES else "between 0 and 1"
+        return {}, f"the limit must be a number {reach}."
     rule = str(one.get("rule") or "near")
     if rule not in disparities.RULES:
         return {}, "the rule on the interval is point, near or far."

@@ -27,10 +27,14 @@ METRIC_WORDS: dict[str, str] = {
     "f1": "Harmonic mean of precision and recall.",
     "mcc": "Correlation of prediction and label, from -1 to 1.",
     "auc": "Chance that a positive case gets a higher score than a negative one. Needs scores.",
+    "average_precision": "Mean precision over all thresholds, weighted by the positives each adds. Needs scores.",
     "brier": "Mean squared distance of score and outcome; smaller is better. Needs scores from 0 to 1.",
     "log_loss": "Mean surprise at the outcome given the score; smaller is better. Needs scores from 0 to 1.",
     "ece": "Mean distance of score and observed rate over ten score bands. Needs scores from 0 to 1.",
     "calibration_gap": "Mean score minus base rate: above 0 the model expects too many positives. Needs scores.",
+    "calibration_slope": "1 when scores spread as far as outcomes do; below 1 they are too extreme. Needs scores from 0 to 1.",
+    "calibration_intercept": "0 when scores are right on average, in log odds; below 0 they are too high. Needs scores "
+    "from 0 to 1.",
 }
 RULE_WORDS = {
     "point": "the value itself",

@@ -139,7 +139,7 @@ def test_every_person_sees_exactly_what_is_theirs(world):
     for name, person in world.people.items():
         for model in ALL:
             seen = ids(model, person)
-            if name in SEE_ALL:
+            if name in SEE_ALL and not (model is ApiToken and name not in ("compliance", "compliance2")):
                 assert seen == set(model.objects.values_list("pk", flat=True)), (name, model)
                 continue
             wanted = set()

@@ -16,7 +16,7 @@ from apps.approvals import acts
 from apps.approvals.evaluation import evaluate
 from apps.approvals.queries import may_deploy
 from apps.core import blobs
-from apps.core.errors import BadInput, Conflict, NotAllowed
+from apps.core.errors import BadInput, Conflict, NotAllowed, WrongState
 from apps.registry.acts import freeze, sign_intended_use_expert, sign_intended_use_owner, write_intended_use
 from apps.registry.models import Version
 from apps.trail.models import Signature
@@ -94,7 +94,7 @@ def test_a_replayed_signature_form_asks_the_password_and_takes_no_other_decision
             world.approver, slot.pk, signature=given(slot, password="wrong"), idempotency_key="one"
         )
     turned = type(shown)(digest=shown.digest, password=PASSWORD, decision="rejected")
-    with pytest.raises(BadInput):
+    with pytest.raises(WrongState):
         acts.sign_approval(world.approver, slot.pk, signature=turned, reason="", idempotency_key="one")
     assert Signature.objects.filter(subject_kind="approvals.slot").count() == 1
 

@@ -123,7 +123,7 @@ def test_a_pack_under_way_is_polled_and_not_handed_out(world, version, as_):
     assert b'id="pack-state"' in fragment.content
     refused = client.post(reverse("web:pack_download", args=[pack.number]))
     assert refused.status_code == 409
-    assert b"pack-ready" in refused.content
+    assert b"a pack is given out when it is built" in refused.content
 
 
 def test_the_download_is_the_pack_and_is_entered(world, version, as_):
