@@ -32,8 +32,8 @@ METRIC_WORDS: dict[str, str] = {
     "log_loss": "Mean surprise at the outcome given the score; smaller is better. Needs scores from 0 to 1.",
     "ece": "Mean distance of score and observed rate over ten score bands. Needs scores from 0 to 1.",
     "calibration_gap": "Mean score minus base rate: above 0 the model expects too many positives. Needs scores.",
-    "calibration_slope": "1 when scores spread as far as outcomes do; below 1 they are too extreme. Needs scores from 0 "
-    "to 1.",
+    "calibration_slope": "1 when scores spread as far as outcomes do; below 1 they are too extreme. "
+    "Needs scores from 0 to 1.",
     "calibration_intercept": "0 when scores are right on average, in log odds; below 0 they are too high. Needs scores "
     "from 0 to 1.",
 }

@@ -218,6 +218,7 @@ def test_an_administrator_has_no_content_act():
         "access.create_account",
         "access.deactivate_account",
         "access.renew_enrolment",
+        "access.unlock_account",
         "access.request_organisation_assignment",
         "access.refuse_assignment",
         "access.end_assignment",
