@@ -16,6 +16,7 @@ from apps.core.clock import now
 from apps.packs.gather import gather
 from apps.packs.qr import qr_svg
 from apps.packs.sections import answers, evidence, fairness, gaps, people, records, words
+from tests.access.test_waivers import granted
 from tests.cast import PASSWORD
 from tests.factories.evidence import validated_world
 
@@ -113,3 +114,14 @@ def test_the_qr_code_holds_the_digest():
     assert f"<title>QR code of {text}</title>" in svg
     assert sum(map(int, re.findall(r"h(\d+)v1", svg))) == sum(sum(row) for row in symbol.matrix)
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.django_db
+def test_a_waiver_in_force_is_printed_with_its_reason_and_signers(world):
+    version = validated_world(world, until="frozen").version
+    waiver = granted(world, rule="DY8", person="validator", version_id=version.pk)
+    content = gather(version.pk, now()).content
+    ready, separated = said(gaps.readiness(content)), said(people.separation(content))
+    assert f"Waivers in force: {waiver.ref}, rule DY8, for Validator Person until" in ready
+    for printed in (waiver.reason, waiver.control, *(s.printed_name for s in waiver.signatures)):
+        assert printed in separated

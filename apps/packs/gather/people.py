@@ -8,9 +8,9 @@ from typing import Any
 from django.db.models import Q
 
 from apps.access import duties
-from apps.access.gate import rules_in_force
 from apps.access.models import Assignment
-from apps.access.separation import static_conflict
+from apps.access.rulebook import rules_in_force
+from apps.access.separation import Relation, static_conflicts
 from apps.core.clock import iso
 from apps.packs.gather.records import moment, person
 from apps.registry.models import Version
@@ -25,7 +25,8 @@ def _parents(version: Version) -> Q:
 
 
 def static_findings(version: Version, as_of: datetime) -> list[dict[str, str]]:
-    """People whose duties in force break a rule on holding two."""
+    """People whose duties in force break a rule on holding two, by the rules in force."""
+    rules = rules_in_force()
     held: dict[int, list[Assignment]] = {}
     for each in (
         Assignment.objects.active(as_of).filter(_parents(version)).select_related("person").order_by("pk")
@@ -34,21 +35,26 @@ def static_findings(version: Version, as_of: datetime) -> list[dict[str, str]]:
     found = []
     for mine in held.values():
         for number, each in enumerate(mine):
-            # What lies on the model and its data is one family by construction of `_parents`.
-            others = [(o.duty, o.scope_kind != duties.ORGANISATION) for o in mine[number + 1 :]]
-            broken = static_conflict(rules_in_force(), each.duty, others)
-            if broken:
-                rule, other = broken
-                found.append(
-                    {
-                        "rule": rule.id,
-                        "text": rule.text,
-                        "person": each.person.printed_name,
-                        "first": each.duty,
-                        "second": other,
-                    }
-                )
+            others = [(other.duty, _nearness(each, other)) for other in mine[number + 1 :]]
+            found += [
+                {
+                    "rule": rule.id,
+                    "text": rule.text,
+                    "person": each.person.printed_name,
+                    "first": each.duty,
+                    "second": other,
+                }
+                for rule, other in static_conflicts(rules, each.duty, others, version.intended_use.tier)
+            ]
     return found
+
+
+def _nearness(one: Assignment, other: Assignment) -> Relation:
+    """What lies on the model and its data is one family by construction of `_parents`."""
+    if (one.scope_kind, one.scope_id) == (other.scope_kind, other.scope_id):
+        return Relation.SAME
+    at_large = duties.ORGANISATION in (one.scope_kind, other.scope_kind)
+    return Relation.ELSEWHERE if at_large else Relation.FAMILY
 
 
 def duties_over_time(version: Version, as_of: datetime) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from apps.access.facts import Facts, facts_of
 from apps.access.models import SeparationRules
 from apps.access.policy import TABLE
+from apps.access.queries import waivers_for
 from apps.access.rulebook import rules_at, rules_in_force
 from apps.access.separation import Rules
 from apps.access.telling import told_act
@@ -89,6 +90,7 @@ def separation(version: Version, as_of: datetime) -> dict[str, Any]:
         ],
         "conflicts": conflicts,
         "waived": waived_in(version),
+        "waivers": waivers_for(version),
         "static_conflicts": held,
         "refusals": lines(Entry.objects.filter(about, kind=Kind.REFUSAL, at__lte=as_of).order_by("id")),
         **_to_recount(version, rules, facts),

@@ -114,6 +114,15 @@ def readiness(content: dict[str, Any]) -> Chapter:
         )
     else:
         part.text("Every check of the gate is met, every signature matches its record, no run failed.")
+    in_force = [w for w in content["separation"]["waivers"] if w["state"] == "In force"]
+    if in_force:
+        part.text(
+            "Waivers in force: "
+            + "; ".join(
+                f"{w['ref']}, rule {w['rule']}, for {w['person']} until {at(w['until'])}" for w in in_force
+            )
+            + ". Reasons and compensating controls are in section 19."
+        )
     part.heading("Evidence not recorded")
     if missing:
         part.text("No check of the gate asks for these. They are missing all the same:")

@@ -48,6 +48,28 @@ def separation(content: dict[str, Any]) -> Chapter:
             [(c["rule"], c["person"], c["first"], c["second"], c["waiver"]) for c in found["waived"]],
             small=True,
         )
+    part.table(
+        "Waivers on this version or its model, also proposed, run out and revoked ones",
+        [
+            ("Waiver, rule", "w-13", ""),
+            ("For", "w-15", ""),
+            ("Reason, compensating control", "w-32", ""),
+            ("Signed by", "w-18", ""),
+            ("From, until", "w-22", ""),
+        ],
+        [
+            (
+                f"{w['ref']}, {w['rule']}: {w['state']}",
+                f"{w['person']}, on {w['on']}",
+                f"{w['reason']} Control: {w['control']}",
+                w["signed_by"] or "nobody yet",
+                f"{at(w['from']) if w['from'] else 'not signed'} to {at(w['until'])}"
+                + (f"; ended by {w['ended']}" if w["ended"] else ""),
+            )
+            for w in found["waivers"]
+        ],
+        small=True,
+    )
     part.heading("Who did what on this version")
     _who_did(part, "Recorded acts by person, on this version and its own records", found["matrix"])
     for group in found["shared"]:
