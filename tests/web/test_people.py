@@ -21,6 +21,7 @@ from apps.core.errors import Conflict
 from apps.core.jobs import run_queued
 from apps.trail.models import Entry
 from tests.cast import PASSWORD, give
+from tests.factories.evidence import validated_world
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -342,3 +343,19 @@ def test_a_request_nobody_may_approve_is_called_stuck(signed_in, world):
     assert "Nobody may approve this" in html
     with pytest.raises(Conflict):
         approve_organisation_assignment(world.compliance, asked.pk)
+
+
+def test_what_will_be_refused_later_is_told_before_somebody_is_chosen(signed_in, world):
+    validated_world(world, until="run")
+    page = signed_in("owner").get(reverse("web:request_model_duty", args=["lotx"]), {"duty": "approver"})
+    told = " ".join(page_of(page).split())
+    warned = told.partition("To know before you choose")[2].partition("</details>")[0]
+    assert "Validator Person" in warned
+    assert "DY8 will refuse acts here: who validated a version may not approve it" in warned
+
+
+def test_a_waiver_is_asked_for_from_the_people_of_a_model_by_who_may(signed_in):
+    address = reverse("web:model_people", args=["lotx"])
+    link = reverse("web:waiver_new", args=["lotx"])
+    assert link in page_of(signed_in("owner").get(address))
+    assert link not in page_of(signed_in("author").get(address))

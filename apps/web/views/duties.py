@@ -81,6 +81,7 @@ def parent_people(request: HttpRequest, slug: str, kind: str) -> HttpResponseBas
         "coverage": queries.coverage(parent, given),
         "request_duty": may(actor, "access.request_assignment", parent),
         "request_url": request_url(parent),
+        "waive": may(actor, "access.request_waiver", parent) if kind == duties.MODEL else None,
         "area": "models" if kind == duties.MODEL else "datasets",
         **decisions(actor, given),
     }
@@ -151,6 +152,7 @@ def request_duty(request: HttpRequest, kind: str = duties.ORGANISATION, slug: st
         "word": dict(choices).get(asked, ""),
         "form": form,
         "unfit": [c for c in people if c.because],
+        "warned": [c for c in people if c.warnings and not c.because],
         "fit": any(not c.because for c in people),
     }
     return render(request, "people/request_duty.html", context, status=422 if form.errors else 200)

@@ -47,6 +47,12 @@ SHELVES = (
         "validations.Run",
     ),
     ("web:bias_reports", "Bias reports", "Whether groups are treated alike.", "fairness.Report"),
+    (
+        "web:waivers",
+        "Waivers",
+        "Rules of separation opened for one person, for a time, with reason and control.",
+        "access.Waiver",
+    ),
     ("web:packs", "Inspection packs", "A version’s dossier to take away.", "packs.Pack"),
 )
 
