@@ -10,6 +10,7 @@ from apps.approvals.models import Gate, Slot
 from apps.core import registries
 from apps.core.digests import digest
 from apps.fairness.checks import last_done_report
+from apps.quality.models import Deviation
 from apps.quality.queries import deviations_of_versions
 from apps.validations.checks import last_done_run, live_plan
 
@@ -23,7 +24,6 @@ def gate_content(gate: Gate) -> dict:
     version = gate.version
     plan, run, report = live_plan(version), last_done_run(version), last_done_report(version)
     minute = minute_of(gate)
-    deviations = [each for each in deviations_of_versions([version.pk])[version.pk] if each.blocking]
     return {
         "schema": "approvals.gate/1",
         "gate": gate.kind,
@@ -38,7 +38,9 @@ def gate_content(gate: Gate) -> dict:
         "plan": {"ref": plan.ref, "digest": content_digest(plan)} if plan else None,
         "run": {"results": run.results_digest, "cases": run.cases_digest} if run else None,
         "bias_report": {"results": report.results_digest} if report else None,
-        "deviations": [{"ref": d.ref, "state": d.state, "digest": content_digest(d)} for d in deviations],
+        "deviations": [
+            {"ref": d.ref, "state": _state_at(gate, d), "digest": content_digest(d)} for d in _rests_on(gate)
+        ],
         "board_minute": {
             "number": minute.number,
             "held_on": minute.held_on.isoformat(),
@@ -47,6 +49,28 @@ def gate_content(gate: Gate) -> dict:
         if minute
         else None,
     }
+
+
+def _rests_on(gate: Gate) -> list[Deviation]:
+    """The blocking deviations that the decision rests on: of a decided gate, those raised before it was decided.
+
+    What is found later stops the version by itself until somebody decides on it; it unsays no signature.
+    """
+    decided = gate.decided_at
+    return [
+        each
+        for each in deviations_of_versions([gate.version_id])[gate.version_id]
+        if each.blocking and (decided is None or each.raised_at <= decided)
+    ]
+
+
+def _state_at(gate: Gate, deviation: Deviation) -> str:
+    """The state as it is; of a decided gate, as it was when that was decided."""
+    decided = gate.decided_at
+    if decided is None or deviation.decided_at is None or deviation.decided_at <= decided:
+        return deviation.state
+    before = deviation.history.filter(history_date__lte=decided).order_by("-history_date", "-history_id")
+    return before.values_list("state", flat=True)[0]
 
 
 @registries.content("approvals.slot")
@@ -59,10 +83,9 @@ def parts_of(gate: Gate) -> dict[str, Any]:
     told field by field. Shape: {"version", "intended_use", "plan": content or None, "deviations": {ref: content}}."""
     version = gate.version
     plan = live_plan(version)
-    found = [each for each in deviations_of_versions([version.pk])[version.pk] if each.blocking]
     return {
         "version": content_of(version),
         "intended_use": content_of(version.intended_use),
         "plan": content_of(plan) if plan else None,
-        "deviations": {each.ref: content_of(each) for each in found},
+        "deviations": {each.ref: content_of(each) for each in _rests_on(gate)},
     }

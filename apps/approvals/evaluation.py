@@ -80,6 +80,9 @@ class Evaluation:
     @property
     def headline(self) -> str:
         """One overall state: the version's own when decided, else the first open kind."""
+        if self.version.state == State.RELEASED and self.open_rows:
+            word = "line is" if len(self.open_rows) == 1 else "lines are"
+            return f"Released, but may not run now: {len(self.open_rows)} {word} open"
         if self.version.state in (State.RELEASED, State.REJECTED, State.SUSPENDED):
             return WORDS[State(self.version.state)]
         not_met = sum(r.state in (CheckState.NOT_MET, CheckState.STUCK) for r in self.rows)

@@ -1,4 +1,4 @@
-"""How large a request's body may be, judged by its announced length before anything of it is read or stored.
+"""What a request may not be, judged before anything of it is read or stored: an address with NUL, a body too large.
 
 Django writes an upload to disk as soon as somebody looks at the form, the CSRF check included: without this
 anybody on the network could fill the disk.
@@ -29,7 +29,7 @@ UPLOADS: dict[str, tuple[str, ...]] = {
 
 
 class BodyLimits:
-    """Answers 413 and 411 (RFC 9110, 15.5), and 405 to TRACE, which would give cookies back to a script."""
+    """Answers 400, 413 and 411 (RFC 9110, 15.5), and 405 to TRACE, which would give cookies back to a script."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -37,6 +37,9 @@ class BodyLimits:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method == "TRACE":
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            # No name of ours holds one, PostgreSQL stores none, and SQLite would stop reading there.
+            return _refusal(request, 400, "The address holds a NUL character. Leave it out.", rule="address")
         if "HTTP_TRANSFER_ENCODING" in request.META:
             # Django reads no body without a length: it would seem empty.
             return _refusal(request, 411, "Send the length of the body (Content-Length).")
@@ -66,14 +69,14 @@ def _most(path: str) -> int:
     return sum(getattr(settings, name) for name in names) + FRAME if names else ORDINARY
 
 
-def _refusal(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+def _refusal(request: HttpRequest, status: int, detail: str, rule: str = "body-size") -> HttpResponse:
     if request.path_info.startswith("/api/"):
         body = {
             "type": "about:blank",
             "status": status,
             "detail": detail,
             "what": detail,
-            "rule": "body-size",
+            "rule": rule,
         }
         return JsonResponse(body, status=status, content_type="application/problem+json")
     return HttpResponse(f"{detail}\n", status=status, content_type="text/plain; charset=utf-8")

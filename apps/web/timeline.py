@@ -45,27 +45,32 @@ def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
     for kind, ids in by_kind.items():
         condition |= Q(subject_kind=kind, subject_id__in=ids)
     rows = Entry.objects.filter(condition, kind__in=[Kind.ACT, Kind.REFUSAL]).order_by("-id")[:limit]
-    bound = _bound(version)
+    bound, judged = _bound(version)
     lines = []
     for entry in rows:
         line = line_of(entry)
-        stale = line.signed and entry.subject_kind in bound and entry.act_id not in bound[entry.subject_kind]
+        own = (entry.subject_kind, entry.subject_id) in judged
+        stale = line.signed and own and entry.act_id not in bound[entry.subject_kind]
         lines.append(replace(line, stale=stale))
     return lines
 
 
-def _bound(version: Version) -> dict[str, set[str]]:
-    """Kind -> ids of the acts whose signature binds its record now, for the slots and the intended use of a version."""
+def _bound(version: Version) -> tuple[dict[str, set[str]], set[tuple[str, str]]]:
+    """Kind -> ids of the acts whose signature binds its record now, and the records judged here.
+
+    Those are the slots and the intended use of the version itself: what was signed on an ancestor is told there.
+    """
     gate, use = live_gate(version), version.intended_use
     given = [(slot, slot.signature) for slot in gate.slots.all() if slot.signature] if gate else []
     signed = [
         (use, s) for s in signatures_on_uses([version.model_id])[version.model_id] if s.number == use.number
     ]
     found: dict[str, set[str]] = {"approvals.slot": set(), use.subject_kind: set()}
+    judged = {(use.subject_kind, str(use.pk)), *(("approvals.slot", str(slot.pk)) for slot, _ in given)}
     for record, signature in (*given, *signed):
         if signature.content_digest == content_digest(record):
             found[record.subject_kind].add(signature.act_id)
-    return found
+    return found, judged
 
 
 def line_of(entry: Entry) -> Line:

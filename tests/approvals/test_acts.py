@@ -18,7 +18,7 @@ from apps.core import blobs
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.core.jobs import run_queued
-from apps.quality.acts import open_deviation
+from apps.quality.acts import accept_deviation, close_deviation, open_deviation
 from apps.registry.acts import add_author
 from apps.registry.models import Version
 from apps.trail.models import Entry, Leaf, Signature
@@ -220,6 +220,31 @@ def test_may_this_digest_deploy(world, gate):
     late = may_deploy(world.deployer, digest)
     assert not late.allowed
     assert any("DEV-" in reason for reason in late.reasons)
+
+
+def test_what_is_found_after_the_release_stops_it_until_it_is_settled_and_unsays_no_signature(world, gate):
+    for code in SIGNERS:
+        sign(world, gate, code)
+    version = Version.objects.get(pk=gate.version_id)
+    found = open_deviation(world.validator, version.pk, title="Drift in lot 7", description="Seen in use.")
+    assert not_deployable(version) == [f"{found.ref} blocks: Drift in lot 7."]
+    assert evaluate(version).headline == "Released, but may not run now: 1 line is open"
+    accept_deviation(world.approver, found.pk, reason="Known.", signature=given(found))
+    assert not_deployable(version) == []
+    assert evaluate(version).headline == "Released"
+    close_deviation(world.approver, found.pk, reason="Mended.", signature=given(found))
+    assert not_deployable(version) == []
+
+
+def test_closing_after_the_release_what_was_accepted_before_unsays_no_signature(world, gate):
+    found = open_deviation(world.validator, gate.version_id, title="A gap", description="In the data.")
+    accept_deviation(world.approver, found.pk, reason="Small.", signature=given(found))
+    for code in SIGNERS:
+        sign(world, gate, code)
+    version = Version.objects.get(pk=gate.version_id)
+    assert not_deployable(version) == []
+    close_deviation(world.approver, found.pk, reason="Mended.", signature=given(found))
+    assert not_deployable(version) == []
 
 
 def test_suspending_stops_it_at_once(world, gate):

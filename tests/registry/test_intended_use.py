@@ -113,7 +113,7 @@ def test_an_owner_does_not_approve_what_the_owner_wrote(world):
     use = written(world, "owner")
     with pytest.raises(Conflict) as refused:
         sign_intended_use_owner(world.owner, use.pk, signature=sign(use))
-    assert refused.value.rule.startswith("DY13")
+    assert refused.value.rule.startswith("DY11")  # it states the risk as well
     assert not Signature.objects.exists()
     refusal = Entry.objects.filter(kind="refusal").latest("id")
     assert (refusal.act, refusal.subject_id) == ("registry.sign_intended_use_owner", str(use.pk))

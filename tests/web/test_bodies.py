@@ -108,3 +108,13 @@ def test_a_search_for_what_has_no_page_finds_nothing(author, version):
         answer = author.get("/search/", {"q": asked})
         assert answer.status_code == 200, asked
     assert author.get("/search/", {"q": f"registry.version:{version.pk}"}).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/search/?q=%00", "/people/%00/", "/api/v1/people?search=%00", "/api/v1/gate?digest=x&model=a%00b"],
+)
+def test_an_address_with_nul_is_the_senders_error(author, address):
+    answer = author.get(address)
+    assert answer.status_code == 400
+    assert "NUL" in (answer.json()["detail"] if address.startswith("/api/") else answer.content.decode())

@@ -74,6 +74,7 @@ def separation(version: Version, as_of: datetime) -> dict[str, Any]:
                 "source": r.source,
                 "scope": r.scope,
                 "judged": r.judged_at(version.intended_use.tier),
+                "note": r.note,
                 "conflicts": sum((c["rule"], c["text"]) == (r.id, r.text) for c in conflicts),
             }
             for r in rules.dynamic
@@ -84,6 +85,7 @@ def separation(version: Version, as_of: datetime) -> dict[str, Any]:
                 "text": r.text,
                 "source": r.source,
                 "scope": r.scope,
+                "note": r.note,
                 "conflicts": sum(found["rule"] == r.id for found in held),
             }
             for r in rules.static

@@ -138,6 +138,10 @@ def _who_did(part: Section, caption: str, matrix: list[dict[str, Any]]) -> None:
 
 
 def _rule_verdict(rule: dict[str, Any]) -> Cell:
+    if rule.get("note", "").startswith(
+        "no act"
+    ):  # the rule stands ready; nothing in the portal could break it
+        return Cell("Nothing to judge yet", "state", str(CheckState.NOT_APPLICABLE))
     if not rule.get("judged", True):
         return Cell("Not at this tier", "state", str(CheckState.NOT_APPLICABLE))
     if rule["conflicts"]:
