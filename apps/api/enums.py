@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Model
 
-from apps.access.models import Assignment
+from apps.access.models import Assignment, Waiver
 from apps.approvals.models import Gate, Slot
 from apps.datasets.models import DatasetVersion
 from apps.fairness.models import Report
@@ -36,3 +36,4 @@ PLAN_STATE = _of(Plan, "state")
 COMPUTATION_STATE = _of(Run, "state")  # of validation runs and of bias reports
 SLOT_STATE = _of(Slot, "state")
 VERSION_STATE = _of(Version, "state")
+WAIVER_STATE = _of(Waiver, "state")

@@ -206,6 +206,7 @@ SPECTACULAR_SETTINGS = {
         "ComputationState": "apps.api.enums.COMPUTATION_STATE",
         "SlotState": "apps.api.enums.SLOT_STATE",
         "VersionState": "apps.api.enums.VERSION_STATE",
+        "WaiverState": "apps.api.enums.WAIVER_STATE",
     },
 }
 
