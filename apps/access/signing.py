@@ -73,7 +73,7 @@ def check_components(user: User, given: SignatureInput) -> None:
                     f"locked until {lockout.signing_locked_until:%Y-%m-%d %H:%M} UTC."
                 ),
                 rule="21 CFR 11.300(d)",
-                who=["you, when the lock has ended"],
+                who=["you, when the lock has ended", "an administrator, who can end it before"],
             )
         good, fault = passwords.matches(User.objects.get(pk=user.pk), given.password)
         if good:

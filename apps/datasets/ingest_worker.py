@@ -143,8 +143,9 @@ def count_rows(source: Path, delimiter: str, width: int) -> int:
                 if len(row) == width or (width == 1 and not row):
                     rows += 1
                 elif row:
+                    cells = "1 cell" if len(row) == 1 else f"{len(row):,} cells"
                     raise IngestError(
-                        f"Line {reader.line_num:,} has {len(row):,} cells; the first line names {width:,} columns. "
+                        f"Line {reader.line_num:,} has {cells}; the first line names {width:,} columns. "
                         "A cell that contains the separator or a line break must stand in double quotes."
                     )
         except csv.Error as error:
@@ -296,7 +297,9 @@ def _write(db: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return " ".join(str(error).splitlines()[0].split())[:300]
+    """What DuckDB says first, without the place where the portal keeps the file."""
+    told = re.sub(r"'?(?:/[\w.+-]+)+'?", "it", str(error).splitlines()[0])
+    return " ".join(told.split())[:300]
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from django.urls import reverse
 
 from apps.access.actors import Actor
+from apps.access.models import Waiver
+from apps.access.rulebook import rules_in_force
 from apps.approvals.evaluation import evaluate, for_viewer
 from apps.approvals.models import Slot
 from apps.core.clock import now
@@ -65,6 +67,16 @@ def result_lines(run: Run) -> list[dict[str, Any]]:
         }
         for r in results_of_run(run)
     ]
+
+
+@shows("access.waiver")
+def waiver(actor: Actor, waiver: Waiver) -> dict[str, Any]:
+    """The rule with its text, for whom, where, why, what is done instead and until when."""
+    return {
+        "evidence_part": "evidence/waiver.html",
+        "waiver": waiver,
+        "text": rules_in_force().texts().get(waiver.rule, "no longer a rule"),
+    }
 
 
 @shows("approvals.slot")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 
 from apps.access import acts, queries
 from apps.access.acting import ACTS
@@ -236,3 +237,10 @@ def test_what_touches_a_version_is_told(world):
     assert [row["ref"] for row in told] == [alone.ref, waiver.ref]
     assert told[0]["on"] == version.ref
     assert told[0]["signed_by"] == "Approver Person and Cora Compliance"
+
+
+def test_before_it_is_signed_the_rule_is_shown_with_its_words(world):
+    waiver = ask(world)
+    page = text_of(browser(world.approver).get(reverse("web:sign", args=[APPROVER, waiver.pk])))
+    for told in ("ST8: who validates a model may not develop it", waiver.control, waiver.reason, "Until"):
+        assert told in page

@@ -108,7 +108,10 @@ def test_rejecting_needs_a_reason_beside_its_field(world, slot):
     answer = client.post(page_of(slot), filled(client, slot, decision="rejected"))
     assert answer.status_code == 422
     assert "Say why you reject it." in answer.content.decode()
-    client.post(page_of(slot), filled(client, slot, decision="rejected", reason="Not convincing"))
+    done = client.post(page_of(slot), filled(client, slot, decision="rejected", reason="Not convincing"))
+    told = client.get(done["Location"]).content.decode()
+    assert "Rejected: " in told
+    assert "lotx/1.0.0 is rejected." in told
     assert Version.objects.get(pk=slot.gate.version_id).state == "rejected"
 
 

@@ -141,7 +141,8 @@ class Waivers(GateViewSet):
     @action(detail=True, methods=["post"])
     def sign(self, request, pk=None):
         row = self.get_object()
-        given = self.given(WaiverSignature)
+        half = request.data.get("half") if hasattr(request.data, "get") else None
+        given = self.given(WaiverSignature, f"access.sign_waiver_{half}" if half in SIGN else "", row)
         entered = SignatureInput(
             digest=given["digest"], password=given["password"], decision=given["decision"]
         )

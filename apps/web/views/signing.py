@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -16,12 +17,15 @@ from django.views.decorators.http import require_http_methods
 from apps.access.acting import ACTS
 from apps.access.gate import Judge, visible
 from apps.access.models import Assignment
-from apps.access.policy import TABLE, meaning_sentence
+from apps.access.policy import TABLE, Policy, meaning_sentence
 from apps.access.sharing import shared
 from apps.access.signing import SignatureInput, content_of, standings
+from apps.approvals.models import Slot
 from apps.core.digests import digest
 from apps.core.errors import BadInput, NotVisible, Refused
 from apps.core.subjects import model_of
+from apps.registry.models import Version
+from apps.registry.states import State
 from apps.trail.models import Signature
 from apps.web.changes import since_own_signature
 from apps.web.door import actor_of, page
@@ -139,9 +143,7 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
         .order_by("-pk")
         .first()
     )
-    messages.success(
-        request, f"Signed: {row.label} {subject.ref}. The receipt below proves it is in the trail."
-    )
+    messages.success(request, f"{_told(row, subject, done)} The receipt below proves it is in the trail.")
     return redirect("web:signature", done.uuid)
 
 
@@ -188,3 +190,15 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
 urlpatterns = [
     path("sign/<str:act>/<int:pk>/", sign, name="sign"),
 ]
+
+
+def _told(row: Policy, subject: Any, done: Signature) -> str:
+    """What the signature did: signed or rejected, and what came of it."""
+    what = "Rejected" if done.decision == "rejected" else "Signed"
+    told = f"{what}: {row.label}, {subject.ref}."
+    if row.subject != Slot.subject_kind:
+        return told
+    version = Version.objects.get(gates__slots=subject.pk)
+    if version.state == State.RELEASED:
+        return f"{told} It was the last signature wanted: {version.ref} is released."
+    return f"{told} {version.ref} is rejected." if version.state == State.REJECTED else told
