@@ -6,3 +6,4 @@ urlpatterns = [
     path("api/", include("apps.api.urls")),
     path("", include("apps.web.urls")),
 ]
+handler404 = "apps.api.errors.no_such_address"

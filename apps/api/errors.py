@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import page_not_found
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -73,3 +74,13 @@ def _texts(detail):
     if isinstance(detail, (list, tuple)):
         return [_texts(item) for item in detail]
     return str(detail)
+
+
+def no_such_address(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's 404 for an address nobody serves: a problem document below /api/, the page elsewhere."""
+    if not request.path.startswith("/api/"):
+        return page_not_found(request, exception)
+    body = problem(
+        404, "There is nothing at this address.", fact="The paths are listed at /api/v1/docs/."
+    ).data
+    return JsonResponse(body, status=404, content_type="application/problem+json")

@@ -88,6 +88,16 @@ def to(request: HttpRequest, url: str) -> HttpResponse:
     return redirect(url)
 
 
+def not_a_page() -> Refused:
+    """An address that only takes what a form sends was opened as a page."""
+    return Refused(
+        "There is nothing to show at this address.",
+        fact="It only takes what a form sends.",
+        who=["you, on the page with the form: go back, or begin at your work"],
+        status=405,
+    )
+
+
 class Refusals:
     """A Refused that rises out of a view becomes its page, with its own status."""
 
@@ -98,6 +108,10 @@ class Refusals:
         response = self.get_response(request)
         if request.htmx and response.status_code == 302 and "/sign-in/" in response.get("Location", ""):
             return HttpResponse(status=204, headers={"HX-Redirect": response["Location"]})
+        if response.status_code == 405 and not response.content and not request.path.startswith("/api/"):
+            told = refused_response(request, not_a_page())
+            told["Allow"] = response["Allow"]
+            return told
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

@@ -118,3 +118,11 @@ def test_an_address_with_nul_is_the_senders_error(author, address):
     answer = author.get(address)
     assert answer.status_code == 400
     assert "NUL" in (answer.json()["detail"] if address.startswith("/api/") else answer.content.decode())
+
+
+@pytest.mark.parametrize("address", ["/api/v1/nothing", "/api/nothing", "/api/v1/versions/1/nothing"])
+def test_an_unknown_address_of_the_api_is_a_problem_document(author, address):
+    answer = author.get(address)
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert answer.json()["detail"] == "There is nothing at this address."
+    assert author.get("/nothing/")["Content-Type"].startswith("text/html")

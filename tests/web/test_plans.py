@@ -210,7 +210,9 @@ def test_a_run_is_started_once_from_the_page(world):
     assert "R-1 is queued or running." in text_of(busy)
     assert browser(world.author).post(url).status_code == 403
     assert browser(world.stranger).post(url).status_code == 404
-    assert client.get(url).status_code == 405
+    opened = client.get(url)
+    assert (opened.status_code, opened["Allow"]) == (405, "POST")
+    assert "There is nothing to show at this address." in text_of(opened)
 
 
 def test_the_comparison_asks_again_until_it_has_ended(world, frozen):
