@@ -1,0 +1,100 @@
+"""Duties, and waivers of separation rules."""
+
+from __future__ import annotations
+
+from apps.access.duties import Duty as D
+from apps.access.policy.types import row
+
+ROWS = [
+    row(
+        "access.request_assignment",
+        "Request a duty",
+        "requested a duty",
+        "*",
+        [D.OWNER, D.REGISTRAR, D.COMPLIANCE],
+        ["request_grant"],
+        reason=True,
+    ),
+    row(
+        "access.request_organisation_assignment",
+        "Request a duty",
+        "requested a duty on the organisation",
+        "organisation",
+        [D.ADMINISTRATOR, D.COMPLIANCE],
+        ["request_grant"],
+        reason=True,
+    ),
+    row(
+        "access.approve_assignment",
+        "Approve",
+        "approved a duty",
+        "access.assignment",
+        [D.OWNER, D.COMPLIANCE],
+        ["approve_grant"],
+        token=False,
+    ),
+    row(
+        "access.approve_organisation_assignment",
+        "Approve",
+        "approved a duty on the organisation",
+        "access.assignment",
+        [D.COMPLIANCE],
+        ["approve_grant"],
+        token=False,
+    ),
+    row(
+        "access.refuse_assignment",
+        "Refuse",
+        "refused a duty",
+        "access.assignment",
+        [D.OWNER, D.COMPLIANCE, D.ADMINISTRATOR],
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.end_assignment",
+        "End",
+        "ended a duty",
+        "access.assignment",
+        [D.OWNER, D.COMPLIANCE, D.ADMINISTRATOR],
+        reason=True,
+    ),
+    row(
+        "access.request_waiver",
+        "Ask for a waiver",
+        "asked for a waiver",
+        "registry.model",
+        [D.OWNER, D.APPROVER, D.COMPLIANCE],
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.sign_waiver_approver",
+        "Sign: waiver, for QA",
+        "signed a waiver for QA",
+        "access.waiver",
+        [D.APPROVER],
+        ["sign_waiver"],
+        meaning="approval",
+        token=False,
+    ),
+    row(
+        "access.sign_waiver_compliance",
+        "Sign: waiver, for compliance",
+        "signed a waiver for compliance",
+        "access.waiver",
+        [D.COMPLIANCE],
+        ["sign_waiver"],
+        meaning="approval",
+        token=False,
+    ),
+    row(
+        "access.revoke_waiver",
+        "Revoke",
+        "revoked a waiver",
+        "access.waiver",
+        [D.APPROVER, D.COMPLIANCE],
+        reason=True,
+        token=False,
+    ),
+]

@@ -1,0 +1,19 @@
+"""Bias reports."""
+
+from __future__ import annotations
+
+from apps.access.duties import Duty as D
+from apps.access.policy.types import row
+
+ROWS = [
+    row(
+        "fairness.request_report",
+        "Compute bias report",
+        "asked for a bias report",
+        "validations.run",
+        [D.BIAS_TESTER],
+        ["bias_test"],
+    ),
+    row("fairness.finish_report", "", "finished a bias report", "fairness.report", service=True),
+    row("fairness.fail_report", "", "recorded a failed bias report", "fairness.report", service=True),
+]

@@ -1,0 +1,73 @@
+"""A row of the policy table, what a signature says, and who may read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from apps.access.duties import Duty as D
+
+
+@dataclass(frozen=True)
+class Policy:
+    act: str
+    label: str  # the button
+    sentence: str  # the trail, after the person's name
+    subject: str = ""  # subject kind that `allow` expects
+    duties: frozenset[str] = frozenset()  # any of them, on the subject's parent or on the organisation
+    verbs: frozenset[str] = frozenset()
+    meaning: str = ""  # signature meaning; an act with a meaning demands a signature
+    reason: bool = False  # a reason is demanded
+    service: bool = False  # a named service does this; people are refused
+    anyone: bool = False  # any signed-in person, about their own affairs
+    token: bool = True  # may be done with a personal access token
+    offered: bool = True  # shown as a button where it is allowed
+
+    @property
+    def signs(self) -> bool:
+        return bool(self.meaning)
+
+
+MEANINGS = {
+    "authorship": "I am the author of this record.",
+    "review": "I have reviewed this record.",
+    "approval": "I have reviewed this record and approve it for its intended use.",
+    "responsibility": "I take responsibility for this record and accept the residual risk it states.",
+}
+
+
+REJECTION = "I have reviewed this record and reject it. The reason I gave is part of my signature."
+
+
+def meaning_sentence(meaning: str, decision: str) -> str:
+    """What a signature says (21 CFR 11.50(a)(3)): the sentence on the form is the sentence that is signed."""
+    return REJECTION if decision == "rejected" else MEANINGS[meaning]
+
+
+def row(
+    act: str,
+    label: str,
+    sentence: str,
+    subject: str = "",
+    duties: Iterable[str] = (),
+    verbs: Iterable[str] = (),
+    **rest: Any,
+) -> Policy:
+    return Policy(act, label, sentence, subject, frozenset(duties), frozenset(verbs), **rest)
+
+
+READERS = (
+    D.DEVELOPER,
+    D.VALIDATOR,
+    D.BIAS_TESTER,
+    D.APPROVER,
+    D.PROCESS_EXPERT,
+    D.OWNER,
+    D.DEPLOYER,
+    D.MONITOR,
+    D.SECURITY,
+    D.COMPLIANCE,
+    D.INSPECTOR,
+    D.REGISTRAR,
+)
