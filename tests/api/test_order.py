@@ -9,14 +9,12 @@ from rest_framework.test import APIClient
 from apps.access.acts import request_assignment
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
-from apps.core.jobs import run_queued
-from apps.packs.acts import request_pack
 from apps.quality.acts import open_deviation
 from apps.trail.models import Entry
 from tests.factories.evidence import validated_world
 from tests.house.test_access_matrix import routes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 # URL name -> who sees the record and lacks the duty; the parent named in the body where the URL names none.
@@ -104,8 +102,6 @@ def addresses(world) -> dict[str, dict]:
     gate = open_gate(world.owner, version.pk)
     given = {"title": "Noted", "description": "Seen in review.", "blocking": False}
     deviation = open_deviation(world.validator, version.pk, **given)
-    request_pack(world.compliance, version.pk, purpose="Inspection")
-    run_queued()
     asked = request_assignment(
         world.registrar,
         person_id=world.stranger.pk,
