@@ -241,3 +241,24 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once")]
+
+
+# Each area's own tables.
+from apps.access.reminder_models import Reminder  # noqa: E402
+from apps.access.review_models import AccessReview, ReviewSheet  # noqa: E402
+from apps.access.training_models import TrainingMatrix, TrainingRecord  # noqa: E402
+
+__all__ = [
+    "AccessReview",
+    "Assignment",
+    "AssignmentQuerySet",
+    "IdempotencyKey",
+    "Proposal",
+    "Reminder",
+    "ReviewSheet",
+    "SeparationRules",
+    "TrainingMatrix",
+    "TrainingRecord",
+    "Waiver",
+    "WaiverQuerySet",
+]
