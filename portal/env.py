@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 
 import environ
@@ -77,3 +79,54 @@ def integer(name: str, default: int) -> int:
 
 def names(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+PROVIDER_FIELDS = {
+    "key",
+    "name",
+    "issuer",
+    "client_id",
+    "client_secret",
+    "second_factor_amr",
+    "second_factor_acr",
+}
+
+
+def oidc_providers(name: str = "OIDC_PROVIDERS") -> list[dict]:
+    """Identity providers as JSON: a list of objects with key, name, issuer, client_id, client_secret.
+
+    `second_factor_amr` and `second_factor_acr`: values of these claims that count as a second factor (lists of text).
+    """
+    raw = secret(name, "")
+    if not raw:
+        return []
+    try:
+        given = json.loads(raw)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is not JSON: {error}") from error
+    if not isinstance(given, list):
+        raise ImproperlyConfigured(f"{name} must be a list of identity providers.")
+    for one in given:
+        wanted = {"key", "name", "issuer", "client_id"}
+        if not isinstance(one, dict) or not wanted <= set(one) <= PROVIDER_FIELDS:
+            raise ImproperlyConfigured(
+                f"{name}: each provider needs key, name, issuer and client_id, and may have client_secret, "
+                "second_factor_amr and second_factor_acr."
+            )
+        for field in ("second_factor_amr", "second_factor_acr"):
+            values = one.setdefault(field, [])
+            if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
+                raise ImproperlyConfigured(f"{name}: {field} of {one['key']!r} must be a list of text.")
+        one.setdefault("client_secret", "")
+        for field in ("key", "name", "issuer", "client_id", "client_secret"):
+            if not isinstance(one[field], str):
+                raise ImproperlyConfigured(f"{name}: {field} must be text.")
+        if not re.fullmatch(r"[a-z0-9-]{1,40}", one["key"]):
+            raise ImproperlyConfigured(
+                f"{name}: key {one['key']!r} must be 1 to 40 small letters, digits or dashes."
+            )
+        if not re.match(r"https://|http://(localhost|127\.0\.0\.1)[:/]", one["issuer"]):
+            raise ImproperlyConfigured(f"{name}: issuer {one['issuer']!r} must begin with https://.")
+    if len({one["key"] for one in given}) != len(given):
+        raise ImproperlyConfigured(f"{name}: two providers have the same key.")
+    return given

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.urls import reverse
 
+from apps.accounts.factors import Reset
 from apps.accounts.models import Enrolment, User
 from apps.core.clock import now
 
@@ -49,7 +50,7 @@ def post(person: User) -> str:
     send_mail(
         "Your account in Countersign",
         f"Dear {person.printed_name},\n\n"
-        f"an account (@{person.username}) was made for you. Choose your password here:\n\n{link}\n\n"
+        f"{_why(person)} Choose your password here:\n\n{link}\n\n"
         f"The link works once, for {days} day{'' if days == 1 else 's'}. Give it to nobody: your password is part of "
         "your signature. Before your first signature a compliance officer or registrar confirms who you are.\n\n"
         "If you did not expect this, tell your administrator and do not use the link.\n",
@@ -57,6 +58,13 @@ def post(person: User) -> str:
         [person.email],
     )
     return secret
+
+
+def _why(person: User) -> str:
+    """Why the person gets a link: the account is new, or its password was reset."""
+    if Reset.objects.filter(person=person, what=Reset.What.PASSWORD, state=Reset.State.APPROVED).exists():
+        return f"the password of your account (@{person.username}) was reset."
+    return f"an account (@{person.username}) was made for you."
 
 
 def tell_of_lock(person: User) -> None:

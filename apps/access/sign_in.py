@@ -53,7 +53,7 @@ def authenticate(username: str, password: str, *, address: str = "") -> User:
     from_here = key_of("failures", network(address))
     failures = hit(from_here, settings.LOCKOUT_SECONDS)
     if failures.count > settings.ADDRESS_FAILURES:
-        _enter_failure(user, username, address, "too many failed attempts from this address")
+        enter_failure(user, username, address, "too many failed attempts from this address")
         raise TooMany(
             "You are not signed in.",
             fact=(
@@ -79,11 +79,15 @@ def authenticate(username: str, password: str, *, address: str = "") -> User:
     if tries.count == settings.SIGN_IN_FAILURES:
         throttle.hold(pair, settings.LOCKOUT_SECONDS)
         cause += f"; this username is locked for this address for {settings.LOCKOUT_SECONDS} seconds"
-    _enter_failure(user, username, address, cause)
+    enter_failure(user, username, address, cause)
     if alarm and user is not None:
         from apps.access.acts.locks import lock_account  # which imports this module
 
         lock_account(Actor.service("worker", via="web"), user.pk)
+    elif user is not None and tries.count == settings.SIGN_IN_FAILURES:
+        from apps.access.second import report  # which imports this module
+
+        report(user, f"{tries.count} wrong passwords from one address")
     raise wrong_pair()
 
 
@@ -118,9 +122,15 @@ def unlock(user: User) -> None:
     """End every lock of sign-in and signing on this account (inside the act that does so)."""
     Lockout.objects.filter(user=user).delete()
     throttle.forget_all(pair_key(user.username, ""))
+    throttle.forget(second_key(user))
 
 
-def _enter_failure(user: User | None, username: str, address: str, cause: str) -> None:
+def second_key(user: User) -> str:
+    """Under which failures of the second factor are counted."""
+    return key_of("second", str(user.uuid))
+
+
+def enter_failure(user: User | None, username: str, address: str, cause: str) -> None:
     """One entry, as long as few came from this address; afterwards they are only counted."""
     enter_folded()
     window = int(time.time()) // settings.LOCKOUT_SECONDS

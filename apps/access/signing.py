@@ -7,13 +7,17 @@ transaction. Every signing asks the password again; a wrong one is counted apart
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from fido2.utils import websafe_encode
 
+from apps.access import factors
+from apps.access.policy import Policy, meaning_sentence
+from apps.access.second import report, tell, told
 from apps.access.sharing import once
 from apps.access.throttle import hit, key_of
 from apps.accounts import passwords
@@ -21,21 +25,40 @@ from apps.accounts.models import Lockout, User
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.digests import digest
-from apps.core.errors import Conflict, NotAllowed, TooMany
+from apps.core.errors import BadInput, Conflict, NotAllowed, TooMany
 from apps.core.subjects import Subject
 from apps.trail.models import Signature
 
 
 @dataclass(frozen=True)
 class SignatureInput:
-    """What a person enters to sign: the digest they were shown, their decision, and their password."""
+    """What a person enters to sign: the digest they were shown, their decision, password and second factor.
+
+    `code`: a one-time code. `passkey`: an assertion (JSON) over the challenge of the showing that `nonce` names.
+    """
 
     digest: str
     password: str
     decision: str = "approved"  # approved | rejected
+    code: str = ""
+    passkey: str = ""
+    nonce: str = ""
 
 
 DECISIONS = ("approved", "rejected")
+
+
+@dataclass(frozen=True)
+class Components:
+    """What a signature rests on. `repeated`: a second factor that was right and used before."""
+
+    factors: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    repeated: bool = False
+
+
+PASSWORD_RULE = "21 CFR 11.200(a)(1)"  # the rule of a refusal that a wrong password brings
+SECOND_RULE = factors.RULE
 
 
 class SigningLocked(NotAllowed):
@@ -52,8 +75,11 @@ def content_digest(subject: Subject) -> str:
     return digest(content_of(subject))
 
 
-def check_components(user: User, given: SignatureInput) -> None:
-    """The password, again. Runs before the act's transaction, so a failure is counted even though nothing else is."""
+def check_components(user: User, given: SignatureInput, row: Policy) -> Components:
+    """The password, again, and the second factor of who has one or needs one.
+
+    Runs before the act's transaction, so a failure is counted even though nothing else is.
+    """
     attempts = hit(key_of("signing", str(user.uuid)), 60)
     if attempts.count > settings.SIGNING_ATTEMPTS:
         raise TooMany(
@@ -69,18 +95,21 @@ def check_components(user: User, given: SignatureInput) -> None:
             raise SigningLocked(
                 "Signing is locked for this account.",
                 fact=(
-                    f"The password was wrong {settings.SIGNING_FAILURES} times; "
+                    f"Password or second factor was wrong {settings.SIGNING_FAILURES} times; "
                     f"locked until {lockout.signing_locked_until:%Y-%m-%d %H:%M} UTC."
                 ),
                 rule="21 CFR 11.300(d)",
                 who=["you, when the lock has ended", "an administrator, who can end it before"],
             )
         good, fault = passwords.matches(User.objects.get(pk=user.pk), given.password)
-        if good:
+        second = _second(user, given, row) if good else None
+        if good and (second is None or second.good or second.repeated):
             if lockout.signing_failures:
                 lockout.signing_failures, lockout.signing_locked_until = 0, None
                 lockout.save(update_fields=["signing_failures", "signing_locked_until"])
-            return
+            if second is None:
+                return Components(("password",))
+            return Components(("password", second.kind), second.facts, second.repeated)
         lockout.signing_failures += 1
         if lockout.signing_failures >= settings.SIGNING_FAILURES:
             lockout.signing_locked_until = now() + timedelta(seconds=settings.LOCKOUT_SECONDS)
@@ -89,16 +118,70 @@ def check_components(user: User, given: SignatureInput) -> None:
         failures, locked = lockout.signing_failures, lockout.signing_locked_until
     left = settings.SIGNING_FAILURES - failures
     fact = "The password is not right. Nothing was signed."
+    if second is not None:
+        tell(user, second)
+        fact = f"{told(second)} Nothing was signed."
     if locked and locked > now():
         fact += f" Signing is now locked until {locked:%Y-%m-%d %H:%M} UTC."
+        report(user, f"{settings.SIGNING_FAILURES} failed attempts to sign")
     else:
         fact += f" {left} more {'try' if left == 1 else 'tries'} before signing is locked."
     raise NotAllowed(
         "Your signature was not accepted.",
         fact=fact,
-        rule="21 CFR 11.200(a)(1)",
-        who=["you, with your password"],
-        cause=fault or "wrong password",
+        rule=PASSWORD_RULE if second is None else SECOND_RULE,
+        who=["you, with your password" if second is None else "you, with your second factor"],
+        cause=second.cause if second is not None else fault or "wrong password",
+    )
+
+
+def _second(user: User, given: SignatureInput, row: Policy) -> factors.Seen | None:
+    """Judge the second factor; None where none is asked for. A missing one is said before anything is counted."""
+    held = {factor.kind for factor in factors.live(user)}
+    if not held:
+        if factors.required():
+            raise factors.none_to_sign_with()
+        return None
+    if given.passkey:
+        if not factors.nonce_holds(user, given.nonce):
+            raise NotAllowed(
+                "Your signature was not accepted.",
+                fact="The page was open for too long for the passkey. Nothing was signed.",
+                rule=SECOND_RULE,
+                who=["you, after reading the record again"],
+            )
+        first = hit(key_of("signing-nonce", given.nonce), settings.SESSION_IDLE_SECONDS + 120).count == 1
+        challenge = factors.signing_challenge(
+            user=user,
+            act=row.act,
+            digest=given.digest,
+            meaning=meaning_sentence(row.meaning, given.decision),
+            nonce=given.nonce,
+        )
+        seen = factors.by_passkey(user, given.passkey, websafe_encode(challenge))
+        if not first:  # the same assertion sent again has the same counter
+            return replace(seen, good=False, repeated=seen.good or seen.copied is not None, copied=None)
+        return replace(seen, facts={**seen.facts, "nonce": given.nonce})
+    if given.code:
+        return factors.by_code(user, given.code)
+    kinds = {"totp": "the code of your authenticator app", "passkey": "your passkey"}
+    wanted = " or ".join(words for kind, words in kinds.items() if kind in held)
+    raise BadInput(
+        "A second factor is needed.",
+        fact=f"Sign with your password and {wanted}.",
+        rule=SECOND_RULE,
+        fields={"code": [f"Sign with your password and {wanted}."]},
+    )
+
+
+def used_before() -> NotAllowed:
+    """A right second factor that was used up, and not by this same request."""
+    return NotAllowed(
+        "Your signature was not accepted.",
+        fact="This code, or this answer of your passkey, was used already. Nothing was signed.",
+        rule=SECOND_RULE,
+        who=["you, with the next code or by asking your passkey again"],
+        cause="second factor used before",
     )
 
 

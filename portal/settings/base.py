@@ -149,6 +149,16 @@ SIGNING_ATTEMPTS = env.integer("SIGNING_ATTEMPTS", 20)
 # Proxies in front whose X-Forwarded-For is believed; 0: the address is the one that connects.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 
+# Second factors: "required" of who holds a duty that signs, or "offered". The host that passkeys are bound to.
+SECOND_FACTOR = env.text("SECOND_FACTOR", "offered")
+PASSKEY_HOST = env.text("PASSKEY_HOST")
+# Who is told of locks and alarms besides administrators and compliance officers: addresses of the security unit.
+SECURITY_MAIL = env.names("SECURITY_MAIL")
+# The Pwned Passwords list, ordered by hash (lines "SHA-1:count"), to look new passwords up in; empty: not used.
+BREACHED_PASSWORDS_FILE = env.text("BREACHED_PASSWORDS_FILE")
+# Identity providers for single sign-on.
+OIDC_PROVIDERS = env.oidc_providers()
+
 # Limits of uploads, in bytes.
 UPLOAD_LIMIT_DATA = env.integer("UPLOAD_LIMIT_DATA", 2 * 1024**3)
 UPLOAD_LIMIT_MODEL = env.integer("UPLOAD_LIMIT_MODEL", 1024**3)
@@ -169,6 +179,9 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "countersign@localhost")
 PORTAL_URL = env.text(
     "PORTAL_URL", "http://127.0.0.1:8000"
 )  # the address people reach the portal by, for mails
+
+# Hours for which a steward may open a sensitive dataset to one person, at most.
+SENSITIVE_HOURS = env.integer("SENSITIVE_HOURS", 8)
 
 LOGIN_URL = "web:sign_in"
 PASSWORD_RESET_TIMEOUT = env.integer("ENROLMENT_SECONDS", 3 * 86400)
@@ -238,6 +251,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "access.verify_trail",
         "schedule": crontab(hour="2", minute="30"),
         "options": {"expires": 6 * 3600},
+    },
+    "access.lapse_reviews": {
+        "task": "access.lapse_reviews",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 300},
+    },
+    "access.remind": {
+        "task": "access.remind",
+        "schedule": crontab(minute="7"),
+        "options": {"expires": 3600},
     },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

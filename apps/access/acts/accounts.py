@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -17,12 +19,13 @@ from apps.access import sessions
 from apps.access.acting import Act, act
 from apps.access.acts.assignments import project_grant
 from apps.access.acts.enrolment import ask_for_link
-from apps.access.acts.locks import end_tokens
+from apps.access.acts.locks import TELL, end_tokens
 from apps.access.acts.names import name_problem
 from apps.access.enrolment import hash_of
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment
 from apps.accounts import passwords
+from apps.accounts.factors import RecoveryCode
 from apps.accounts.models import ApiToken, Enrolment, User
 from apps.core import registries
 from apps.core.clock import now
@@ -173,7 +176,10 @@ def refuse_if_enrolled(user: User) -> None:
             "There is no new enrolment link for this account.",
             fact=f"{user.printed_name} has set a password already.",
             rule="account-state",
-            who=[f"{user.printed_name} changes it, on the account page"],
+            who=[
+                f"{user.printed_name} changes it, on the account page",
+                "who lost it: an administrator asks for a reset, and a compliance officer approves it",
+            ],
         )
 
 
@@ -188,6 +194,10 @@ def renew_enrolment(act: Act, user_id: int) -> User:
             "No link can be sent.", fact=f"{user.printed_name} has no e-mail address.", rule="account-state"
         )
     ask_for_link(act, user)
+    if user.identity_confirmed_at is not None:
+        # Whoever gets the new link may be another person than the one who was confirmed (21 CFR 11.200(a)(3)).
+        act.write(user, identity_confirmed_at=None, identity_confirmed_by=None, identity_checked="")
+        act.event(identity="to be confirmed again")
     act.about(user)
     return user
 
@@ -207,11 +217,28 @@ def set_preferences(act: Act, user_id: int, *, time_zone: str) -> User:
 
 
 @act("access.sign_in")
-def sign_in(act: Act, user_id: int) -> User:
-    """Enter a successful sign-in in the trail."""
+def sign_in(
+    act: Act,
+    user_id: int,
+    *,
+    factors: Sequence[str] = ("password",),
+    proof: Mapping[str, Any] | None = None,
+    recovery: int | None = None,
+) -> User:
+    """Enter a successful sign-in in the trail, with what was shown. `recovery`: the recovery code it uses up."""
     user = act.lock(User.objects.all(), pk=user_id)
     act.own(user)
     act.allow(user)
+    if recovery is not None:
+        code = act.lock(RecoveryCode.objects.all(), pk=recovery, person=user)
+        if code.used_at is not None or code.ended_at is not None:
+            raise WrongState(
+                "You are not signed in.", fact="This recovery code was used already.", rule="second-factor"
+            )
+        act.write(code, used_at=now())
+        act.event(alarm=True)
+        act.after_commit(TELL, user)
+    act.event(factors=list(factors), **(proof or {}))
     return user
 
 

@@ -72,6 +72,7 @@ ROWS = [
         "confirmed who is behind an account",
         "accounts.user",
         [D.COMPLIANCE, D.REGISTRAR],
+        ["enable_signing"],
         token=False,
     ),
     row(

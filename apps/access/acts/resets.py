@@ -1,0 +1,125 @@
+"""Lost passwords and second factors: asked for by an administrator, approved by compliance (21 CFR 11.200(a)(3)).
+
+A reset lifts the confirmation of identity: the person signs again only after somebody who had no part in it has made
+sure who is behind the account (DY18).
+"""
+
+from __future__ import annotations
+
+from apps.access import factors, sessions
+from apps.access.acting import Act, act
+from apps.access.acts.enrolment import ask_for_link
+from apps.access.acts.factors import end, end_codes
+from apps.access.acts.locks import end_tokens
+from apps.accounts.factors import Reset
+from apps.accounts.models import User
+from apps.core import registries
+from apps.core.clock import now
+from apps.core.errors import BadInput, Conflict, WrongState
+
+TWO_PEOPLE = "DY18: a reset needs two people, and neither is the person it is for"
+TELL = "access.tell_reset"
+
+
+@registries.precondition("access.request_reset")
+def refuse_if_not_in_use(user: User) -> None:
+    if not user.is_active or user.is_service:
+        raise WrongState("There is nothing to reset: the account is not in use.", rule="account-state")
+
+
+@act("access.request_reset")
+def request_reset(act: Act, user_id: int, *, what: str) -> Reset:
+    """Ask for a new password link, or for the end of all second factors, of a person who lost theirs."""
+    user = act.lock(User.objects.filter(is_service=False), pk=user_id)
+    act.allow(user)
+    if user.pk == act.user.pk:
+        raise Conflict(
+            "You cannot ask for a reset of your own account.",
+            fact="This is your own account.",
+            rule=TWO_PEOPLE,
+            who=["another administrator"],
+        )
+    if what not in Reset.What.values:
+        raise BadInput("Nothing was asked for.", fields={"what": ["Choose what was lost."]})
+    if what == Reset.What.PASSWORD and not user.email:
+        raise WrongState(
+            "No link can be sent.", fact=f"{user.printed_name} has no e-mail address.", rule="account-state"
+        )
+    if what == Reset.What.FACTORS and not factors.has_any(user):
+        raise WrongState(
+            "There is nothing to reset.",
+            fact=f"{user.printed_name} has no second factor.",
+            rule="account-state",
+        )
+    if Reset.objects.filter(person=user, what=what, state=Reset.State.REQUESTED).exists():
+        raise WrongState(
+            "This reset was asked for already.",
+            fact="It waits for a compliance officer.",
+            rule="reset-state",
+        )
+    row = act.create(
+        Reset, person=user, what=what, reason=act.reason, requested_by=act.user, requested_at=now()
+    )
+    act.event(reset=row.ref, what=what)
+    return row
+
+
+@registries.precondition("access.approve_reset")
+@registries.precondition("access.refuse_reset")
+def refuse_if_decided(reset: Reset) -> None:
+    if reset.state != Reset.State.REQUESTED:
+        raise WrongState("This reset is decided already.", rule="reset-state")
+    if not reset.person.is_active:
+        raise WrongState("This reset cannot be decided: the account is deactivated.", rule="reset-state")
+
+
+def _third(act: Act, row: Reset) -> None:
+    """Neither who asked nor who gains decides."""
+    if act.user.pk in (row.requested_by_id, row.person_id):
+        raise Conflict(
+            f"You cannot decide {row.ref}.",
+            fact="You asked for it." if act.user.pk == row.requested_by_id else "It is for your own account.",
+            rule=TWO_PEOPLE,
+            who=["another compliance officer"],
+        )
+
+
+def _taken(act: Act, reset_id: int) -> Reset:
+    row = act.lock(Reset.objects.select_related("person", "requested_by"), pk=reset_id)
+    act.allow(row)
+    _third(act, row)
+    return row
+
+
+@act("access.approve_reset")
+def approve_reset(act: Act, reset_id: int) -> Reset:
+    """Do the reset: sessions and tokens end, signing is suspended, and the person alone sets what is new."""
+    row = _taken(act, reset_id)
+    user = act.lock(User.objects.all(), pk=row.person_id)
+    act.separated(user)
+    act.write(
+        row, state=Reset.State.APPROVED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
+    )
+    facts: dict[str, object] = {"reset": row.ref, "what": row.what}
+    if row.what == Reset.What.PASSWORD:
+        user.set_unusable_password()
+        ask_for_link(act, user)
+    else:
+        facts["factors"] = end(act, user.factors.filter(ended_at=None), f"reset {row.ref}")
+        facts["recovery_codes"] = end_codes(act, user)
+    act.write(user, identity_confirmed_at=None, identity_confirmed_by=None, identity_checked="")
+    facts["tokens"] = end_tokens(act, user)
+    facts["sessions"] = sessions.end_all(user, "account reset")
+    act.event(**facts)
+    act.about(user)  # who reset it is asked of the account (DY18)
+    act.after_commit(TELL, row)
+    return row
+
+
+@act("access.refuse_reset")
+def refuse_reset(act: Act, reset_id: int) -> Reset:
+    """Leave everything as it is."""
+    row = _taken(act, reset_id)
+    return act.write(
+        row, state=Reset.State.REFUSED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
+    )

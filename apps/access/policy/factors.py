@@ -1,0 +1,83 @@
+"""Second factors, recovery codes, resets, links of identity providers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.access.duties import Duty as D
+from apps.access.policy.types import Policy, row
+
+
+def _own(act: str, label: str, sentence: str, subject: str = "accounts.user") -> Policy:
+    rest: dict[str, Any] = {"anyone": True, "token": False, "offered": False}
+    return row(act, label, sentence, subject, **rest)
+
+
+ROWS = [
+    _own("access.add_totp", "Add authenticator app", "added an authenticator app"),
+    _own("access.add_passkey", "Add passkey", "added a passkey"),
+    _own("access.name_factor", "Rename", "named one of their second factors", "accounts.factor"),
+    _own("access.end_factor", "End factor", "ended one of their second factors", "accounts.factor"),
+    _own("access.make_recovery_codes", "Make recovery codes", "made new recovery codes"),
+    row(
+        "access.end_copied_passkey",
+        "",
+        "ended a passkey that may have been copied: alarm",
+        "accounts.factor",
+        service=True,
+    ),
+    row(
+        "access.report_misuse",
+        "",
+        "reported failed attempts on an account: alarm",
+        "accounts.user",
+        service=True,
+    ),
+    row(
+        "access.request_reset",
+        "Ask for a reset",
+        "asked for a reset of an account",
+        "accounts.user",
+        [D.ADMINISTRATOR],
+        ["reset_credential"],
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.approve_reset",
+        "Approve the reset",
+        "approved a reset of an account",
+        "accounts.reset",
+        [D.COMPLIANCE],
+        ["reset_credential"],
+        token=False,
+    ),
+    row(
+        "access.refuse_reset",
+        "Refuse the reset",
+        "refused a reset of an account",
+        "accounts.reset",
+        [D.COMPLIANCE],
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.propose_link",
+        "Propose single sign-on",
+        "proposed an account of an identity provider",
+        "accounts.user",
+        [D.ADMINISTRATOR],
+        token=False,
+    ),
+    _own("access.confirm_link", "Confirm single sign-on", "confirmed their single sign-on", "accounts.link"),
+    row(
+        "access.end_link",
+        "End single sign-on",
+        "ended the single sign-on of a person",
+        "accounts.link",
+        [D.ADMINISTRATOR],
+        reason=True,
+        token=False,
+    ),
+    _own("access.end_own_link", "End single sign-on", "ended their single sign-on", "accounts.link"),
+]
