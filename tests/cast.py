@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from apps.access.acts import (
     approve_assignment,
@@ -18,6 +19,7 @@ from apps.access.acts.install import installer
 from apps.access.duties import DATASET, MODEL
 from apps.access.models import Assignment
 from apps.accounts.models import User
+from apps.core.clock import now
 from apps.core.jobs import run_queued
 from apps.datasets.acts import register_dataset
 from apps.datasets.models import Dataset
@@ -119,7 +121,11 @@ def build_world() -> World:
             world.people[name] = confirm_identity(compliance, person.pk, how="known")
     for name, duty in ORGANISATION_CAST.items():
         asked = request_organisation_assignment(
-            administrator, person_id=world.people[name].pk, duty=duty, reason="Needed for the work"
+            administrator,
+            person_id=world.people[name].pk,
+            duty=duty,
+            ends_at=now() + timedelta(days=60) if duty == "inspector" else None,
+            reason="Needed for the work",
         )
         approve_organisation_assignment(compliance, asked.pk)
     world.model = register_model(

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, models, transaction
 
-from apps.access import signing
+from apps.access import reach, signing
 from apps.access.actors import Actor, as_actor
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible, may
 from apps.access.idempotency import Once
 from apps.access.models import Assignment
 from apps.access.policy import MEANINGS, Policy, meaning_sentence, policy
+from apps.access.rulebook import hold_rules
 from apps.access.signing import SignatureInput
 from apps.accounts.models import User
 from apps.core import jobs
@@ -50,13 +52,16 @@ class Act:
         reason: str,
         signature: SignatureInput | None,
         open_act: current.CurrentAct,
+        components: signing.Components | None = None,
     ) -> None:
         self.actor = actor
         self.policy = row
         self.reason = reason
         self.signature_input = signature
+        self.components = components or signing.Components()
         self.signatures: list[Signature] = []
         self.facts: dict[str, Any] = {}
+        self.wanted: dict[str, Any] = {}
         self.subject: Any = None
         self.shown: str = ""
         self._current = open_act
@@ -83,11 +88,14 @@ class Act:
             )
         if not self.policy.service and not is_visible(self.actor, subject):
             raise NotVisible()
+        hold_rules()
         verdict = Judge(subject).verdict(self.actor, self.policy)
         if not verdict.allowed:
             raise verdict.refusal()
         if verdict.waivers:
             self.event(waivers=list(verdict.waived))
+        if verdict.under:
+            self.event(under=list(verdict.under))
         self._allowed = True
 
     def sees(self, subject: Subject) -> bool:
@@ -132,6 +140,10 @@ class Act:
         """Add facts to the entry's body (JSON without floats)."""
         self.facts.update(facts)
 
+    def asked(self, **facts: Any) -> None:
+        """What is asked for, where the subject alone does not say it: a refusal's entry keeps it too."""
+        self.wanted.update(facts)
+
     def after_commit(self, kind: str, subject: Subject) -> Job:
         """Queue a job for `subject`; sent after the commit. Returns the job."""
         requested_by = self.actor.on_behalf or self.user
@@ -168,7 +180,7 @@ class Act:
             subject=subject,
             record_version=record_version,
             content_digest=shown,
-            factors=["password"],
+            factors=list(self.components.factors),
             act_id=self._current.act_id,
         )
         self.signatures.append(row)
@@ -186,6 +198,8 @@ class Act:
             raise NothingRecorded(f"{self.policy.act} ended without its signature")
         if self.signatures:
             self.facts["signatures"] = [str(s.uuid) for s in self.signatures]
+            if self.components.facts:
+                self.facts["second_factor"] = self.components.facts
         _record(
             "act",
             self.actor,
@@ -196,6 +210,15 @@ class Act:
             self._current,
             self.duties(),
         )
+
+
+def _who(actor: Actor, duties: Sequence[str]) -> Who:
+    """Who answers for the deed, so that it counts as theirs wherever deeds are counted, and the service that did it."""
+    who = Who.of(actor.user, duties)
+    if actor.through is None:
+        return who
+    by = f", by service {actor.through.name}"
+    return replace(who, name=who.name[: 160 - len(by)] + by)
 
 
 def _record(
@@ -210,13 +233,15 @@ def _record(
 ) -> None:
     if actor.token is not None:
         facts = {**facts, "token": actor.token.prefix}
+    if actor.through is not None:
+        facts = {**facts, "service": actor.through.name}
     if actor.address:
         facts = {**facts, "address": actor.address}
     record(
         kind=kind,
         act=row.act,
         act_id=open_act.act_id if open_act else "",
-        actor=Who.of(actor.user, duties),
+        actor=_who(actor, duties),
         on_behalf=Who.of(actor.on_behalf) if actor.on_behalf else None,
         subject=subject,
         scope=getattr(subject, "scope", "") if subject is not None else "",
@@ -236,7 +261,9 @@ def _is_text(given: str) -> bool:
     return True
 
 
-def _demands(actor: Actor, row: Policy, reason: str, signature: SignatureInput | None) -> None:
+def _demands(
+    actor: Actor, row: Policy, reason: str, signature: SignatureInput | None
+) -> signing.Components | None:
     """What is asked before any record is touched: the door, the reason, the components of a signature."""
     front = front_refusal(actor, row)
     if front is not None:
@@ -265,7 +292,8 @@ def _demands(actor: Actor, row: Policy, reason: str, signature: SignatureInput |
             raise BadInput(
                 "A decision is needed.", rule="signature", fields={"decision": ["Choose approve or reject."]}
             )
-        signing.check_components(actor.user, signature)
+        return signing.check_components(actor.user, signature, row)
+    return None
 
 
 def _asked_of(row: Policy, args: tuple[Any, ...]) -> Any:
@@ -319,16 +347,29 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             under_way: list[Act] = []
             try:
                 # A repeated signing is answered only to who shows the components again (21 CFR 11.200(a)).
-                _demands(actor, row, reason, signature)
+                shown = _demands(actor, row, reason, signature)
                 again, earlier = once.earlier()
                 if again:
                     return earlier
+                if shown is not None and shown.repeated:
+                    raise signing.used_before()
                 with (
                     transaction.atomic(durable=True),
                     current.opened(name, user_id=actor.pk, reason=reason) as open_act,
                 ):
-                    doing = Act(actor, row, reason=reason.strip(), signature=signature, open_act=open_act)
+                    doing = Act(
+                        actor,
+                        row,
+                        reason=reason.strip(),
+                        signature=signature,
+                        open_act=open_act,
+                        components=shown,
+                    )
                     under_way.append(doing)
+                    if (lapsed := reach.refuse_lapsed(actor.token)) is not None:
+                        # Ended since the call began: in the middle of an upload, say.
+                        doing.subject = _asked_of(row, args)
+                        raise lapsed
                     result = function(doing, *args, **kwargs)
                     doing.entry()
                     once.remember(result)
@@ -341,7 +382,9 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 subject = under_way[0].subject if under_way else _asked_of(row, args)
                 if not under_way:
                     refused = _earlier_refusal(actor, row, subject, refused)
-                _record_refusal(actor, row, refused, subject, reason)
+                _record_refusal(
+                    actor, row, refused, subject, reason, under_way[0].wanted if under_way else None
+                )
                 raise refused from None
             except IntegrityError as error:
                 again, earlier = once.earlier()
@@ -374,7 +417,14 @@ def _collision(error: IntegrityError) -> Refused | None:
     )
 
 
-def _record_refusal(actor: Actor, row: Policy, refused: Refused, subject: Any, reason: str) -> None:
+def _record_refusal(
+    actor: Actor,
+    row: Policy,
+    refused: Refused,
+    subject: Any,
+    reason: str,
+    asked: dict[str, Any] | None = None,
+) -> None:
     """A refused attempt is a fact of the trail; input that does not parse is not an attempt."""
     if isinstance(refused, BadInput):
         return
@@ -384,4 +434,6 @@ def _record_refusal(actor: Actor, row: Policy, refused: Refused, subject: Any, r
         facts = {**refused.parts(), "status": refused.status}
         if refused.cause:
             facts["cause"] = refused.cause
+        if asked:
+            facts["asked"] = asked
         _record("refusal", actor, row, subject or ORGANISATION_SUBJECT, reason, facts)

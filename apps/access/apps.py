@@ -6,4 +6,13 @@ class AccessConfig(AppConfig):
     label = "access"
 
     def ready(self) -> None:
-        from apps.access import acts, registered, work  # noqa: F401  (registers acts, jobs, facts, visibility)
+        # They register acts, jobs, facts and visibility.
+        from apps.access import (  # noqa: F401
+            acts,
+            registered,
+            registered_areas,
+            registered_factors,
+            registered_inspections,
+            service_facts,
+            work,
+        )

@@ -90,6 +90,11 @@ def _dynamic(rules: Iterable[DynamicRule]) -> str:
     )
 
 
+def _opens(row: Policy) -> bool:
+    """Whether an inspector holds what this reading act asks for."""
+    return row.anyone or Duty.INSPECTOR in row.duties
+
+
 def authorisation() -> str:
     """The whole page as Markdown."""
     data = json.loads(RULES_FILE.read_text(encoding="utf-8"))
@@ -110,12 +115,21 @@ def authorisation() -> str:
                             ("the organisation", duties.ORGANISATION_DUTIES),
                             ("a model", duties.MODEL_DUTIES),
                             ("a dataset", duties.DATASET_DUTIES),
+                            ("a model or dataset, by an inspection", {Duty.INSPECTOR}),
                         )
                         if d in held
                     ),
                 )
                 for d in Duty
             ],
+        ),
+        "\n## What an inspector may do\n\n"
+        "These acts, and the affairs of their own account (signing in and out, password, sessions, tokens). Every\n"
+        "other act is refused to who holds the duty of inspector, before any other duty is looked at; each page view\n"
+        "and each copy handed out is an entry.\n",
+        table(
+            ("Act", "Does"),
+            [(f"`{row.act}`", row.sentence) for row in TABLE.values() if row.reads and _opens(row)],
         ),
         "\n## What a signature says\n",
         table(

@@ -54,7 +54,8 @@ WORDS = {
     Duty.INSPECTOR: "inspector",
     Duty.REGISTRAR: "registrar",
 }
-GUARDIAN_CODENAME = {duty: f"act_as_{duty}" for duty in OBJECT_DUTIES}
+# An inspector is given a model or dataset by an inspection alone (apps.access.acts.inspections).
+GUARDIAN_CODENAME = {duty: f"act_as_{duty}" for duty in OBJECT_DUTIES | {Duty.INSPECTOR}}
 
 
 def scope_text(kind: str, pk: int) -> str:

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from django.apps import apps
 from django.db.models import Q, QuerySet
 
-from apps.access import duties
+from apps.access import duties, factors, reach
 from apps.access.actors import Actor, as_actor
 from apps.access.facts import Facts, facts_of
+from apps.access.looking import refused_to_inspector
 from apps.access.models import Assignment, Waiver
 from apps.access.policy import Policy, acts_on, policy
 from apps.access.recorded import recorded_deeds
 from apps.access.rulebook import opened_by, rules_in_force, tier_of, waivers_in_force
 from apps.access.separation import ANY, Broken, Deed, Rules, conflicts
 from apps.access.sharing import once
+from apps.access.training import Gap, Trainings
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.errors import Conflict, NotAllowed, NotVisible, Refused, WrongState
 from apps.core.subjects import Subject
 
 # Of these, who sees all records sees no more than their visibility says.
-PERSONAL = frozenset({"accounts.ApiToken", "accounts.SignedIn", "accounts.Enrolment"})
+PERSONAL = frozenset(
+    {
+        "access.Copy",
+        "access.Inspection",
+        "access.InspectionPlace",
+        "accounts.ApiToken",
+        "accounts.SignedIn",
+        "accounts.Enrolment",
+        "accounts.Factor",
+        "accounts.RecoveryCode",
+        "accounts.Reset",
+        "accounts.SignOnLink",
+    }
+)
 ORGANISATION_PAIR = (duties.ORGANISATION, duties.ORGANISATION_ID)
 
 
@@ -60,6 +77,7 @@ class Verdict:
     needs_reason: bool = False
     wrong_state: bool = False  # the record's state forbids it, not the person
     waivers: tuple[Waiver, ...] = ()  # allowed only under these
+    under: tuple[str, ...] = ()  # what opened a record that is shut to everybody else
 
     @property
     def waived(self) -> tuple[str, ...]:
@@ -96,9 +114,34 @@ class Scopes:
         return bool(self.organisation_duties & duties.SEES_ALL)
 
 
+class NarrowScopes(Scopes):
+    """What of that a token opens that was made for some models and datasets only."""
+
+    def __init__(self, user: User, places: Iterable[reach.Place]) -> None:
+        super().__init__(user)
+        self.places = frozenset(places)
+        self._whole = Scopes(user)
+
+    def of(self, kind: str) -> QuerySet[Any, Any]:
+        ids = [pk for place_kind, pk in self.places if place_kind == kind]
+        if self._whole.sees_all and kind in reach.LABELS:
+            return apps.get_model(reach.LABELS[kind])._default_manager.filter(pk__in=ids).values("pk")
+        return super().of(kind).filter(scope_id__in=ids)
+
+    @cached_property
+    def organisation_duties(self) -> frozenset[str]:
+        return frozenset()
+
+
+def _scopes_of(actor: Actor) -> Scopes:
+    places = reach.reach_of(actor.token).objects
+    return Scopes(actor.user) if places is None else NarrowScopes(actor.user, places)
+
+
 def visible(actor: Actor | User, model: type[Any]) -> QuerySet[Any]:
     """Rows of `model` the person may see. Deny by default: a model nobody registered shows nothing."""
-    user = as_actor(actor).user
+    actor = as_actor(actor)
+    user = actor.user
     everything: QuerySet[Any] = model._default_manager.all()
     if not user.usable:
         return everything.none()
@@ -107,7 +150,9 @@ def visible(actor: Actor | User, model: type[Any]) -> QuerySet[Any]:
         raise LookupError(f"no visibility is registered for {model._meta.label}")
     if user.is_service:
         return everything
-    scopes = Scopes(user)
+    if actor.through is not None and model._meta.label in PERSONAL:
+        return everything.none()  # a service sees its owner's work, not their own affairs
+    scopes = _scopes_of(actor)
     if scopes.sees_all and model._meta.label not in PERSONAL:
         return everything
     condition = Q(pk__in=[])
@@ -140,12 +185,14 @@ class Judge:
     @cached_property
     def holders(self) -> list[Assignment]:
         """Assignments in force on the subject's parents or on the organisation."""
-        return once(("holders", frozenset(self.facts.parents)), self._holders)
+        return once(("holders", frozenset(self.facts.parents), self.facts.anywhere), self._holders)
 
     def _holders(self) -> list[Assignment]:
         condition = Q(scope_kind=duties.ORGANISATION)
         for kind, pk in self.facts.parents:
             condition |= Q(scope_kind=kind, scope_id=pk)
+        if self.facts.anywhere:
+            condition |= Q(duty__in=self.facts.anywhere)
         return list(
             Assignment.objects.active()
             .filter(condition)
@@ -210,8 +257,19 @@ class Judge:
 
     def counts(self, assignment: Assignment, row: Policy) -> bool:
         """Whether this duty allows the act here. An administrator's counts on records of the organisation only."""
+        if assignment.duty == duties.Duty.INSPECTOR and not row.reads:
+            return False  # whatever the table says, an inspector reads
         here = getattr(self.subject, "scope", "") == ORGANISATION_SUBJECT.scope
         return assignment.duty in row.duties and (here or assignment.duty != duties.Duty.ADMINISTRATOR)
+
+    @cached_property
+    def trainings(self) -> Trainings:
+        return Trainings(self.holders)
+
+    def untrained(self, person: User, row: Policy) -> Gap | None:
+        """The training that `person` lacks for this act; None when a duty that allows it has all it needs."""
+        held = [a for a in self.holders if a.person_id == person.pk and self.counts(a, row)]
+        return self.trainings.gap(held, row)
 
     def holds(self, person: User, row: Policy) -> bool:
         return any(a.person_id == person.pk and self.counts(a, row) for a in self.holders)
@@ -222,6 +280,8 @@ class Judge:
             person = assignment.person
             fits = self.counts(assignment, row) and person.pk not in people and not person.is_service
             fits = fits and (not row.signs or person.identity_confirmed_at is not None)
+            fits = fits and not (row.signs and factors.lacks(person))
+            fits = fits and self.untrained(person, row) is None
             if fits and self.separation(person, row) is None:
                 people[person.pk] = person
         return list(people.values())
@@ -232,6 +292,12 @@ class Judge:
             return names
         words = " or ".join(sorted(duties.WORDS[duties.Duty(d)] for d in row.duties))
         return (f"nobody yet: an owner or compliance officer can give somebody the duty {words}",)
+
+    def trainers(self, person: User, gap: Gap) -> tuple[str, ...]:
+        """Who may record what this person lacks."""
+        if gap.own:
+            return ("you, by accepting it on your account page",)
+        return Judge(person).who(policy("access.record_training"), person)
 
     def confirmers(self, person: User) -> tuple[str, ...]:
         """Who may confirm the identity behind this person's account."""
@@ -248,6 +314,21 @@ class Judge:
                     refusal = refused
             self._preconditions[act] = refusal
         return self._preconditions[act]
+
+    def outside(self, actor: Actor) -> Refused | None:
+        """The refusal of a token that was made for other objects."""
+        reached = reach.reach_of(actor.token)
+        return None if reached.objects is None else reach.refuse_place(reached, self.facts.parents)
+
+    def allowance(self, person: User, act: str) -> tuple[tuple[str, ...], Refused | None]:
+        """What opens a shut record (sensitive data) to this person for this act, or the refusal."""
+        open_to = registries.allowance.get(act)
+        if open_to is None:
+            return (), None
+        try:
+            return tuple(open_to(person, self.subject)), None
+        except Refused as refused:
+            return (), refused
 
     def verdict(self, actor: Actor, row: Policy) -> Verdict:
         """Duty, state, separation, in this order. Visibility is asked by `may`, once per subject."""
@@ -268,6 +349,18 @@ class Judge:
             )
         if row.service:
             return Verdict(True, **common)
+        if (outside := self.outside(actor)) is not None:
+            return Verdict(
+                False,
+                what=cannot,
+                fact=outside.fact,
+                rule=outside.rule,
+                who=outside.who,
+                status=403,
+                **common,
+            )
+        if (looks := refused_to_inspector(actor.user, row)) is not None:
+            return Verdict(False, what=cannot, fact=looks.fact, rule=looks.rule, who=looks.who, status=403, **common)
         if not row.anyone and not self.holds(actor.user, row):
             words = " or ".join(sorted(duties.WORDS[duties.Duty(d)] for d in row.duties))
             return Verdict(
@@ -279,15 +372,35 @@ class Judge:
                 status=403,
                 **common,
             )
+        if not row.anyone and (gap := self.untrained(actor.user, row)) is not None:
+            return Verdict(
+                False,
+                what=cannot,
+                fact=gap.fact,
+                rule=gap.rule,
+                who=self.trainers(actor.user, gap),
+                status=403,
+                **common,
+            )
         if row.signs and actor.user.identity_confirmed_at is None:
             return Verdict(
                 False,
                 what=cannot,
-                fact="Nobody has confirmed yet who is behind your account.",
+                fact=factors.unconfirmed(actor.user),
                 rule="21 CFR 11.100(b): identity is confirmed by a second person before the first signature",
                 who=self.confirmers(actor.user),
                 status=403,
                 **common,
+            )
+        if row.signs and factors.lacks(actor.user):
+            lacking = factors.none_to_sign_with()
+            return Verdict(
+                False, what=cannot, fact=lacking.fact, rule=lacking.rule, who=lacking.who, status=403, **common
+            )
+        under, shut = self.allowance(actor.user, row.act)
+        if shut is not None:
+            return Verdict(
+                False, what=cannot, fact=shut.fact, rule=shut.rule, who=shut.who, status=shut.status, **common
             )
         broken, waivers = self.judged(actor.user, row.verbs)
         if broken is not None:
@@ -311,7 +424,7 @@ class Judge:
                 wrong_state=isinstance(refused, WrongState),
                 **common,
             )
-        return Verdict(True, waivers=waivers, **common)
+        return Verdict(True, waivers=waivers, under=under, **common)
 
 
 def front_refusal(actor: Actor, row: Policy) -> Refused | None:
@@ -344,7 +457,11 @@ def front_refusal(actor: Actor, row: Policy) -> Refused | None:
             rule="21 CFR 11.200(a)(2)",
             who=["the person, signed in"],
         )
-    return None
+    if row.act == "access.issue_ci_token" and actor.token is None:
+        return None  # the exchange itself: the service has no token yet
+    return reach.refuse_act(
+        reach.reach_of(actor.token, actor.through), row, service=actor.through is not None
+    )
 
 
 def may(actor: Actor | User, act: str, subject: Subject) -> Verdict:
@@ -352,6 +469,10 @@ def may(actor: Actor | User, act: str, subject: Subject) -> Verdict:
     actor, row = as_actor(actor), policy(act)
     if row.subject not in ("*", "", subject.subject_kind):
         raise LookupError(f"{act} acts on {row.subject}, not on {subject.subject_kind}")
+    lapsed = reach.refuse_lapsed(actor.token)
+    if lapsed is not None:
+        parts = {"what": lapsed.what, "fact": lapsed.fact, "rule": lapsed.rule, "who": lapsed.who}
+        return Verdict(False, act, row.label, status=lapsed.status, **parts)
     if not row.service and not is_visible(actor, subject):
         hidden = NotVisible()
         return Verdict(False, act, row.label, what=hidden.what, rule=hidden.rule, status=404)

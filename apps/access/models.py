@@ -244,6 +244,7 @@ class IdempotencyKey(models.Model):
 
 
 # Each area's own tables.
+from apps.access.inspection_models import Copy, Inspection, InspectionPlace  # noqa: E402
 from apps.access.reminder_models import Reminder  # noqa: E402
 from apps.access.review_models import AccessReview, ReviewSheet  # noqa: E402
 from apps.access.training_models import TrainingMatrix, TrainingRecord  # noqa: E402
@@ -252,7 +253,10 @@ __all__ = [
     "AccessReview",
     "Assignment",
     "AssignmentQuerySet",
+    "Copy",
     "IdempotencyKey",
+    "Inspection",
+    "InspectionPlace",
     "Proposal",
     "Reminder",
     "ReviewSheet",
@@ -262,3 +266,6 @@ __all__ = [
     "Waiver",
     "WaiverQuerySet",
 ]
+
+
+from apps.access.rule_models import RulesChange  # noqa: E402, F401  (it builds on Proposal)

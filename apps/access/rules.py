@@ -54,6 +54,8 @@ def refuse_bad_request(
         problems["person"] = ["A service account may never fill a human duty."]
     elif not person.is_active:
         problems["person"] = ["This account is deactivated."]
+    if ends_at is None and duty == Duty.INSPECTOR:
+        problems["ends_at"] = ["An inspector's access ends: give the end."]
     if ends_at is not None and ends_at <= starts_at:
         problems["ends_at"] = ["The end must be later than the start."]
     elif ends_at is not None and ends_at <= moment:

@@ -53,12 +53,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     identity_checked = models.CharField(max_length=12, choices=IDENTITY_CHECKS, blank=True, default="")
+    # Holds or held the duty of inspector: what this account looks at is entered while it does (apps.access.looking).
+    inspects = models.BooleanField(default=False, editable=False)
     # Binds the password hash, which the history leaves out, to this account (apps.accounts.passwords).
     password_mark = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = ["printed_name"]
     objects = UserManager()
+    codes: list[str]  # recovery codes, set by the act that makes them, shown once, kept nowhere
     history = history(excluded_fields=["password", "last_login"])
 
     class Meta:
@@ -221,3 +224,8 @@ class TokenUse(models.Model):
     token = models.OneToOneField(ApiToken, on_delete=models.PROTECT, related_name="use")
     last_used_at = models.DateTimeField()
     last_address = models.GenericIPAddressField(null=True, blank=True)
+
+
+# The models beside these, in files of their own.
+from apps.accounts.factors import Factor, FactorUse, RecoveryCode, Reset, SignOnLink  # noqa: E402, F401
+from apps.accounts.services import CiTrust, ServiceAccount, TokenScope  # noqa: E402, F401

@@ -48,6 +48,8 @@ check = Registry("check")  # gate check name -> fn(version, evidence) -> core.ou
 facts = Registry("facts")  # subject kind -> fn(subject) -> access.facts.Facts
 content = Registry("canonical content")  # subject kind -> fn(subject) -> dict (canonical JSON)
 precondition = Registry("precondition")  # act -> fn(subject) -> None or raises Refused
+# act -> fn(person, subject) -> words for what opens a record to this person, entered with the act; or raises Refused
+allowance = Registry("allowance")
 job = Registry("job")  # job kind -> fn(job) run by the worker
 job_failed = Registry("job failure")  # job kind -> fn(job, error) writes the failed end of its record
 guard = Registry("guard")  # "job.bind", "job.holds", "job.refuse" -> fn(job): the trail answers for job rows

@@ -9,6 +9,6 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         # What this app answers by name: facts, checks, acts, jobs.
-        for shelf in ("facts", "lineage", "content", "checks", "acts", "work"):
+        for shelf in ("facts", "sensitive", "lineage", "content", "checks", "acts", "sensitive_acts", "work"):
             if util.find_spec(f"{self.name}.{shelf}"):
                 import_module(f"{self.name}.{shelf}")

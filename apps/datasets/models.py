@@ -14,7 +14,8 @@ from apps.datasets import states
 from apps.trail.history import history
 
 DATASET_PERMISSIONS: list[tuple[str, Any]] = [
-    (duties.GUARDIAN_CODENAME[d], f"May act as {duties.WORDS[d]}") for d in sorted(duties.DATASET_DUTIES)
+    (duties.GUARDIAN_CODENAME[d], f"May act as {duties.WORDS[d]}")
+    for d in sorted(duties.DATASET_DUTIES | {duties.Duty.INSPECTOR})
 ]
 
 
@@ -132,3 +133,6 @@ class DatasetVersion(models.Model):
     def area(self) -> str:
         """Where its bytes lie: test versions in the vault."""
         return "vault" if self.in_vault else "files"
+
+
+from apps.datasets.grants import ReadGrant, Unmarking  # noqa: E402, F401

@@ -21,7 +21,12 @@ from apps.datasets.profiling import stored_profile
 from apps.datasets.states import State
 from apps.trail.models import Entry, Kind
 
-READS = ("datasets.upload_test_version", "datasets.read_test_profile", "datasets.download_version")
+READS = (
+    "datasets.upload_test_version",
+    "datasets.read_test_profile",
+    "datasets.read_profile",
+    "datasets.download_version",
+)
 READS_CASES = "validations.read_cases"
 
 
@@ -77,7 +82,8 @@ def version(actor: Actor | User, slug: str, number: int) -> DatasetVersion:
 
 def version_page(actor: Actor | User, slug: str, number: int) -> VersionPage:
     found = version(actor, slug, number)
-    open_profile = found.state == State.FIXED and not found.in_vault
+    # A look at the values of test data and of sensitive data is an act of its own.
+    open_profile = found.state == State.FIXED and not found.in_vault and not found.dataset.sensitive
     return VersionPage(
         version=found,
         profile=stored_profile(found) if open_profile else None,

@@ -49,3 +49,18 @@ def may_read_profile(ref: str, partition: str, state: str, failure: str = "") ->
             who=["everybody who sees the dataset"],
         )
     _fixed(what, state, failure)
+
+
+def may_read_sensitive_profile(
+    ref: str, partition: str, state: str, failure: str = "", *, sensitive: bool = True
+) -> None:
+    """Training and tuning data: only the profile of sensitive ones is asked for; test data have their own act."""
+    what = f"{ref} has no profile to read under a grant."
+    if partition == Partition.TEST or not sensitive:
+        fact = (
+            "It is test data: its profile is read as test data."
+            if partition == Partition.TEST
+            else "It is not sensitive: its profile stands on its page."
+        )
+        raise WrongState(what, fact=fact, rule="sensitive-access", who=["whoever may read it there"])
+    _fixed(what, state, failure)

@@ -15,7 +15,8 @@ from apps.registry import states
 from apps.trail.history import history
 
 MODEL_PERMISSIONS: list[tuple[str, Any]] = [
-    (duties.GUARDIAN_CODENAME[d], f"May act as {duties.WORDS[d]}") for d in sorted(duties.MODEL_DUTIES)
+    (duties.GUARDIAN_CODENAME[d], f"May act as {duties.WORDS[d]}")
+    for d in sorted(duties.MODEL_DUTIES | {duties.Duty.INSPECTOR})
 ]
 LEVELS = [(level.value, level.value.capitalize()) for level in states.Level]
 

@@ -9,8 +9,10 @@ from django.db.models import Q
 from apps.access import duties
 from apps.access.facts import Facts, pairs
 from apps.access.gate import Scopes
+from apps.accounts.models import User
 from apps.core import registries
 from apps.datasets.models import DatasetVersion
+from apps.datasets.sensitive import opened_to
 from apps.registry.facts import facts_on_version, version_closures
 from apps.validations.loading import plans_of_versions, runs_of_versions
 from apps.validations.models import Plan, Run
@@ -27,6 +29,19 @@ def plan_facts(plan: Plan) -> Facts:
 @registries.facts("validations.run")
 def run_facts(run: Run) -> Facts:
     return facts_on_version(run.plan.version)
+
+
+@registries.allowance("validations.read_cases")
+def cases_opened(person: User, run: Run) -> tuple[str, ...]:
+    """Per-case results show rows of the test set: of a sensitive one only under a grant."""
+    return opened_to(person, run.plan.test_data.dataset)
+
+
+@registries.closure("datasets.versions:runs")
+def runs_on_test_sets(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
+    """Runs on these test sets: reading their per-case results is reading the set."""
+    runs = Run.objects.filter(plan__test_data_id__in=version_ids).values_list("pk", flat=True)
+    return pairs(Run.subject_kind, runs)
 
 
 @registries.closure("registry.versions:version")

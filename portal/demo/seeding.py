@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from apps.accounts.models import User
 from apps.approvals import acts as approvals
 from apps.approvals.models import Gate, Slot
 from apps.core import blobs
+from apps.core.clock import now
 from apps.core.jobs import run_queued
 from apps.datasets import acts as datasets
 from apps.datasets.models import Dataset, DatasetVersion
@@ -115,6 +117,17 @@ class Seeding:
             return
         asked = Assignment.objects.on(kind, pk).filter(person=person, duty=duty, state="requested").first()
         if parent is None:
+            if duty == "inspector":
+                visit = access.request_inspection(
+                    self.of("administrator"),
+                    person_id=person.pk,
+                    authority="National medicines agency (demo)",
+                    everything=True,
+                    ends_at=now() + timedelta(days=30),
+                    reason="Announced GMP inspection of the release of models",
+                )
+                access.approve_inspection(self.of("compliance"), visit.pk)
+                return
             if asked is None:
                 reason = f"Needed as {person.title}"
                 asked = access.request_organisation_assignment(

@@ -159,6 +159,17 @@ BREACHED_PASSWORDS_FILE = env.text("BREACHED_PASSWORDS_FILE")
 # Identity providers for single sign-on.
 OIDC_PROVIDERS = env.oidc_providers()
 
+# Access tokens: longest life in days of personal ones and of services', hours that an old secret works on beside a
+# new one, seconds of one given to a CI job; longest life of a service account in days.
+TOKEN_DAYS = env.integer("TOKEN_DAYS", 365)
+SERVICE_TOKEN_DAYS = env.integer("SERVICE_TOKEN_DAYS", 90)
+TOKEN_OVERLAP_HOURS = env.integer("TOKEN_OVERLAP_HOURS", 72)
+CI_TOKEN_SECONDS = min(env.integer("CI_TOKEN_SECONDS", 900), 900)
+SERVICE_ACCOUNT_DAYS = env.integer("SERVICE_ACCOUNT_DAYS", 400)
+# Hosts of CI systems in one's own network, which may have private addresses; host:port of issuers without TLS (tests).
+CI_PRIVATE_ISSUERS = env.names("CI_PRIVATE_ISSUERS")
+CI_PLAIN_ISSUERS: list[str] = []
+
 # Limits of uploads, in bytes.
 UPLOAD_LIMIT_DATA = env.integer("UPLOAD_LIMIT_DATA", 2 * 1024**3)
 UPLOAD_LIMIT_MODEL = env.integer("UPLOAD_LIMIT_MODEL", 1024**3)

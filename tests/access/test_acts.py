@@ -48,7 +48,9 @@ def ask(world, person="stranger", duty="monitor", by="registrar", parent=None, *
 
 
 def ask_organisation(world, person="stranger", duty="inspector", by="administrator", **more) -> Assignment:
-    given = {"person_id": world.people[person].pk, "duty": duty, "reason": "Audit"} | more
+    given = {"person_id": world.people[person].pk, "duty": duty, "reason": "Audit"}
+    given |= {"ends_at": now() + timedelta(days=5)} if duty == "inspector" else {}
+    given |= more
     return request_organisation_assignment(world.people[by], **given)
 
 

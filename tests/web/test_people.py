@@ -318,6 +318,9 @@ def test_refuse_and_end_ask_a_reason(signed_in, world):
 
 def test_an_organisation_duty_from_request_to_approval(signed_in, world):
     form = request_form(world, duty="inspector", idempotency_key="o1")
+    endless = signed_in("administrator").post(reverse("web:request_duty"), form)
+    assert endless.status_code == 422, "an inspector's access ends"
+    form["ends_at"] = "2099-01-01 00:00"
     assert signed_in("administrator").post(reverse("web:request_duty"), form).status_code == 302
     asked = Assignment.objects.get(person=world.stranger, duty="inspector")
     html = page_of(signed_in("compliance").get("/people/"))

@@ -20,11 +20,57 @@ from apps.access.acts.assignments import (
     request_assignment,
     request_organisation_assignment,
 )
+from apps.access.acts.ci import approve_trust, end_trust, issue_ci_token, refuse_trust, request_trust
 from apps.access.acts.enrolment import confirm_identity, fail_enrolment, finish_enrolment
+from apps.access.acts.factors import (
+    add_passkey,
+    add_totp,
+    end_factor,
+    make_recovery_codes,
+    name_factor,
+)
+from apps.access.acts.inspections import (
+    approve_inspection,
+    end_inspection,
+    export_register,
+    look,
+    refuse_inspection,
+    request_inspection,
+    spoil_copy,
+    take_copy,
+)
 from apps.access.acts.install import install_organisation
+from apps.access.acts.links import confirm_link, end_link, end_own_link, propose_link
 from apps.access.acts.locks import end_other_sessions, end_session, lock_account, unlock_account
 from apps.access.acts.logs import retire_log
 from apps.access.acts.reading import export_trail
+from apps.access.acts.reminders import remind
+from apps.access.acts.resets import approve_reset, refuse_reset, request_reset
+from apps.access.acts.reviews import decide_review, lapse_review, open_review, sign_review, withdraw_review
+from apps.access.acts.rule_changes import (
+    fail_rules_replay,
+    finish_rules_replay,
+    propose_rules,
+    replay_rules_again,
+    sign_rules_approver,
+    sign_rules_compliance,
+    withdraw_rules,
+)
+from apps.access.acts.training import (
+    accept_signature_policy,
+    adopt_training_matrix,
+    read_training_evidence,
+    record_training,
+)
+from apps.access.acts.services import (
+    approve_service,
+    end_service,
+    refuse_service,
+    request_service,
+    resume_service,
+    suspend_service,
+)
+from apps.access.acts.tokens import create_service_token, rotate_token
 from apps.access.acts.waivers import (
     request_waiver,
     revoke_waiver,
@@ -33,26 +79,69 @@ from apps.access.acts.waivers import (
 )
 
 __all__ = [
+    "approve_service",
+    "approve_trust",
+    "create_service_token",
+    "end_service",
+    "end_trust",
+    "issue_ci_token",
+    "refuse_service",
+    "refuse_trust",
+    "request_service",
+    "request_trust",
+    "resume_service",
+    "rotate_token",
+    "suspend_service",
+    "accept_signature_policy",
+    "add_passkey",
+    "add_totp",
+    "adopt_training_matrix",
     "approve_assignment",
+    "approve_inspection",
     "approve_organisation_assignment",
+    "approve_reset",
     "confirm_identity",
+    "confirm_link",
     "create_account",
     "create_token",
     "deactivate_account",
+    "decide_review",
     "end_assignment",
+    "end_factor",
+    "end_inspection",
+    "end_link",
     "end_other_sessions",
+    "end_own_link",
     "end_session",
     "end_token",
     "enrol",
+    "export_register",
     "export_trail",
     "fail_enrolment",
+    "fail_rules_replay",
     "finish_enrolment",
+    "finish_rules_replay",
     "install_organisation",
+    "lapse_review",
     "lock_account",
+    "look",
+    "make_recovery_codes",
+    "name_factor",
+    "open_review",
+    "propose_link",
+    "propose_rules",
+    "read_training_evidence",
+    "record_training",
     "refuse_assignment",
+    "refuse_inspection",
+    "refuse_reset",
+    "remind",
     "renew_enrolment",
+    "replay_rules_again",
     "request_assignment",
+    "request_inspection",
     "request_organisation_assignment",
+    "request_reset",
     "request_waiver",
     "retire_log",
     "revoke_waiver",
@@ -60,7 +149,14 @@ __all__ = [
     "set_preferences",
     "sign_in",
     "sign_out",
+    "sign_review",
+    "sign_rules_approver",
+    "sign_rules_compliance",
     "sign_waiver_approver",
     "sign_waiver_compliance",
+    "spoil_copy",
+    "take_copy",
     "unlock_account",
+    "withdraw_review",
+    "withdraw_rules",
 ]

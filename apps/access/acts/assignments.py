@@ -31,6 +31,7 @@ def _request(
     # The person row puts in order two requests, or a request and an approval, that together would conflict.
     person = act.lock(User.objects.all(), pk=person_id)
     starts_at = starts_at or now()
+    act.asked(person=person.username, duty=str(duty), on=duties.scope_text(scope_kind, scope_id))
     refuse_bad_request(person, duty, scope_kind, starts_at, ends_at, now())
     fit = refuse_unfit(person, Duty(duty), scope_kind, scope_id)
     _end_run_out(act, person, duty, scope_kind, scope_id)
@@ -129,6 +130,8 @@ def _approve(act: Act, assignment_id: int) -> Assignment:
         ends_at=until,
     )
     project_grant(assignment, granted=True)
+    if assignment.duty == Duty.INSPECTOR and not assignment.person.inspects:
+        act.write(assignment.person, inspects=True)
     act.event(person=assignment.person.username, duty=assignment.duty, on=assignment.scope)
     return assignment
 
@@ -158,11 +161,16 @@ def end_assignment(act: Act, assignment_id: int) -> Assignment:
     """End a duty now, with a reason. What was done under it stays done, for separation too."""
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
+    return end_now(act, assignment, act.reason)
+
+
+def end_now(act: Act, assignment: Assignment, reason: str) -> Assignment:
+    """End a locked duty inside the act that ends it."""
     moment, ends_at = now(), assignment.ends_at
     # One that has not started keeps its dates, and one that ran out ended then, not now.
     if assignment.starts_at < moment and (ends_at is None or ends_at > moment):
         ends_at = moment
-    act.write(assignment, state=Assignment.State.ENDED, ends_at=ends_at, end_reason=act.reason)
+    act.write(assignment, state=Assignment.State.ENDED, ends_at=ends_at, end_reason=reason)
     project_grant(assignment, granted=False)
     return assignment
 

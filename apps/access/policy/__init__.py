@@ -11,10 +11,16 @@ from apps.access.policy import (
     approvals,
     datasets,
     duties,
+    factors,
     fairness,
+    inspections,
     packs,
     quality,
     registry,
+    reviews,
+    separation,
+    training,
+    services,
     validations,
 )
 from apps.access.policy.types import MEANINGS, READERS, REJECTION, Policy, meaning_sentence
@@ -31,7 +37,23 @@ __all__ = [
     "policy",
 ]
 
-_PARTS = (accounts, duties, datasets, registry, validations, fairness, quality, approvals, packs)
+_PARTS = (
+    accounts,
+    factors,
+    duties,
+    inspections,
+    separation,
+    datasets,
+    registry,
+    validations,
+    fairness,
+    quality,
+    approvals,
+    packs,
+    training,
+    reviews,
+    services,
+)
 _ROWS = [row for part in _PARTS for row in part.ROWS]
 TABLE: dict[str, Policy] = {row.act: row for row in _ROWS}
 if len(TABLE) != len(_ROWS):

@@ -19,6 +19,7 @@ ROWS = [
         "asked for a verification of the trail",
         "approvals.gate",
         [D.OWNER, D.APPROVER, D.VALIDATOR, D.COMPLIANCE, D.INSPECTOR],
+        reads=True,
     ),
     row("approvals.record_verification", "", "verified the trail", "approvals.gate", service=True),
     row(

@@ -11,6 +11,7 @@ ROWS = [
         "asked for an inspection pack",
         "registry.version",
         READERS,
+        reads=True,
     ),
     row("packs.finish_pack", "", "finished an inspection pack", "packs.pack", service=True),
     row("packs.fail_pack", "", "recorded a failed inspection pack", "packs.pack", service=True),
@@ -21,6 +22,7 @@ ROWS = [
         "packs.pack",
         READERS,
         offered=False,
+        reads=True,
     ),
     row(
         "trail.export",
@@ -29,5 +31,6 @@ ROWS = [
         "organisation",
         anyone=True,
         offered=False,
+        reads=True,
     ),
 ]

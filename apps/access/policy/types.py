@@ -23,6 +23,7 @@ class Policy:
     anyone: bool = False  # any signed-in person, about their own affairs
     token: bool = True  # may be done with a personal access token
     offered: bool = True  # shown as a button where it is allowed
+    reads: bool = False  # looks or takes a copy, and changes no record of anybody's work: all an inspector may do
 
     @property
     def signs(self) -> bool:

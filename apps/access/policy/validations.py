@@ -60,5 +60,6 @@ ROWS = [
         [D.VALIDATOR, D.BIAS_TESTER, D.COMPLIANCE, D.INSPECTOR],
         ["read_test"],
         offered=False,
+        reads=True,
     ),
 ]
