@@ -19,11 +19,13 @@ class Facts:
     """parents: where a duty counts. closures: separation scope -> records. declared: deeds named, not done by act.
 
     The closure `itself` is no scope of a rule: it names the one model version that the record hangs on, if any.
+    Nor is `reviewed`: it names the records whose every act a review covers, where those are not the record itself.
     """
 
     parents: tuple[Pair, ...]
     closures: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     declared: tuple[Deed, ...] = ()
+    anywhere: frozenset[str] = frozenset()  # duties that count here wherever they are held
 
 
 def pairs(kind: str, ids: Iterable[object]) -> frozenset[tuple[str, str]]:

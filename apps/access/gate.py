@@ -33,6 +33,7 @@ PERSONAL = frozenset(
         "access.Inspection",
         "access.InspectionPlace",
         "accounts.ApiToken",
+        "accounts.TokenScope",
         "accounts.SignedIn",
         "accounts.Enrolment",
         "accounts.Factor",
@@ -212,9 +213,13 @@ class Judge:
 
     @cached_property
     def every_act(self) -> list[Deed]:
-        """Each recorded act on the record itself, whatever it counts as: what a reviewer of its trail may not hold."""
+        """Each recorded act on the record itself, whatever it counts as: what a reviewer of its trail may not hold.
+
+        A record that is itself a review says what it reviews: by its declared deeds, and its closure `reviewed`.
+        """
         wanted: dict[str, set[str]] = {}
-        for kind, pk in self.facts.closures.get("record", frozenset()):
+        closures = self.facts.closures
+        for kind, pk in closures.get("reviewed", closures.get("record", frozenset())):
             wanted.setdefault(kind, set()).add(pk)
         return recorded_deeds(self.rules, wanted, every=True)
 

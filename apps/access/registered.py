@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
+from django.db.models import Exists, Q
 
 from apps.access import duties
 from apps.access.facts import Facts
 from apps.access.gate import ORGANISATION_PAIR, Scopes
-from apps.access.models import Assignment, Waiver
+from apps.access.models import Assignment, RulesChange, Waiver
 from apps.access.separation import Deed
 from apps.core import registries
 from apps.core.subjects import Subject
@@ -32,7 +32,29 @@ def assignment_facts(assignment: Assignment) -> Facts:
         Deed(str(assignment.requester.uuid), "request_grant", kind, pk, "requested this duty"),
         Deed(str(assignment.person.uuid), "receive_grant", kind, pk, "would receive this duty"),
     )
-    return Facts(parents=((assignment.scope_kind, assignment.scope_id), ORGANISATION_PAIR), declared=declared)
+    place = (assignment.scope_kind, assignment.scope_id)
+    if assignment.state == Assignment.State.REQUESTED:
+        declared += _owing(assignment)
+    return Facts(parents=(place, ORGANISATION_PAIR), declared=declared)
+
+
+def _owing(assignment: Assignment) -> tuple[Deed, ...]:
+    """Who holds a duty here, or on the organisation, that the receiver approved: they may not approve in return."""
+    place = Q(scope_kind=assignment.scope_kind, scope_id=assignment.scope_id)
+    organisation = Q(scope_kind=duties.ORGANISATION)
+    owed = Assignment.objects.active().filter(place | organisation, approver_id=assignment.person_id)
+    kind, pk = assignment.subject_kind, str(assignment.pk)
+    return tuple(
+        Deed(
+            str(other.person.uuid),
+            "owe_duty",
+            kind,
+            pk,
+            f"hold the duty {duties.WORDS[duties.Duty(other.duty)]} ({other.ref}), which "
+            f"{assignment.person.printed_name} approved",
+        )
+        for other in owed.select_related("person")
+    )
 
 
 @registries.visibility("accounts.User")
@@ -88,3 +110,18 @@ def waivers_seen(scopes: Scopes) -> Q:
 @registries.visibility("access.SeparationRules")
 def rules_seen(_scopes: Scopes) -> Q:
     return EVERYTHING
+
+
+@registries.facts("access.rules_change")
+def rules_change_facts(_change: RulesChange) -> Facts:
+    """It touches every model: a QA approver of any of them may sign it."""
+    return Facts(parents=(ORGANISATION_PAIR,), anywhere=frozenset({duties.Duty.APPROVER}))
+
+
+@registries.visibility("access.RulesChange")
+def rules_changes_seen(scopes: Scopes) -> Q:
+    """Those who may propose or sign one, and who sees everything."""
+    if duties.Duty.ADMINISTRATOR in scopes.organisation_duties:
+        return EVERYTHING
+    approves = Assignment.objects.active().filter(person=scopes.user, duty=duties.Duty.APPROVER)
+    return Q(Exists(approves))

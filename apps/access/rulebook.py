@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Q
 
 from apps.access.models import SeparationRules, Waiver, WaiverQuerySet
@@ -15,10 +16,24 @@ from apps.core.clock import now
 from apps.core.errors import NotAllowed
 
 Place = tuple[str, int]  # scope kind, scope id
+# Any constant but the sealer's: PostgreSQL advisory locks are per database.
+RULES_LOCK = 0x52554C45
 
 
 def rules_in_force() -> Rules:
     return once("rules", lambda: rules_at(now()))
+
+
+def hold_rules(*, change: bool = False) -> None:
+    """Until the end of the transaction: the rules stay as they are (shared by all acts), or one act changes them.
+
+    An act that judged by the old rules has then committed before the new ones are there, and any other judges by the
+    new ones. On SQLite every writing transaction excludes the others already.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            name = "pg_advisory_xact_lock" if change else "pg_advisory_xact_lock_shared"
+            cursor.execute(f"SELECT {name}(%s)", [RULES_LOCK])
 
 
 def rules_at(moment: datetime) -> Rules:

@@ -139,7 +139,6 @@ ENGINE = (
         False,
         "a change of the rules takes two signatures, neither by who proposed it",
         "indirect authority",
-        note="no act changes the rules yet",
     ),
     DynamicRule(
         "EN4",
@@ -149,7 +148,15 @@ ENGINE = (
         False,
         "a change of the rules takes the signatures of two people",
         "indirect authority",
-        note="no act changes the rules yet",
+    ),
+    DynamicRule(
+        "EN4",
+        "owe_duty",
+        "approve_grant",
+        "record",
+        False,
+        "nobody approves a duty for the person who approved their own: two people do not empower each other",
+        "indirect authority",
     ),
     DynamicRule(
         "EN5",
@@ -221,7 +228,8 @@ def conflicts(
             continue
         within = closures.get(rule.scope, frozenset())
         for deed in mine:
-            met = deed.verb in opposite or ANY in opposite
+            # Reviewing is not what is reviewed: who marks an entry as seen may sign that it was seen.
+            met = deed.verb in opposite or (ANY in opposite and deed.verb not in verbs)
             if met and (deed.kind, deed.id) in within and (not rule.tiers or rule.judged_at(tier())):
                 yield Broken(rule, deed)
 

@@ -14,13 +14,27 @@ from apps.api.v1 import (
     models,
     packs,
     people,
+    rules,
     separation,
     trail,
     versions,
 )
 
 router = SimpleRouter(trailing_slash=False)
-for module in (gate, me, people, trail, packs, models, versions, datasets, evidence, findings, separation):
+for module in (
+    gate,
+    me,
+    people,
+    trail,
+    packs,
+    models,
+    versions,
+    datasets,
+    evidence,
+    findings,
+    separation,
+    rules,
+):
     module.register(router)
 
 app_name = "api"

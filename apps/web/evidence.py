@@ -11,7 +11,8 @@ from typing import Any
 from django.urls import reverse
 
 from apps.access.actors import Actor
-from apps.access.models import Waiver
+from apps.access.models import RulesChange, Waiver
+from apps.access.rule_queries import difference_to_base, gains_of
 from apps.access.rulebook import rules_in_force
 from apps.approvals.evaluation import evaluate, for_viewer
 from apps.approvals.models import Slot
@@ -76,6 +77,17 @@ def waiver(actor: Actor, waiver: Waiver) -> dict[str, Any]:
         "evidence_part": "evidence/waiver.html",
         "waiver": waiver,
         "text": rules_in_force().texts().get(waiver.rule, "no longer a rule"),
+    }
+
+
+@shows("access.rules_change")
+def rules_change(actor: Actor, change: RulesChange) -> dict[str, Any]:
+    """What differs rule by rule, what the replay found, and whether the signer would gain from it."""
+    return {
+        "evidence_part": "evidence/rules_change.html",
+        "change": change,
+        "changed": [each for each in difference_to_base(change) if each.kind != "same"],
+        "gains": gains_of(actor.user, change),
     }
 
 

@@ -23,6 +23,8 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "approvals.slot": lambda s: ("web:version", [s.gate.version.model.slug, s.gate.version.label]),
     "packs.pack": lambda p: ("web:pack", [p.number]),
     "access.waiver": lambda w: ("web:waiver", [w.pk]),
+    "access.rules_change": lambda c: ("web:rules_change", [c.pk]),
+    "access.separation_rules": lambda r: ("web:rules_version", [r.version]),
     "accounts.user": lambda u: ("web:person", [u.username]),
 }
 

@@ -56,12 +56,6 @@ from apps.access.acts.rule_changes import (
     sign_rules_compliance,
     withdraw_rules,
 )
-from apps.access.acts.training import (
-    accept_signature_policy,
-    adopt_training_matrix,
-    read_training_evidence,
-    record_training,
-)
 from apps.access.acts.services import (
     approve_service,
     end_service,
@@ -71,6 +65,12 @@ from apps.access.acts.services import (
     suspend_service,
 )
 from apps.access.acts.tokens import create_service_token, rotate_token
+from apps.access.acts.training import (
+    accept_signature_policy,
+    adopt_training_matrix,
+    read_training_evidence,
+    record_training,
+)
 from apps.access.acts.waivers import (
     request_waiver,
     revoke_waiver,

@@ -12,7 +12,7 @@ from apps.access.acting import Act, act
 from apps.access.acts.assignments import project_grant
 from apps.access.assigning import parent_of
 from apps.access.gate import rules_in_force
-from apps.access.models import Assignment, Waiver
+from apps.access.models import Assignment, Proposal, Waiver
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import iso, now
@@ -20,7 +20,7 @@ from apps.core.errors import BadInput, Conflict, NotAllowed, WrongState
 
 LONGEST = timedelta(days=365)
 MAX_CONTROL = 4000
-State = Waiver.State
+State = Proposal.State
 
 
 @act("access.request_waiver")
@@ -107,17 +107,17 @@ def _version(model: Any, version_id: int) -> Any:
     return rows.filter(pk=version_id, model_id=model.pk).first()
 
 
-def sign_half(act: Act, row: Waiver, half: str, record_version: str) -> bool:
+def sign_half(act: Act, row: Proposal, half: str, record_version: str) -> bool:
     """One of the two signatures; whether both are there now. A rejection ends the proposal."""
     act.refuse_if_changed(row)
     signature = act.sign(row, record_version=record_version)
     act.event(decision=act.decision)
     if act.decision == "rejected":
-        act.write(row, state=Waiver.State.REJECTED, decided_at=now(), **{half: signature})
+        act.write(row, state=State.REJECTED, decided_at=now(), **{half: signature})
         return False
     setattr(row, half, signature)
-    whole = len(row.signatures) == len(Waiver.SIGNERS)
-    act.write(row, **({"state": Waiver.State.SIGNED, "decided_at": now()} if whole else {half: signature}))
+    whole = len(row.signatures) == len(Proposal.SIGNERS)
+    act.write(row, **({"state": State.SIGNED, "decided_at": now()} if whole else {half: signature}))
     return whole
 
 

@@ -19,8 +19,9 @@ from apps.access.policy import (
     registry,
     reviews,
     separation,
-    training,
     services,
+    training,
+    trail_reviews,
     validations,
 )
 from apps.access.policy.types import MEANINGS, READERS, REJECTION, Policy, meaning_sentence
@@ -48,6 +49,7 @@ _PARTS = (
     validations,
     fairness,
     quality,
+    trail_reviews,
     approvals,
     packs,
     training,

@@ -53,6 +53,12 @@ SHELVES = (
         "Rules of separation opened for one person, for a time, with reason and control.",
         "access.Waiver",
     ),
+    (
+        "web:rules",
+        "Separation rules",
+        "Which duties and which acts one person may not have together: in force, earlier, and proposed.",
+        "access.SeparationRules",
+    ),
     ("web:packs", "Inspection packs", "A version’s dossier to take away.", "packs.Pack"),
 )
 

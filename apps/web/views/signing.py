@@ -44,6 +44,8 @@ REJECTABLE = frozenset(
         "approvals.sign_security",
         "access.sign_waiver_approver",
         "access.sign_waiver_compliance",
+        "access.sign_rules_approver",
+        "access.sign_rules_compliance",
     }
 )
 PASSWORD_RULE = "21 CFR 11.200(a)(1)"  # the rule of a refusal that a wrong password brings
