@@ -58,6 +58,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "apps.web.middleware.Refusals",
     "apps.web.middleware.SessionLimits",
+    "apps.web.inspecting.Inspectors",
+    "apps.web.second.SecondFactorOwed",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -194,6 +196,11 @@ PORTAL_URL = env.text(
 # Hours for which a steward may open a sensitive dataset to one person, at most.
 SENSITIVE_HOURS = env.integer("SENSITIVE_HOURS", 8)
 
+# When the organisation works: a review of the trail shows what people did outside these hours.
+ORGANISATION_TIME_ZONE = env.text("ORGANISATION_TIME_ZONE", "UTC")
+ORGANISATION_DAYS = env.text("ORGANISATION_DAYS", "Mon-Fri")
+ORGANISATION_HOURS = env.text("ORGANISATION_HOURS", "06:00-20:00")
+
 LOGIN_URL = "web:sign_in"
 PASSWORD_RESET_TIMEOUT = env.integer("ENROLMENT_SECONDS", 3 * 86400)
 
@@ -257,7 +264,8 @@ CELERY_TASK_ROUTES = {
 # A beat nobody took within its period is dropped: the next one does the same work.
 CELERY_BEAT_SCHEDULE = {
     "core.sweep": {"task": "core.sweep", "schedule": 5.0, "options": {"expires": 5}},
-    "trail.seal": {"task": "trail.seal", "schedule": 1.0, "options": {"expires": 2}},
+    # The sealer's process seals within a second; this catches what waits when it stands still.
+    "trail.seal": {"task": "trail.seal", "schedule": 15.0, "options": {"expires": 15}},
     "access.verify_trail": {
         "task": "access.verify_trail",
         "schedule": crontab(hour="2", minute="30"),

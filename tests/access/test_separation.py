@@ -92,7 +92,7 @@ MODEL_PAIRS = {
 # Verbs that no act yields today: their rules stand ready, and the acts come with their rooms.
 NOT_YET = {
     "deploy", "monitor", "dispose_drift", "label", "verify_labels", "approve_datasheet", "raise_change",
-    "approve_change", "implement_change", "close_change", "own_capa", "verify_effect", "review_access",
+    "approve_change", "implement_change", "close_change", "own_capa", "verify_effect",
     "reset_credential", "enable_signing", "request_disposal", "approve_disposal", "execute_disposal",
     "supply_value", "verify_value", REVIEW,
 }  # fmt: skip

@@ -3,7 +3,6 @@
 from apps.access.acts.accounts import (
     create_account,
     create_token,
-    deactivate_account,
     end_token,
     enrol,
     renew_enrolment,
@@ -40,6 +39,7 @@ from apps.access.acts.inspections import (
     take_copy,
 )
 from apps.access.acts.install import install_organisation
+from apps.access.acts.leavers import deactivate_account
 from apps.access.acts.links import confirm_link, end_link, end_own_link, propose_link
 from apps.access.acts.locks import end_other_sessions, end_session, lock_account, unlock_account
 from apps.access.acts.logs import retire_log
@@ -79,19 +79,6 @@ from apps.access.acts.waivers import (
 )
 
 __all__ = [
-    "approve_service",
-    "approve_trust",
-    "create_service_token",
-    "end_service",
-    "end_trust",
-    "issue_ci_token",
-    "refuse_service",
-    "refuse_trust",
-    "request_service",
-    "request_trust",
-    "resume_service",
-    "rotate_token",
-    "suspend_service",
     "accept_signature_policy",
     "add_passkey",
     "add_totp",
@@ -100,9 +87,12 @@ __all__ = [
     "approve_inspection",
     "approve_organisation_assignment",
     "approve_reset",
+    "approve_service",
+    "approve_trust",
     "confirm_identity",
     "confirm_link",
     "create_account",
+    "create_service_token",
     "create_token",
     "deactivate_account",
     "decide_review",
@@ -112,8 +102,10 @@ __all__ = [
     "end_link",
     "end_other_sessions",
     "end_own_link",
+    "end_service",
     "end_session",
     "end_token",
+    "end_trust",
     "enrol",
     "export_register",
     "export_trail",
@@ -122,6 +114,7 @@ __all__ = [
     "finish_enrolment",
     "finish_rules_replay",
     "install_organisation",
+    "issue_ci_token",
     "lapse_review",
     "lock_account",
     "look",
@@ -135,6 +128,8 @@ __all__ = [
     "refuse_assignment",
     "refuse_inspection",
     "refuse_reset",
+    "refuse_service",
+    "refuse_trust",
     "remind",
     "renew_enrolment",
     "replay_rules_again",
@@ -142,9 +137,13 @@ __all__ = [
     "request_inspection",
     "request_organisation_assignment",
     "request_reset",
+    "request_service",
+    "request_trust",
     "request_waiver",
+    "resume_service",
     "retire_log",
     "revoke_waiver",
+    "rotate_token",
     "set_password",
     "set_preferences",
     "sign_in",
@@ -155,6 +154,7 @@ __all__ = [
     "sign_waiver_approver",
     "sign_waiver_compliance",
     "spoil_copy",
+    "suspend_service",
     "take_copy",
     "unlock_account",
     "withdraw_review",
