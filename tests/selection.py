@@ -52,6 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=pure)
         items[:] = [item for item in items if _touches_the_database(item)]
     if config.option.markexpr:
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)  # the longest do not come last
         return
     kept, dropped = [], []
     for item in items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -142,22 +143,30 @@ def test_ordinary_user_two_at_once(clone: Path):
     assert not (clone / ".venv.unfinished").exists()
 
 
+def few_packages(lock: Path) -> None:
+    """Cut the lock to pytest and one large package: what is interrupted is the same, in seconds."""
+    few = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
+    few += ("pytest-django", "django", "asgiref", "sqlparse", "numpy")
+    blocks = re.split(r"(?m)^(?=\S)", lock.read_text(encoding="utf-8"))
+    lock.write_text("".join(b for b in blocks if b.partition("==")[0] in few), encoding="utf-8")
+
+
 @pytest.mark.slow
 @needs_system_python
 def test_killed_in_the_middle_then_again(clone: Path):
-    first = start(clone, *CHECK)
+    few_packages(clone / "requirements.lock")
+    command = ("test", "--version")
+    first = start(clone, *command)
     deadline = time.monotonic() + 120
     # In the middle: packages are arriving, the stamp is not there.
     while (
         len(list((clone / ".venv").glob("lib/python*/site-packages/*"))) < 5 and time.monotonic() < deadline
     ):
         assert first.poll() is None, "it ended before it could be killed"
-        time.sleep(0.05)
+        time.sleep(0.02)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     assert (clone / ".venv.unfinished").exists()
     assert not (clone / ".venv" / ".countersign-stamp").exists()
-    assert "3 passed" in finish(start(clone, *CHECK))
-    began = time.monotonic()
-    assert "Making the environment" not in finish(start(clone, "version"))
-    print(f"\nwarm start {time.monotonic() - began:.1f} s")
+    assert "pytest 9" in finish(start(clone, *command))
+    assert "Making the environment" not in finish(start(clone, *command))

@@ -146,7 +146,7 @@ def test_thirty_quick_jobs_under_three_kills(sender, real_worker, settings):
     run_under_fire(sender, real_worker, 30, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_hundred_quick_jobs_under_ten_kills(sender, real_worker, settings):
     settings.JOB_LEASE_SECONDS = 2
     run_under_fire(sender, real_worker, 200, 10)
