@@ -21,6 +21,7 @@ from apps.core.jobs import run_queued
 from tests.access.telling import assert_history, assert_told, body_of, last, refused
 from tests.cast import give
 from tests.factories.evidence import signed
+from tests.factories.services import service, service_token
 
 pytestmark = pytest.mark.django_db
 
@@ -365,3 +366,17 @@ def test_every_kind_of_grant_says_how_it_is_held_over_and_ended():
         {"person": "b", "duty": "monitor"},
     ]
     assert [(whose, len(part)) for whose, part in split(("registry.model", 1), lines)] == [("", 1), ("a", 2)]
+
+
+def test_services_that_reach_the_object_are_reviewed_and_end_with_their_tokens(world):
+    made = service(world)
+    token = service_token(world, made)
+    review = opened(world)
+    line = next(ln for s in review.sheets.all() for ln in s.lines if ln["kind"] == made.subject_kind)
+    assert (line["ref"], line["person"], line["duty"]) == (made.ref, made.owner.username, "service")
+    done = sign(world, decide(world, sheet_of(review), end=(made.owner.username,)))
+    made.refresh_from_db()
+    token.refresh_from_db()
+    assert (made.state, made.end_reason) == ("ended", f"{review.ref}: Moved to another team")
+    assert token.ended_at is not None
+    assert {ln["outcome"] for ln in done.lines if ln["person"] == made.owner.username} == {"ended"}

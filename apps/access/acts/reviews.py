@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apps.access.acting import Act, act
+from apps.access.acts import services
 from apps.access.acts.assignments import end_now
 from apps.access.duties import DATASET, MODEL, Duty
 from apps.access.gate import ORGANISATION_SUBJECT
@@ -26,8 +27,10 @@ from apps.access.reviewing import (
     shown,
     split,
 )
+from apps.access.reviewing_services import held_services, over_services
 from apps.access.signing import content_digest
 from apps.accounts.models import User
+from apps.accounts.services import ServiceAccount
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.digests import digest
@@ -43,7 +46,12 @@ def _end_duty(act: Act, pk: int, reason: str) -> None:
     end_now(act, act.lock(Assignment.objects.select_related("person"), pk=pk), reason)
 
 
+def _end_service(act: Act, pk: int, reason: str) -> None:
+    services.end_now(act, services.locked(act, pk), reason)
+
+
 GRANTS[Assignment.subject_kind] = Grants(held_duties, over_duties, _end_duty)
+GRANTS[ServiceAccount.subject_kind] = Grants(held_services, over_services, _end_service)
 
 
 @act("access.open_review")
