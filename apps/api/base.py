@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from apps.access import gate
 from apps.access.acting import refuse_first
+from apps.access.signing import SignatureInput
 from apps.api.auth import actor_of
 from apps.core.errors import BadInput, NotVisible
 
@@ -106,9 +107,18 @@ class ReasonInput(serializers.Serializer):
 
 
 class SignatureFields(serializers.Serializer):
-    """What signing asks: the digest that was shown, the decision, the password. A token cannot sign."""
+    """What signing asks: the digest that was shown, the decision, the password, and a one-time code of who has an
+    authenticator app. Passkeys sign on the page of the record. A token cannot sign."""
 
     digest = serializers.RegexField(r"^sha256:[0-9a-f]{64}$")
     password = serializers.CharField(trim_whitespace=False, write_only=True)
+    code = serializers.CharField(max_length=20, required=False, default="", allow_blank=True, write_only=True)
     decision = serializers.ChoiceField(choices=["approved", "rejected"], default="approved")
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
+
+
+def entered(given) -> SignatureInput:
+    """The signature that the fields of `SignatureFields` give."""
+    return SignatureInput(
+        digest=given["digest"], password=given["password"], decision=given["decision"], code=given["code"]
+    )

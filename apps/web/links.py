@@ -25,6 +25,7 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "access.waiver": lambda w: ("web:waiver", [w.pk]),
     "access.rules_change": lambda c: ("web:rules_change", [c.pk]),
     "access.separation_rules": lambda r: ("web:rules_version", [r.version]),
+    "accounts.reset": lambda r: ("web:reset", [r.pk]),
     "accounts.user": lambda u: ("web:person", [u.username]),
 }
 

@@ -11,7 +11,9 @@ from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 PREFIX = "kept."
-NEVER_KEPT = frozenset({"csrfmiddlewaretoken", "password", "again", "current"})
+NEVER_KEPT = frozenset(
+    {"csrfmiddlewaretoken", "password", "again", "current", "code", "passkey", "nonce", "recovery"}
+)
 MOST = 400
 
 

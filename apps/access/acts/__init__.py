@@ -19,6 +19,7 @@ from apps.access.acts.assignments import (
     request_assignment,
     request_organisation_assignment,
 )
+from apps.access.acts.bulk import request_assignments
 from apps.access.acts.ci import approve_trust, end_trust, issue_ci_token, refuse_trust, request_trust
 from apps.access.acts.enrolment import confirm_identity, fail_enrolment, finish_enrolment
 from apps.access.acts.factors import (
@@ -134,6 +135,7 @@ __all__ = [
     "renew_enrolment",
     "replay_rules_again",
     "request_assignment",
+    "request_assignments",
     "request_inspection",
     "request_organisation_assignment",
     "request_reset",

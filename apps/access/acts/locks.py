@@ -14,7 +14,9 @@ TELL = "access.tell_lockout"
 def end_tokens(act: Act, user: User) -> list[str]:
     """End every access token of an account, inside the act that makes them doubtful."""
     ended = []
-    for token in ApiToken.objects.select_for_update().filter(owner=user, ended_at=None):
+    # Tokens of services are not the person's own: they stop with their service.
+    mine = ApiToken.objects.filter(owner=user, ended_at=None, narrowed__service=None).values("pk")
+    for token in ApiToken.objects.select_for_update().filter(pk__in=mine):
         act.write(token, ended_at=now())
         ended.append(token.ref)
     return ended
@@ -26,6 +28,16 @@ def lock_account(act: Act, user_id: int) -> User:
     user = act.lock(User.objects.all(), pk=user_id)
     act.allow(user)
     act.event(alarm=True, tokens=end_tokens(act, user), sessions=sessions.end_all(user, "account locked"))
+    act.after_commit(TELL, user)
+    return user
+
+
+@act("access.report_misuse")
+def report_misuse(act: Act, user_id: int, *, what: str) -> User:
+    """The alarm after failed attempts that locked something: the person and the watchers are told by mail."""
+    user = act.lock(User.objects.all(), pk=user_id)
+    act.allow(user)
+    act.event(alarm=True, what=what)
     act.after_commit(TELL, user)
     return user
 

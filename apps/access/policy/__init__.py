@@ -20,8 +20,8 @@ from apps.access.policy import (
     reviews,
     separation,
     services,
-    training,
     trail_reviews,
+    training,
     validations,
 )
 from apps.access.policy.types import MEANINGS, READERS, REJECTION, Policy, meaning_sentence

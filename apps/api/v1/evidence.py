@@ -10,8 +10,7 @@ from rest_framework.response import Response
 
 from apps.access.gate import Judge
 from apps.access.policy import policy
-from apps.access.signing import SignatureInput
-from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields
+from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, entered
 from apps.api.v1.evidence_shapes import (
     CasesInput,
     CasesOut,
@@ -91,7 +90,7 @@ class Plans(Numbered):
     def _sign(self, perform):
         plan = self.get_object()
         given = self.given(SignatureFields, f"validations.{perform.__name__}", plan)
-        signature = SignatureInput(given["digest"], given["password"], given["decision"])
+        signature = entered(given)
         perform(self.actor, plan.pk, reason=given["reason"], signature=signature, **self.key())
         return self.answer(self.get_object())
 

@@ -12,8 +12,8 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 
 from apps.access.gate import Judge
 from apps.access.policy import policy
-from apps.access.signing import SignatureInput, content_digest, content_of
-from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts
+from apps.access.signing import content_digest, content_of
+from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts, entered
 from apps.api.v1.evidence import LABEL, MODEL, Numbered, chosen
 from apps.api.v1.evidence_shapes import progress_of, signatures_of
 from apps.fairness import acts as fairness_acts
@@ -231,7 +231,7 @@ class Deviations(Numbered):
     def _decide(self, perform, shape, *more: str):
         found = self.get_object()
         given = self.given(shape, f"quality.{perform.__name__}", found)
-        signature = SignatureInput(given["digest"], given["password"], given["decision"])
+        signature = entered(given)
         extra = {name: given[name] for name in more}
         perform(self.actor, found.pk, reason=given["reason"], signature=signature, **extra, **self.key())
         return self.answer(self.get_object())

@@ -15,9 +15,9 @@ from rest_framework.views import APIView
 
 from apps.access.acting import refuse_first
 from apps.access.gate import visible
-from apps.access.signing import SignatureInput, content_digest, content_of
+from apps.access.signing import content_digest, content_of
 from apps.api.auth import actor_of
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
 from apps.approvals import acts
 from apps.approvals.evaluation import evaluate, for_viewer
 from apps.approvals.models import Gate, Slot
@@ -124,9 +124,7 @@ class Slots(GateViewSet):
     def sign(self, request, pk=None):
         slot = self.get_object()
         given = self.given(SignatureFields, f"approvals.sign_{slot.code}", slot)
-        signature = SignatureInput(
-            digest=given["digest"], password=given["password"], decision=given["decision"]
-        )
+        signature = entered(given)
         SIGN[slot.code](self.actor, slot.pk, reason=given["reason"], signature=signature, **self.key())
         return self.answer(self.get_object())
 

@@ -11,8 +11,8 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
 from apps.access.gate import ORGANISATION_SUBJECT, may
-from apps.access.signing import SignatureInput, as_printed, content_digest, content_of, standings
-from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts
+from apps.access.signing import as_printed, content_digest, content_of, standings
+from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts, entered
 from apps.api.lookup import one_of, ordered, person_ids, said
 from apps.api.v1.versions import NOTHING
 from apps.core import blobs, uploads
@@ -275,9 +275,7 @@ class IntendedUses(GateViewSet):
         use = self.get_object()
         name = "expert" if said(request, "signing_as") == "process_expert" else "owner"
         given = self.given(UseSignature, f"registry.sign_intended_use_{name}", use)
-        signature = SignatureInput(
-            digest=given["digest"], password=given["password"], decision=given["decision"]
-        )
+        signature = entered(given)
         sign = SIGN[given["signing_as"]]
         sign(self.actor, use.pk, reason=given["reason"], signature=signature, **self.key())
         return self.answer(self.get_object())

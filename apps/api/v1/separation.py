@@ -9,8 +9,8 @@ from rest_framework.decorators import action
 from apps.access import acts, queries
 from apps.access.gate import visible
 from apps.access.models import Waiver
-from apps.access.signing import SignatureInput, as_printed, content_digest
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts
+from apps.access.signing import as_printed, content_digest
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
 from apps.api.lookup import one_of, person_ids
 from apps.core.errors import NotVisible
 from apps.registry.models import Model, Version
@@ -143,10 +143,8 @@ class Waivers(GateViewSet):
         row = self.get_object()
         half = request.data.get("half") if hasattr(request.data, "get") else None
         given = self.given(WaiverSignature, f"access.sign_waiver_{half}" if half in SIGN else "", row)
-        entered = SignatureInput(
-            digest=given["digest"], password=given["password"], decision=given["decision"]
-        )
-        SIGN[given["half"]](self.actor, row.pk, reason=given["reason"], signature=entered, **self.key())
+        signature = entered(given)
+        SIGN[given["half"]](self.actor, row.pk, reason=given["reason"], signature=signature, **self.key())
         return self.answer(self.get_object())
 
     @extend_schema(

@@ -257,7 +257,13 @@ def act_button(verdict: Any, url: str, label: str = "", style: str = "") -> Safe
     )
 
 
-_FACTORS = {"password": "password", "username": "user name", "totp": "one-time code", "sso": "single sign-on"}
+_FACTORS = {
+    "password": "password",
+    "username": "user name",
+    "totp": "one-time code",
+    "passkey": "passkey",
+    "sso": "single sign-on",
+}
 
 
 def _factors(value: Any) -> str:

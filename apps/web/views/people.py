@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access import acts, duties, queries
+from apps.access import acts, duties, oidc, queries
 from apps.access.acting import refuse_first
 from apps.access.acts.enrolment import CHECKS, second_person
 from apps.access.enrolment import mail_stays_here
@@ -23,6 +23,7 @@ from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
 from apps.access.models import Assignment
 from apps.access.policy import policy
 from apps.access.sharing import shared
+from apps.accounts.factors import Factor, Reset, SignOnLink
 from apps.accounts.models import Enrolment, User
 from apps.trail.models import Entry
 from apps.trail.queries import told
@@ -33,6 +34,7 @@ from apps.web.marks import RECORD_MARKS, render_mark
 from apps.web.timeline import line_of
 from apps.web.views.duties import decisions
 from apps.web.views.duties import urlpatterns as duty_urls
+from apps.web.views.leavers import urlpatterns as leaver_urls
 
 ENTRIES = 20
 DUTY_CHOICES = [(duty.value, duties.WORDS[duty]) for duty in duties.Duty]
@@ -229,6 +231,12 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "enrolment": visible(actor, Enrolment).filter(person=found).first(),
         "mail_stays_here": mail_stays_here(),
         "confirm": judge.verdict(actor, policy("access.confirm_identity")),
+        "reset": judge.verdict(actor, policy("access.request_reset")),
+        "link": judge.verdict(actor, policy("access.propose_link")),
+        "links": visible(actor, SignOnLink).filter(person=found).exclude(state="ended"),
+        "factors": visible(actor, Factor).filter(person=found, ended_at=None),
+        "resets": visible(actor, Reset).filter(person=found)[:5],
+        "providers": oidc.providers(),
         "unlock": judge.verdict(actor, policy("access.unlock_account")),
         "deactivate": judge.verdict(actor, policy("access.deactivate_account")),
         "renew": judge.verdict(actor, policy("access.renew_enrolment")),
@@ -238,48 +246,10 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
     return render(request, "people/person.html", context)
 
 
-class DeactivateForm(Form):
-    reason = ReasonField(label="Why the account ends")
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
-
-
-@require_http_methods(["GET", "POST"])
-@page
-def deactivate(request: HttpRequest, username: str) -> HttpResponse:
-    """A leaver: account off, duties and tokens ended, in one act."""
-    actor = actor_of(request)
-    found = seen_or_404(request, User, username=username, is_service=False)
-    form = DeactivateForm(
-        request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
-    )
-    if request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
-        if attempt(
-            form,
-            acts.deactivate_account,
-            actor,
-            found.pk,
-            reason=given["reason"],
-            idempotency_key=given["idempotency_key"],
-        ):
-            messages.success(request, f"The account of {found.printed_name} is deactivated.")
-            return redirect("web:person", found.username)
-    if request.method == "POST":
-        refuse_first(actor, "access.deactivate_account", found)
-    context = {
-        "form": form,
-        "person": found,
-        "verdict": Judge(found).verdict(actor, policy("access.deactivate_account")),
-        "held": found.assignments.filter(state__in=["requested", "approved"]).count(),
-        "tokens": found.tokens.filter(ended_at=None).count(),
-    }
-    return render(request, "people/deactivate.html", context, status=422 if form.errors else 200)
-
-
 urlpatterns = [
     path("people/", people, name="people"),
     path("people/<str:username>/", person, name="person"),
-    path("people/<str:username>/deactivate/", deactivate, name="deactivate_account"),
+    *leaver_urls,
     path("people/<str:username>/enrolment/", renew_enrolment, name="renew_enrolment"),
     path("people/<str:username>/identity/", confirm_identity, name="confirm_identity"),
     path("people/<str:username>/unlock/", unlock, name="unlock_account"),

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access import acts, enrolment, sessions
+from apps.access import acts, enrolment, factors, oidc, sessions
 from apps.access.actors import Actor
+from apps.access.second import Proof
 from apps.access.sign_in import authenticate
 from apps.accounts.models import User
 from apps.core.errors import Refused, TooMany
 from apps.web.door import attempt, page
 from apps.web.forms import Form
 from apps.web.resume import PREFIX, kept_from
+from apps.web.second import PENDING, SHOWN, begin
 
 
 class SignInForm(Form):
@@ -63,10 +67,21 @@ def next_url(request: HttpRequest) -> str:
     return wanted if safe else reverse("web:work")
 
 
-def enter(request: HttpRequest, user: User) -> None:
-    """Begin a session: the trail first, then the cookie."""
-    acts.sign_in(Actor.of(user, "web", address=address(request)), user.pk)
+def enter(
+    request: HttpRequest, user: User, proof: Proof | None = None, first: dict[str, Any] | None = None
+) -> None:
+    """Begin a session: the trail first, then the cookie. `first`: what a provider said of the first part."""
+    proof = proof or Proof(("password",))
+    acts.sign_in(
+        Actor.of(user, "web", address=address(request)),
+        user.pk,
+        factors=list(proof.factors),
+        proof={**(first or {}), **proof.facts},
+        recovery=proof.recovery,
+    )
+    request.session.pop(PENDING, None)
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    request.session[SHOWN] = list(proof.factors)
     sessions.begin(
         user,
         request.session.session_key,
@@ -99,6 +114,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             form.add_refusal(refused)
             status = refused.status
         else:
+            if factors.has_any(user):
+                return ask_second(request, user, first="password", facts={}, keep=bool(target))
             enter(request, user)
             if target:
                 return render(request, "web/resume.html", {"target": target, "kept": kept})
@@ -109,8 +126,22 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         "ended": "ended" in request.GET or bool(target),
         "resume": target,
         "kept": [(f"{PREFIX}{name}", value) for name, value in kept],
+        "providers": oidc.providers(),
+        "next_query": urlencode({"next": next_url(request)}),
     }
     return render(request, "web/sign_in.html", context, status=status)
+
+
+def ask_second(
+    request: HttpRequest, user: User, *, first: str, facts: dict[str, Any], keep: bool = False
+) -> HttpResponse:
+    """The first part was right: go on with the second. `keep`: an unsent form travels along in the page."""
+    from apps.web.views.second import show  # which imports this module
+
+    begin(request, user, first=first, facts=facts)
+    if keep:
+        return show(request, user)
+    return redirect(f"{reverse('web:second_factor')}?{urlencode({'next': next_url(request)})}")
 
 
 @require_POST
@@ -141,6 +172,8 @@ def _enrol(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         chosen = form.cleaned_data["password"]
         if attempt(form, acts.enrol, actor, user.pk, secret=token, password=chosen):
             user.refresh_from_db()
+            if factors.has_any(user):  # the password was reset: the link alone opens nothing
+                return ask_second(request, user, first="password", facts={})
             enter(request, user)
             return redirect("web:work")
     return render(

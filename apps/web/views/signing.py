@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -13,13 +15,16 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
+from fido2.utils import websafe_encode
 
+from apps.access import factors, passkeys
 from apps.access.acting import ACTS
 from apps.access.gate import Judge, visible
 from apps.access.models import Assignment
 from apps.access.policy import TABLE, Policy, meaning_sentence
 from apps.access.sharing import shared
-from apps.access.signing import SignatureInput, content_of, standings
+from apps.access.signing import PASSWORD_RULE, SECOND_RULE, SignatureInput, content_of, standings
+from apps.accounts.factors import Factor
 from apps.approvals.models import Slot
 from apps.core.digests import digest
 from apps.core.errors import BadInput, NotVisible, Refused
@@ -33,6 +38,7 @@ from apps.web.evidence import evidence_of
 from apps.web.forms import Form, MomentField, ReasonField
 from apps.web.links import url_of
 from apps.web.scopes import duties_in_words
+from apps.web.views.second import code_field, kinds
 
 # Acts that may also be refused with a signature; the others are signed or left.
 REJECTABLE = frozenset(
@@ -48,7 +54,6 @@ REJECTABLE = frozenset(
         "access.sign_rules_compliance",
     }
 )
-PASSWORD_RULE = "21 CFR 11.200(a)(1)"  # the rule of a refusal that a wrong password brings
 EXPIRING = frozenset({"quality.accept_deviation"})
 
 
@@ -65,10 +70,19 @@ class SignForm(Form):
         help_text="Your password again: this is your signature.",
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+    code = code_field(required=False, help_text="From your authenticator app: the second part of your signature.")
+    passkey = forms.CharField(required=False, max_length=passkeys.LONGEST, widget=forms.HiddenInput)
+    nonce = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
 
-    def __init__(self, *args, act: str, **kwargs):
+    def __init__(self, *args, act: str, kinds: Collection[str] = (), **kwargs):
         super().__init__(*args, **kwargs)
         row = TABLE[act]
+        if "totp" not in kinds:
+            del self.fields["code"]
+        elif "passkey" in kinds:
+            self.fields["code"].help_text = "From your authenticator app. Leave it empty to sign with your passkey."
+        if "passkey" not in kinds:
+            del self.fields["passkey"], self.fields["nonce"]
         self.needs_reason = row.reason
         verb = "Approve" if row.meaning == "approval" or act in REJECTABLE else "Sign"
         choices = [("approved", f"{verb}: “{meaning_sentence(row.meaning, 'approved')}”")]
@@ -103,15 +117,16 @@ def _subject(request: HttpRequest, act: str, pk: int):
 
 
 @never_cache
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "code")
 @require_http_methods(["GET", "POST"])
 @page
 def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
     row, subject = _subject(request, act, pk)
+    held = kinds(request.user)
     if request.method == "GET":
-        form = SignForm(act=act, initial={"idempotency_key": uuid.uuid4().hex})
+        form = SignForm(act=act, kinds=held, initial={"idempotency_key": uuid.uuid4().hex})
         return _show(request, row, subject, form)
-    form = SignForm(request.POST, act=act)
+    form = SignForm(request.POST, act=act, kinds=held)
     if not form.is_valid():
         return _show(request, row, subject, form, status=422)
     given = form.cleaned_data
@@ -124,7 +139,12 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
             pk,
             reason=given["reason"],
             signature=SignatureInput(
-                digest=given["digest"], password=given["password"], decision=given["decision"]
+                digest=given["digest"],
+                password=given["password"],
+                decision=given["decision"],
+                code=given.get("code", ""),
+                passkey=given.get("passkey", ""),
+                nonce=given.get("nonce", ""),
             ),
             idempotency_key=given["idempotency_key"],
             **extra,
@@ -134,9 +154,9 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
         return _show(request, row, subject, form, status=refused.status)
     except Refused as refused:
         # Everything typed stays, except the password; the record is shown as it is now.
-        form.add_error(
-            *(("password", refused.fact) if refused.rule == PASSWORD_RULE else (None, refused.what))
-        )
+        beside = {PASSWORD_RULE: "password", SECOND_RULE: "code" if "code" in form.fields else None}
+        placed = refused.rule in beside
+        form.add_error(beside.get(refused.rule), refused.fact if placed else refused.what)
         return _show(
             request, row, _subject(request, act, pk)[1], form, refusal=refused, status=refused.status
         )
@@ -160,7 +180,8 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
     shown = digest(content)
     if form.is_bound:
         form.data = form.data.copy()
-        form.data["password"] = ""
+        for name in ("password", "code", "passkey"):
+            form.data[name] = ""
         if refusal is not None and refusal.status == 409:
             form.data["digest"] = shown  # signed next is what is shown next
             form.data["idempotency_key"] = uuid.uuid4().hex
@@ -171,8 +192,11 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
         evidence = evidence_of(actor, subject)
         verdict = Judge(subject).verdict(actor, row)
         since = since_own_signature(request.user, subject)
+    options, challenges = _passkey(request, row, form, shown) if verdict.allowed else ("", "")
     context = {
         **evidence,
+        "options": options,
+        "challenges": challenges,
         "since": since,
         "held": duties_in_words(request.user, "; ".join(held_by(actor))),
         "row": row,
@@ -187,6 +211,36 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
         "needs_you": "sign" if verdict.allowed else "",
     }
     return render(request, "web/sign.html", context, status=status)
+
+
+def _passkey(request, row, form, shown: str) -> tuple[str, str]:
+    """(what to ask the passkey, its challenge for each decision) as JSON; empty without a passkey.
+
+    The challenge says what is signed, so that the passkey's answer fits no other record and no other sentence.
+    """
+    if "passkey" not in form.fields:
+        return "", ""
+    nonce = factors.new_nonce(request.user)
+    if form.is_bound:
+        form.data["nonce"] = nonce
+        shown = form.data.get("digest", shown)
+    else:
+        form.initial["nonce"] = nonce
+    held = [factor for factor in factors.live(request.user) if factor.kind == Factor.Kind.PASSKEY]
+    options, _ = passkeys.request(held)
+    challenges = {
+        decision: websafe_encode(
+            factors.signing_challenge(
+                user=request.user,
+                act=row.act,
+                digest=shown,
+                meaning=meaning_sentence(row.meaning, decision),
+                nonce=nonce,
+            )
+        )
+        for decision, _ in form.fields["decision"].choices
+    }
+    return json.dumps(options), json.dumps(challenges)
 
 
 urlpatterns = [

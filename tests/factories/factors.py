@@ -1,0 +1,33 @@
+"""Second factors of people of the cast, added through acts."""
+
+from __future__ import annotations
+
+import time
+
+from apps.access import factors, passkeys, totp
+from apps.access.acts import add_passkey, add_totp
+from apps.accounts import sealing
+from apps.accounts.factors import Factor, FactorUse
+from apps.accounts.models import User
+from tests.factories.passkeys import Authenticator
+
+
+def code_of(secret: bytes, *, after: int = 0) -> str:
+    """The code that the app shows `after` seconds from now."""
+    return totp.code_at(secret, int(time.time() + after) // totp.STEP)
+
+
+def app_for(user: User, *, name: str = "phone") -> tuple[Factor, bytes]:
+    """An authenticator app whose codes of now are not used up yet."""
+    secret = totp.new_secret()
+    sealed = sealing.seal(secret, factors.belongs_to(user.uuid))
+    factor = add_totp(user, user.pk, name=name, sealed=sealed, code=code_of(secret))
+    FactorUse.objects.filter(factor=factor).update(last_step=0)
+    return factor, secret
+
+
+def passkey_for(user: User, *, name: str = "key", **device) -> tuple[Factor, Authenticator]:
+    device = Authenticator(**device)
+    options, challenge = passkeys.creation(user, [])
+    factor = add_passkey(user, user.pk, name=name, answer=device.makes(options), challenge=challenge)
+    return factor, device
