@@ -12,11 +12,12 @@ from apps.access.assigning import parent_of, refuse_unfit
 from apps.access.duties import Duty
 from apps.access.gate import ORGANISATION_SUBJECT, Organisation
 from apps.access.inspection_models import Copy, Inspection, InspectionPlace
+from apps.access.looking import inspecting
 from apps.access.models import Assignment
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
-from apps.core.errors import BadInput, NotVisible, WrongState
+from apps.core.errors import BadInput, NotAllowed, NotVisible, WrongState
 from apps.core.numbers import next_number
 
 Place = tuple[str, int]
@@ -201,6 +202,18 @@ def look(act: Act, *, page: str, path: str, record: str, status: int, method: st
     act.allow(act.user)
     act.event(page=page[:80], path=path[:500], record=record[:200], status=status, method=method[:8])
     return act.user
+
+
+@registries.precondition("access.take_copy")
+def refuse_without_access(person: User) -> None:
+    """Asked when a copy is numbered, and again while its bytes leave."""
+    if not inspecting(person):
+        raise NotAllowed(
+            "No copy is handed out.",
+            fact="Your access as an inspector has ended.",
+            rule="PC07: an inspector's access ends",
+            who=["a compliance officer, who can have it given anew"],
+        )
 
 
 @act("access.take_copy")
