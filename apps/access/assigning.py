@@ -16,6 +16,7 @@ from apps.access.policy import TABLE
 from apps.access.rulebook import rules_in_force, tier_of, waivers_in_force
 from apps.access.separation import (
     Broken,
+    Deed,
     Relation,
     Rules,
     conflicts,
@@ -114,8 +115,13 @@ def verbs_of(duty: str) -> frozenset[str]:
     return frozenset().union(*(row.verbs for row in TABLE.values() if duty in row.duties))
 
 
-def foreseen(judge: Judge, person: User, duty: str) -> list[Broken]:
-    """Rules that past deeds would break when `person` acts under `duty` on versions of this model they worked on."""
+def foreseen(
+    judge: Judge, person: User, duty: str, deeds: Iterable[Deed] | None = None
+) -> list[Broken]:
+    """Rules that past deeds would break when `person` acts under `duty` on versions of this model they worked on.
+
+    deeds: the person's own, where they are known already.
+    """
     wide = frozenset().union(*(judge.facts.closures.get(scope, frozenset()) for scope in WIDE))
     if not wide:
         return []
@@ -126,7 +132,7 @@ def foreseen(judge: Judge, person: User, duty: str) -> list[Broken]:
             person=str(person.uuid),
             verbs=verbs_of(duty),
             closures=dict.fromkeys(WIDE, wide),
-            deeds=judge.deeds,
+            deeds=judge.deeds if deeds is None else deeds,
         )
     }
     return list(found.values())

@@ -11,14 +11,14 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from apps.access import duties
 from apps.access.actors import Actor
-from apps.access.assigning import PARENTS, family_of, foreseen, relation, told_of
+from apps.access.assigning import PARENTS
 from apps.access.duties import Duty
 from apps.access.facts import facts_of
 from apps.access.gate import Judge, Verdict, visible
 from apps.access.models import Assignment, AssignmentQuerySet, Waiver
-from apps.access.policy import TABLE, Policy, policy
-from apps.access.rulebook import rules_in_force, tier_of, waivers_in_force, waivers_on
-from apps.access.separation import past_conflict, static_conflicts
+from apps.access.policy import Policy, policy
+from apps.access.rulebook import waivers_on
+from apps.access.staffing import Candidate, Ground, Takers, only_by, takers
 from apps.accounts.models import User
 from apps.core.clock import iso, now
 from apps.core.subjects import Subject
@@ -92,82 +92,38 @@ class Coverage:
     held: tuple[Assignment, ...]
     requested: tuple[Assignment, ...]
     stopped: tuple[str, ...]
+    takers: Takers | None = None  # only for readers who may choose among people
+
+    @property
+    def holders(self) -> int:
+        return len({each.person_id for each in self.held})
 
     @property
     def word(self) -> str:
         return duties.WORDS[self.duty]
 
 
-def coverage(parent: Subject, assignments: Iterable[Assignment]) -> list[Coverage]:
-    """Each duty of `parent` with its holders among `assignments`; where there is none, the acts that nobody can do."""
+def coverage(
+    parent: Subject, assignments: Iterable[Assignment], *, ground: Ground | None = None
+) -> list[Coverage]:
+    """Each duty of `parent` with its holders among `assignments`; where there is none, the acts that nobody can do.
+
+    With a `ground`, also who could take each duty.
+    """
     known = list(assignments)
     made = []
     for duty in duties_on(parent.subject_kind):
         mine = [a for a in known if a.duty == duty and not is_past(a)]
         held = tuple(a for a in mine if a.in_force() and a.person.is_active)
         requested = tuple(a for a in mine if a.state == State.REQUESTED)
-        made.append(Coverage(duty, held, requested, () if held else _only_by(duty, parent.subject_kind)))
+        stopped = () if held else only_by(duty, parent.subject_kind)
+        made.append(Coverage(duty, held, requested, stopped, takers(ground, duty) if ground else None))
     return made
-
-
-def _only_by(duty: Duty, kind: str) -> tuple[str, ...]:
-    """Labels of the acts that this duty alone may do (on a dataset: acts on datasets)."""
-    prefix = "datasets." if kind == duties.DATASET else ""
-    rows = [r for r in TABLE.values() if r.duties == {duty} and r.label and r.act.startswith(prefix)]
-    if kind == duties.MODEL:
-        rows = [r for r in rows if not r.act.startswith("datasets.")]
-    return tuple(r.label for r in rows)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A person who might be given a duty; `because` says why not, `warnings` what should be known."""
-
-    person: User
-    because: str = ""
-    warnings: tuple[str, ...] = ()
 
 
 def candidates(parent: Subject, duty: Duty) -> list[Candidate]:
     """Every active person, with the reason where the duty cannot be requested for them here."""
-    place = (parent.subject_kind, parent.pk)
-    rules, tier = rules_in_force(), tier_of(*place)
-    family = family_of(*place)
-    judge = Judge(parent) if place[0] in PARENTS else None
-    shut_by = judge.facts.closures.get("family", frozenset()) if judge else frozenset()
-    deeds = judge.deeds if judge else []
-    waived: dict[int, set[str]] = {}
-    for waiver in waivers_in_force(family):
-        waived.setdefault(waiver.person_id, set()).add(waiver.rule)
-    held: dict[int, list[Assignment]] = {}
-    open_ones = Assignment.objects.filter(state__in=[State.REQUESTED, State.APPROVED]).exclude(
-        ends_at__lte=now()
-    )
-    for each in open_ones:
-        held.setdefault(each.person_id, []).append(each)
-    found = []
-    for person in User.objects.filter(is_active=True, is_service=False).order_by("printed_name", "pk"):
-        mine = held.get(person.pk, [])
-        same = [a for a in mine if (a.duty, a.scope_kind, a.scope_id) == (duty, *place)]
-        if same:
-            word = "was requested for" if same[0].state == State.REQUESTED else "holds"
-            found.append(Candidate(person, f"{word} this duty already"))
-            continue
-        near = [(a.duty, relation(place, (a.scope_kind, a.scope_id), family)) for a in mine]
-        opened = waived.get(person.pk, set()) & rules.waivable
-        broken = next((b for b in static_conflicts(rules, duty, near, tier) if b[0].id not in opened), None)
-        past = past_conflict(rules, person=str(person.uuid), duty=duty, family=shut_by, deeds=deeds)
-        because = ""
-        if broken:
-            words = duties.WORDS[Duty(broken[1])]
-            because = f"holds or was requested the duty {words}; {broken[0].id}: {broken[0].text}"
-        elif past and past[0].id not in opened:
-            because = f"{past[1].told}; {past[0].id}: {past[0].text}"
-        told = tuple(f"{r.id}: {r.text}" for r, _ in static_conflicts(rules, duty, near, tier, warn=True))
-        if judge and not because:
-            told += told_of(foreseen(judge, person, duty))
-        found.append(Candidate(person, because, told))
-    return found
+    return Ground(parent).candidates(duty)
 
 
 def approval_of(assignment: Assignment) -> Policy:

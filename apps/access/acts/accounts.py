@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from zoneinfo import available_timezones
@@ -17,13 +16,12 @@ from django.core.validators import validate_email
 
 from apps.access import sessions
 from apps.access.acting import Act, act
-from apps.access.acts.assignments import project_grant
 from apps.access.acts.enrolment import ask_for_link
 from apps.access.acts.locks import TELL, end_tokens
 from apps.access.acts.names import name_problem
+from apps.access.acts.tokens import by_token, make_token, scope_problems
 from apps.access.enrolment import hash_of
 from apps.access.gate import ORGANISATION_SUBJECT
-from apps.access.models import Assignment
 from apps.accounts import passwords
 from apps.accounts.factors import RecoveryCode
 from apps.accounts.models import ApiToken, Enrolment, User
@@ -33,7 +31,7 @@ from apps.core.errors import BadInput, Conflict, NotVisible, WrongState
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,79}")
 USERNAME_FORM = "2 to 80 small letters, digits, dot, dash or underscore, starting with a letter or digit."
-TOKEN_DAYS = 365
+TOKEN_DAYS = settings.TOKEN_DAYS
 
 
 @act("access.create_account")
@@ -88,26 +86,6 @@ def create_account(
     return user
 
 
-@act("access.deactivate_account")
-def deactivate_account(act: Act, user_id: int) -> User:
-    """A leaver in one act: account off, duties and tokens ended. Signatures and the username stay for ever."""
-    user = act.lock(User.objects.all(), pk=user_id)
-    act.allow(user)
-    act.write(user, is_active=False, deactivated_at=now())
-    ended = []
-    for assignment in Assignment.objects.select_for_update().filter(
-        person=user, state__in=["requested", "approved"]
-    ):
-        # Not ended in the future: deactivation alone stops every duty at once.
-        act.write(assignment, state=Assignment.State.ENDED, end_reason=act.reason)
-        project_grant(assignment, granted=False)
-        ended.append(assignment.ref)
-    end_tokens(act, user)
-    sessions.end_all(user, "account deactivated")
-    act.event(ended=ended)
-    return user
-
-
 @act("access.set_password")
 def set_password(act: Act, user_id: int, *, password: str, keep: str = "") -> User:
     """The person chooses their own password; nobody chooses another's.
@@ -150,7 +128,6 @@ def enrol(act: Act, user_id: int, *, secret: str, password: str) -> User:
     return user
 
 
-@registries.precondition("access.deactivate_account")
 def refuse_if_deactivated(user: User) -> None:
     if not user.is_active:
         raise WrongState("This account is deactivated already.", rule="account-state")
@@ -258,29 +235,37 @@ def hashed(secret: str) -> str:
 
 
 @act("access.create_token")
-def create_token(act: Act, *, name: str, days: int = 90) -> ApiToken:
-    """Make a personal access token. Its secret is `token.secret`, once, and is kept nowhere."""
+def create_token(
+    act: Act,
+    *,
+    name: str,
+    days: int = 90,
+    only_acts: Collection[str] = (),
+    objects: Sequence[tuple[str, int]] = (),
+) -> ApiToken:
+    """Make a personal access token. Its secret is `token.secret`, once, and is kept nowhere.
+
+    only_acts: names of the policy table it is for; none: all that its owner may do by token. objects: (kind, id) of
+    the models and datasets it is for; none: all that its owner may see.
+    """
     act.allow(act.user)
     problems: dict[str, list[str]] = {}
     if not name.strip():
         problems["name"] = ["Give the token a name that says what uses it."]
     if not 1 <= days <= TOKEN_DAYS:
         problems["days"] = [f"Between 1 and {TOKEN_DAYS} days."]
+    problems |= scope_problems(act, only_acts, objects, by_token())
     if problems:
         raise BadInput("The token was not created.", fields=problems)
-    prefix = secrets.token_hex(4)
-    secret = f"cs_{prefix}_{secrets.token_urlsafe(32)}"
-    token = act.create(
-        ApiToken,
+    token = make_token(
+        act,
         owner=act.user,
-        name=name.strip()[:80],
-        prefix=prefix,
-        hashed=hashed(secret),
-        created_at=now(),
+        name=name,
         expires_at=now() + timedelta(days=days),
+        only_acts=only_acts,
+        objects=objects,
     )
     act.about(token)
-    token.secret = secret
     return token
 
 

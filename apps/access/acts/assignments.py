@@ -30,8 +30,26 @@ def _request(
 ) -> Assignment:
     # The person row puts in order two requests, or a request and an approval, that together would conflict.
     person = act.lock(User.objects.all(), pk=person_id)
-    starts_at = starts_at or now()
     act.asked(person=person.username, duty=str(duty), on=duties.scope_text(scope_kind, scope_id))
+    assignment, fit = make_request(act, person, duty, scope_kind, scope_id, starts_at, ends_at)
+    act.event(person=person.username, duty=str(duty), on=act.subject.ref)
+    if fit.warnings:
+        act.event(warnings=list(fit.warnings))
+    act.about(assignment)
+    return assignment
+
+
+def make_request(
+    act: Act,
+    person: User,
+    duty: str,
+    scope_kind: str,
+    scope_id: int,
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+) -> tuple[Assignment, Fit]:
+    """The request of one duty, judged and written, for a person whose row the act has locked."""
+    starts_at = starts_at or now()
     refuse_bad_request(person, duty, scope_kind, starts_at, ends_at, now())
     fit = refuse_unfit(person, Duty(duty), scope_kind, scope_id)
     _end_run_out(act, person, duty, scope_kind, scope_id)
@@ -49,11 +67,7 @@ def _request(
         waiver=fit.waiver,
     )
     _until(fit, starts_at, ends_at)
-    act.event(person=person.username, duty=str(duty), on=act.subject.ref)
-    if fit.warnings:
-        act.event(warnings=list(fit.warnings))
-    act.about(assignment)
-    return assignment
+    return assignment, fit
 
 
 def _end_run_out(act: Act, person: User, duty: str, scope_kind: str, scope_id: int) -> None:

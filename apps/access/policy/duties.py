@@ -16,6 +16,15 @@ ROWS = [
         reason=True,
     ),
     row(
+        "access.request_assignments",
+        "Request duties for several people",
+        "requested duties for several people",
+        "registry.model",
+        [D.OWNER, D.REGISTRAR, D.COMPLIANCE],
+        ["request_grant"],
+        reason=True,
+    ),
+    row(
         "access.request_organisation_assignment",
         "Request a duty",
         "requested a duty on the organisation",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 
 from django import forms
 from django.apps import apps
@@ -16,10 +17,12 @@ from django.views.decorators.http import require_http_methods
 
 from apps.access import acts, duties, queries
 from apps.access.actors import Actor
-from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
+from apps.access.gate import ORGANISATION_SUBJECT, Judge, Scopes, may, visible
 from apps.access.models import Assignment
 from apps.access.policy import policy
 from apps.access.sharing import shared
+from apps.access.staffing import Ground, Leaver, leavers
+from apps.approvals.leavers import on_models
 from apps.core.errors import NotVisible
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, MomentField, ReasonField
@@ -69,18 +72,40 @@ def request_url(parent) -> str:
     return reverse(names[kind], args=[parent.slug]) if kind in names else reverse("web:request_duty")
 
 
+def who_leaves_a_gap(parent, coverage: list[queries.Coverage]) -> list[Leaver]:
+    """Holders without whom a duty here has nobody, or a signature that an open gate wants."""
+    kind = parent.subject_kind
+    found = {each.person.pk: each for each in leavers(kind, (a for c in coverage for a in c.held))}
+    for wanted in on_models([parent.pk]) if kind == duties.MODEL else ():
+        if len(wanted.able) == 1:
+            person = wanted.able[0]
+            known = found.get(person.pk, Leaver(person, (), ()))
+            told = (*known.waiting, f"{wanted.label} of {wanted.ref}")
+            found[person.pk] = replace(known, waiting=told)
+    return sorted(found.values(), key=lambda each: each.person.printed_name)
+
+
 @page
 def parent_people(request: HttpRequest, slug: str, kind: str) -> HttpResponseBase:
     """Who holds which duty on one model or dataset."""
     actor, parent = actor_of(request), _parent(request, kind, slug)
     given = list(queries.on_parent(actor, parent))
+    request_one = may(actor, "access.request_assignment", parent)
+    # Who could take a duty names people of the whole organisation: for those who choose among them.
+    chooses = request_one.allowed or Scopes(actor.user).sees_all
+    with shared():
+        coverage = queries.coverage(parent, given, ground=Ground(parent) if chooses else None)
+        alone = who_leaves_a_gap(parent, coverage)
     context = {
         "parent": parent,
         "parent_url": url_of(parent),
         "kind_word": "model" if kind == duties.MODEL else "dataset",
-        "coverage": queries.coverage(parent, given),
-        "request_duty": may(actor, "access.request_assignment", parent),
+        "coverage": coverage,
+        "chooses": chooses,
+        "alone": alone,
+        "request_duty": request_one,
         "request_url": request_url(parent),
+        "request_all": may(actor, "access.request_assignments", parent) if kind == duties.MODEL else None,
         "waive": may(actor, "access.request_waiver", parent) if kind == duties.MODEL else None,
         "area": "models" if kind == duties.MODEL else "datasets",
         **decisions(actor, given),
