@@ -108,7 +108,7 @@ class Act:
         broken = judge.separation(self.user, self.policy)
         if broken is not None:
             raise Conflict(
-                f"You cannot {self.policy.label[:1].lower()}{self.policy.label[1:]}.",
+                self.policy.cannot(subject.ref),
                 fact=f"You {broken.deed.told}.",
                 rule=f"{broken.rule.id}: {broken.rule.text}",
                 who=judge.who(self.policy, self.user),

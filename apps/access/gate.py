@@ -343,11 +343,7 @@ class Judge:
             "signs": row.signs,
             "needs_reason": row.reason,
         }
-        cannot = (
-            f"You cannot {row.label[:1].lower()}{row.label[1:]} {self.subject.ref}."
-            if row.label
-            else f"You cannot do this to {self.subject.ref}."
-        )
+        cannot = row.cannot(self.subject.ref)
         if (front := front_refusal(actor, row)) is not None:
             return Verdict(
                 False, what=cannot, fact=front.fact, rule=front.rule, who=front.who, status=403, **common

@@ -29,6 +29,14 @@ class Policy:
     def signs(self) -> bool:
         return bool(self.meaning)
 
+    def cannot(self, ref: str) -> str:
+        """What a refusal says first: “You cannot approve A-7.”, “You cannot do “Sign as owner” on IU-3.”"""
+        if not self.label:
+            return f"You cannot do this to {ref}."
+        if " " in self.label:
+            return f"You cannot do “{self.label}” on {ref}."
+        return f"You cannot {self.label.lower()} {ref}."
+
 
 MEANINGS = {
     "authorship": "I am the author of this record.",
