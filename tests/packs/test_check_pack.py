@@ -26,7 +26,7 @@ from apps.packs.sections import front
 from tests.cast import PASSWORD
 from tests.factories.evidence import validated_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
 
 
 def sha256(data: bytes) -> str:

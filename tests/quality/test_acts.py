@@ -15,6 +15,8 @@ from apps.quality.models import Deviation
 from apps.trail.models import Entry, Signature
 from tests.factories.evidence import signed, validated_world
 
+pytestmark = pytest.mark.evidence("frozen")
+
 
 @pytest.fixture
 def frozen(world):
