@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.accounts.models import ApiToken, User
+from apps.accounts.services import ServiceAccount
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,13 @@ class Actor:
     token: ApiToken | None = None
     on_behalf: User | None = None
     address: str = ""
+    through: ServiceAccount | None = None  # an outside service that acts for `user`, its owner
 
     @classmethod
     def of(cls, user: User, via: str = "web", *, token: ApiToken | None = None, address: str = "") -> Actor:
-        return cls(user=user, via=via, token=token, address=address)
+        narrowed = getattr(token, "narrowed", None) if token is not None else None
+        through = narrowed.service if narrowed is not None else None
+        return cls(user=user, via=via, token=token, address=address, through=through)
 
     @classmethod
     def service(cls, name: str, *, on_behalf: User | None = None, via: str = "job") -> Actor:

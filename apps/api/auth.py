@@ -8,6 +8,7 @@ from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
+from apps.access import reach
 from apps.access.actors import Actor
 from apps.access.acts.accounts import hashed
 from apps.access.throttle import hit, key_of, network
@@ -30,12 +31,16 @@ class TokenAuthentication(BaseAuthentication):
         kind, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if kind.lower() != "bearer":
             return None
-        token = ApiToken.objects.select_related("owner", "use").filter(hashed=hashed(secret.strip())).first()
-        if token is None or token.ended_at is not None or token.expires_at <= now() or not token.owner.usable:
+        rows = ApiToken.objects.select_related("owner", "use", "narrowed__service__owner", "narrowed__trust")
+        token = rows.filter(hashed=hashed(secret.strip())).first()
+        if token is None or reach.refuse_token(token) is not None:
             self.count_bad(address)
             raise AuthenticationFailed(
                 "This token is unknown, ended or expired. Make a new one on your account page."
             )
+        narrowed = reach.narrowed_by(token)
+        if narrowed and narrowed.service and (refused := reach.refuse_standing(narrowed.service)) is not None:
+            raise refused
         self.note_use(token, address)
         return token.owner, token
 

@@ -7,6 +7,8 @@ from django.views.defaults import page_not_found
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from apps.access import reach
+from apps.accounts.models import ApiToken
 from apps.core.blobs import BlobDamaged, damaged
 from apps.core.errors import NotVisible, Refused, TooMany
 
@@ -45,6 +47,8 @@ def handle(error: Exception, context) -> Response | None:
         error = NotVisible()
     if isinstance(error, BlobDamaged):
         error = damaged(error)
+    if isinstance(error, NotVisible) and not error.fact:
+        error.fact = _beyond(context)
     if isinstance(error, Refused):
         return problem(
             error.status,
@@ -66,6 +70,13 @@ def handle(error: Exception, context) -> Response | None:
             headers["Retry-After"] = str(int(error.wait) + 1)
         return problem(error.status_code, str(error.detail), rule=error.default_code, headers=headers)
     return None
+
+
+def _beyond(context) -> str:
+    """What a token is for, where it was made for some objects: others are not there for it."""
+    token = getattr(context.get("request"), "auth", None)
+    reached = reach.reach_of(token) if isinstance(token, ApiToken) else reach.WHOLE
+    return "" if reached.objects is None else reach.told(reached)
 
 
 def _texts(detail):

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework.throttling import BaseThrottle
 
+from apps.access import reach
 from apps.access.throttle import Leases, key_of, network
 from apps.accounts.models import ApiToken
 from apps.core.errors import TooMany
@@ -38,6 +39,11 @@ class Calls(BaseThrottle):
 
     def allow_request(self, request: Any, view: Any) -> bool:
         if isinstance(request.auth, ApiToken):
+            narrowed = reach.narrowed_by(request.auth)
+            if narrowed and narrowed.service:  # one limit, however many tokens its jobs are given
+                key = key_of("api-service", str(narrowed.service.uuid))
+                refuse_too_many(key, settings.API_CALLS, "by one service account")
+                return True
             refuse_too_many(key_of("api-token", request.auth.hashed), settings.API_CALLS, "with one token")
         elif request.user is not None:
             refuse_too_many(key_of("api-person", str(request.user.uuid)), settings.API_CALLS, "by one person")

@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.access import acts, queries
+from apps.access import acts, queries, reach, service_queries
 from apps.access.gate import visible
 from apps.access.models import Assignment
 from apps.accounts.models import ApiToken, User
@@ -28,10 +28,23 @@ class DutyOut(serializers.Serializer):
 class MeOut(serializers.ModelSerializer):
     duties = serializers.SerializerMethodField()
     token = serializers.SerializerMethodField(help_text="Beginning of the token used, null in a session.")
+    service = serializers.SerializerMethodField(
+        help_text="The service account that acts for this person, or null."
+    )
 
     class Meta:
         model = User
-        fields = ["username", "uuid", "printed_name", "title", "email", "time_zone", "duties", "token"]
+        fields = [
+            "username",
+            "uuid",
+            "printed_name",
+            "title",
+            "email",
+            "time_zone",
+            "duties",
+            "token",
+            "service",
+        ]
 
     def get_duties(self, user) -> list[dict]:
         actor = self.context["actor"]
@@ -45,6 +58,10 @@ class MeOut(serializers.ModelSerializer):
         token = self.context["actor"].token
         return token.prefix if token else None
 
+    def get_service(self, _user) -> str | None:
+        through = self.context["actor"].through
+        return through.name if through else None
+
 
 class Me(APIView):
     """Who is asking."""
@@ -57,10 +74,41 @@ class Me(APIView):
 
 class TokenOut(serializers.ModelSerializer):
     last_used_at = serializers.SerializerMethodField()
+    last_address = serializers.SerializerMethodField(help_text="Network address of the last use.")
+    service = serializers.SerializerMethodField(
+        help_text="The service account it belongs to, empty for one's own."
+    )
+    acts = serializers.SerializerMethodField(
+        help_text="Acts it is for; empty: all that its owner may do by token."
+    )
+    objects = serializers.SerializerMethodField(
+        help_text="Models and datasets it is for; empty: not narrowed."
+    )
 
     class Meta:
         model = ApiToken
-        fields = ["id", "name", "prefix", "created_at", "expires_at", "ended_at", "last_used_at"]
+        fields = [
+            "id", "name", "prefix", "created_at", "expires_at", "ended_at", "last_used_at", "last_address", "service",
+            "acts", "objects",
+        ]  # fmt: skip
+
+    def _told(self, token):
+        known = self.context.get("told", {})
+        return known[token.pk] if token.pk in known else service_queries.tokens_told([token])[token.pk]
+
+    def get_service(self, token) -> str:
+        narrowed = reach.narrowed_by(token)
+        return narrowed.service.name if narrowed and narrowed.service else ""
+
+    def get_acts(self, token) -> list[str]:
+        return sorted(reach.reach_of(token).acts or ())
+
+    def get_objects(self, token) -> list[str]:
+        return list(self._told(token).objects)
+
+    def get_last_address(self, token) -> str | None:
+        use = getattr(token, "use", None)
+        return use.last_address if use else None
 
     def get_last_used_at(self, token) -> str | None:
         use = getattr(token, "use", None)
@@ -76,7 +124,16 @@ class Tokens(GateViewSet):
 
     model = ApiToken
     serializer_class = TokenOut
-    select_related = ("use",)
+    select_related = ("use", "narrowed__service")
+
+    def paginate_queryset(self, queryset):
+        self._page = super().paginate_queryset(queryset)
+        return self._page
+
+    def get_serializer_context(self):
+        page = getattr(self, "_page", None)
+        told = {"told": service_queries.tokens_told(page)} if page else {}
+        return super().get_serializer_context() | told
 
     def get_queryset(self):
         if getattr(self, "swagger_fake_view", False):

@@ -1,0 +1,127 @@
+"""Service accounts, their trusts and tokens. Acts open to anyone are narrowed by the act itself to the owner."""
+
+from __future__ import annotations
+
+from apps.access.duties import Duty as D
+from apps.access.policy.types import row
+
+SERVICE, TRUST, TOKEN = "accounts.service", "accounts.trust", "accounts.token"
+
+ROWS = [
+    row(
+        "access.request_service",
+        "Ask for a service account",
+        "asked for a service account",
+        "organisation",
+        verbs=["request_grant"],
+        anyone=True,
+        token=False,
+    ),
+    row(
+        "access.approve_service",
+        "Approve",
+        "approved a service account",
+        SERVICE,
+        [D.COMPLIANCE],
+        ["approve_grant"],
+        token=False,
+    ),
+    row(
+        "access.refuse_service",
+        "Refuse",
+        "refused a service account",
+        SERVICE,
+        [D.COMPLIANCE, D.ADMINISTRATOR],
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.suspend_service",
+        "Suspend",
+        "suspended a service account",
+        SERVICE,
+        anyone=True,
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.resume_service",
+        "Resume",
+        "resumed a service account",
+        SERVICE,
+        [D.COMPLIANCE],
+        ["approve_grant"],
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.end_service",
+        "End",
+        "ended a service account",
+        SERVICE,
+        anyone=True,
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.create_service_token",
+        "Create token",
+        "created an access token of a service",
+        SERVICE,
+        anyone=True,
+        token=False,
+    ),
+    row(
+        "access.rotate_token",
+        "New secret",
+        "replaced the secret of an access token",
+        TOKEN,
+        anyone=True,
+        token=False,
+    ),
+    row(
+        "access.request_trust",
+        "Ask for a trust",
+        "asked that an identity of a CI system be trusted",
+        SERVICE,
+        anyone=True,
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.approve_trust",
+        "Approve",
+        "approved a trust in an identity of a CI system",
+        TRUST,
+        [D.COMPLIANCE],
+        ["approve_grant"],
+        token=False,
+    ),
+    row(
+        "access.refuse_trust",
+        "Refuse",
+        "refused a trust in an identity of a CI system",
+        TRUST,
+        [D.COMPLIANCE, D.ADMINISTRATOR],
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.end_trust",
+        "End",
+        "ended a trust in an identity of a CI system",
+        TRUST,
+        anyone=True,
+        reason=True,
+        token=False,
+    ),
+    row(
+        "access.issue_ci_token",
+        "Exchange a CI identity",
+        "exchanged the identity of a CI job for a token",
+        SERVICE,
+        anyone=True,
+        token=False,
+        offered=False,
+    ),
+]
