@@ -9,6 +9,7 @@ from apps.access import duties
 from apps.access.gate import Judge
 from apps.access.models import Waiver
 from apps.access.policy import policy
+from apps.access.recorded import recorded_deeds
 from apps.access.rulebook import rules_at, rules_in_force, waivers_on
 from apps.access.separation import Deed, DynamicRule, conflicts_found
 from apps.access.sharing import once
@@ -18,6 +19,7 @@ from apps.approvals.models import Slot
 from apps.approvals.states import GateState
 from apps.core import registries
 from apps.core.clock import now
+from apps.quality.review_queries import reviewing_deeds
 from apps.registry.models import Version
 
 
@@ -65,7 +67,10 @@ def _found_in(version: Version) -> list[Found]:
         pair: whole for give in registries.as_one["registry.versions"] for pair, whole in give(ids).items()
     }
     tier = version.intended_use.tier
-    broken = conflicts_found(judge.rules, judge.facts.closures, judge.deeds, as_one=as_one, tier=tier)
+    reviewing = reviewing_deeds(version, lambda wanted: recorded_deeds(judge.rules, wanted))
+    within = judge.facts.closures["version"] | {(deed.kind, deed.id) for deed in reviewing}
+    closures = {**judge.facts.closures, "version": within}
+    broken = conflicts_found(judge.rules, closures, [*judge.deeds, *reviewing], as_one=as_one, tier=tier)
     if not broken:
         return []
     people = {str(p.uuid): p for p in User.objects.filter(uuid__in={one.person for _, one, _ in broken})}

@@ -8,7 +8,7 @@ from apps.core.clock import iso, now
 from apps.core.numbers import next_number
 from apps.core.subjects import Subject
 from apps.quality import rules
-from apps.quality.models import Deviation
+from apps.quality.models import Deviation, TrailFinding
 from apps.quality.states import State
 from apps.registry.models import Version
 
@@ -48,12 +48,25 @@ def raise_by_portal(
 
 @act("quality.open_deviation")
 def open_deviation(
-    act: Act, version_id: int, *, title: str, description: str, blocking: bool = True
+    act: Act,
+    version_id: int,
+    *,
+    title: str,
+    description: str,
+    blocking: bool = True,
+    finding_id: int | None = None,
 ) -> Deviation:
-    """Open a deviation of a version by hand. Refused: BadInput without title or description."""
+    """Open a deviation of a version by hand. Refused: BadInput without title or description.
+
+    `finding_id`: the finding of a trail review that it is opened for; one deviation for each.
+    """
     version = act.lock(Version.objects.select_related("model"), pk=version_id)
     act.allow(version)
     rules.refuse_bad_text(title, description)
+    source: dict[str, str] = {}
+    if finding_id is not None:
+        finding = act.lock(TrailFinding.objects.filter(review__version=version), pk=finding_id)
+        source = {"source_kind": finding.subject_kind, "source_id": str(finding.pk)}
     deviation = act.create(
         Deviation,
         number=next_number(NUMBERS),
@@ -63,6 +76,7 @@ def open_deviation(
         blocking=bool(blocking),
         raised_by=act.user,
         raised_at=now(),
+        **source,
     )
     act.about(deviation)
     return deviation

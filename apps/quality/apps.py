@@ -1,6 +1,7 @@
 from importlib import import_module, util
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 
 
 class QualityConfig(AppConfig):
@@ -9,6 +10,29 @@ class QualityConfig(AppConfig):
 
     def ready(self) -> None:
         # What this app answers by name: facts, checks, acts, jobs.
-        for shelf in ("facts", "content", "checks", "acts", "work"):
+        for shelf in (
+            "facts",
+            "review_facts",
+            "content",
+            "review_content",
+            "checks",
+            "acts",
+            "review_acts",
+            "work",
+        ):
             if util.find_spec(f"{self.name}.{shelf}"):
                 import_module(f"{self.name}.{shelf}")
+        _check_hours()
+
+
+def _check_hours() -> None:
+    """A value of the environment that cannot be used ends the start, and is named."""
+    from apps.quality.review_queries import working_hours
+
+    try:
+        working_hours()
+    except (ValueError, KeyError, OSError) as error:
+        raise ImproperlyConfigured(
+            "ORGANISATION_TIME_ZONE, ORGANISATION_DAYS and ORGANISATION_HOURS must be like Europe/Zurich, Mon-Fri "
+            f"and 06:00-20:00: {error}"
+        ) from error

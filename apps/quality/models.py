@@ -61,3 +61,9 @@ class Deviation(models.Model):
     @property
     def scope(self) -> str:
         return duties.scope_text(duties.MODEL, self.version.model_id)
+
+
+# Reviews of the trail live in a file of their own; Django finds models here.
+from apps.quality.review_models import TrailFinding, TrailMark, TrailReview  # noqa: E402
+
+__all__ = ["Deviation", "TrailFinding", "TrailMark", "TrailReview"]
