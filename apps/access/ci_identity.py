@@ -112,8 +112,6 @@ def _header(text: str) -> dict[str, Any]:
         raise Untrusted(
             f"Its algorithm is none of {', '.join(ALGORITHMS)}.", cause=f"alg {str(header.get('alg'))[:40]!r}"
         )
-    if "crit" in header:
-        raise Untrusted("It demands an extension that is not known here.")
     kid = header.get("kid")
     if not isinstance(kid, str) or not 0 < len(kid) <= 200:
         raise Untrusted("It names no key.")
