@@ -137,7 +137,7 @@ def test_failures_from_everywhere_lock_the_account_with_an_alarm_and_a_mail(worl
     assert len(facts["sessions"]) == 1
     assert ApiToken.objects.get(pk=token.pk).ended_at is not None
     run_queued()
-    assert [m.to for m in mail.outbox] == [["approver@example.org"]]
+    assert [m.to for m in mail.outbox] == [["approver@example.org"], ["compliance2@example.org"]]
     assert "locked" in mail.outbox[0].subject
 
 
@@ -223,16 +223,18 @@ def test_an_address_in_the_forwarding_header_is_believed_from_own_proxies_only(w
 
 
 def test_signing_attempts_are_bounded(world, settings):
+    from apps.access.policy import policy
     from apps.access.signing import SignatureInput, check_components
 
     settings.SIGNING_ATTEMPTS = 3
+    row = policy("approvals.sign_approval")
     good = SignatureInput(digest="", password=PASSWORD)
     for _ in range(3):
-        check_components(world.approver, good)
+        check_components(world.approver, good, row)
     with pytest.raises(TooMany) as caught:
-        check_components(world.approver, good)
+        check_components(world.approver, good, row)
     assert 0 < caught.value.retry_after <= 60
-    check_components(world.owner, good)
+    check_components(world.owner, good, row)
 
 
 def test_keys_tell_nothing(world):

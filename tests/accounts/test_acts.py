@@ -152,7 +152,7 @@ def test_set_preferences(world):
 def test_sign_in_and_out_are_told(world):
     sign_in(Actor.of(world.monitor, address="192.0.2.7"), world.monitor.pk)
     entry = assert_told("access.sign_in", by=world.monitor, about=world.monitor, wrote=0)
-    assert body_of(entry)["facts"] == {"address": "192.0.2.7"}
+    assert body_of(entry)["facts"] == {"address": "192.0.2.7", "factors": ["password"]}
     sign_out(world.monitor, world.monitor.pk, cause="idle")
     entry = assert_told("access.sign_out", by=world.monitor, about=world.monitor, wrote=0)
     assert body_of(entry)["facts"] == {"cause": "idle"}

@@ -8,6 +8,7 @@ from django.db import connection
 
 from apps.access import sign_in
 from apps.access.acts import renew_enrolment, set_password
+from apps.access.policy import policy
 from apps.access.signing import SignatureInput, check_components, content_digest
 from apps.accounts import passwords
 from apps.accounts.models import User
@@ -20,6 +21,7 @@ from tests.cast import PASSWORD
 from tests.factories.foundation import USE
 
 pytestmark = pytest.mark.django_db
+ROW = policy("registry.sign_intended_use_owner")
 STOLEN = "chosen by the database owner"
 
 
@@ -68,12 +70,12 @@ def test_a_replaced_hash_signs_nobody_in(world):
 def test_a_replaced_hash_signs_nothing(world):
     def words(password):
         with pytest.raises(NotAllowed) as caught:
-            check_components(world.approver, SignatureInput("sha256:0", password))
+            check_components(world.approver, SignatureInput("sha256:0", password), ROW)
         return caught.value
 
-    check_components(world.approver, SignatureInput("sha256:0", PASSWORD))
+    check_components(world.approver, SignatureInput("sha256:0", PASSWORD), ROW)
     wrong = words("not the password")
-    check_components(world.approver, SignatureInput("sha256:0", PASSWORD))  # the failures start anew
+    check_components(world.approver, SignatureInput("sha256:0", PASSWORD), ROW)  # the failures start anew
     replace_hash(world.approver)
     stolen = words(STOLEN)
     assert stolen.parts() == wrong.parts()
