@@ -52,18 +52,15 @@ def may_deploy(actor, digest: str, model: str = "") -> Answer:
     frozen = [v for v in found if v.state not in (State.REGISTERED, State.REJECTED)]
     if len(frozen) == 1:  # a mere registration of the same bytes, or a rejected one, decides nothing
         found = frozen
-    if len(found) > 1:
-        refs = tuple(v.ref for v in found)
-        return Answer(
-            False,
-            digest,
-            None,
-            (f"The digest belongs to several versions: {', '.join(refs)}. Name the model.",),
-            refs,
-        )
-    version = found[0]
-    reasons = tuple(not_deployable(version))
-    return Answer(not reasons, digest, version, reasons, (version.ref,))
+    refs = tuple(v.ref for v in found)
+    if len({v.model_id for v in found}) > 1:
+        fact = f"The digest belongs to versions of several models: {', '.join(refs)}. Name the model."
+        return Answer(False, digest, None, (fact,), refs)
+    if len(found) > 1:  # of one model only one version with these bytes is ever frozen: here it is none
+        fact = f"{len(found)} versions hold these bytes and none of them is frozen: {', '.join(refs)}."
+        return Answer(False, digest, None, (fact,), refs)
+    reasons = tuple(not_deployable(found[0]))
+    return Answer(not reasons, digest, found[0], reasons, refs)
 
 
 def not_deployable(version: Version) -> list[str]:

@@ -24,6 +24,8 @@ from apps.registry.models import Version
 from apps.trail.models import Entry, Leaf, Signature
 from tests.approvals.conftest import slot_of
 from tests.cast import PASSWORD, give
+from tests.factories.data import FEATURES, onnx_model
+from tests.factories.foundation import registered_version
 
 pytestmark = pytest.mark.evidence("reported")
 
@@ -220,6 +222,18 @@ def test_may_this_digest_deploy(world, gate):
     late = may_deploy(world.deployer, digest)
     assert not late.allowed
     assert any("DEV-" in reason for reason in late.reasons)
+
+
+def test_bytes_registered_twice_and_frozen_never_run_nowhere(world, evidence):
+    bytes_of = blobs.put(onnx_model("twice"))
+    given = {"artefact": bytes_of, "features": FEATURES, "train": evidence.train, "use": evidence.use}
+    for label in ("3.0.0", "3.0.1"):
+        registered_version(world, label=label, **given)
+    answer = may_deploy(world.deployer, bytes_of.digest)
+    assert (answer.allowed, answer.version, answer.versions) == (False, None, ("lotx/3.0.0", "lotx/3.0.1"))
+    assert answer.reasons == (
+        "2 versions hold these bytes and none of them is frozen: lotx/3.0.0, lotx/3.0.1.",
+    )
 
 
 def test_what_is_found_after_the_release_stops_it_until_it_is_settled_and_unsays_no_signature(world, gate):
