@@ -1,16 +1,28 @@
-"""Every URL × every kind of person → status. A URL without its rows fails, and so does a row without a URL.
+"""Every URL × method × person → status. A URL without its rows fails, and so does a row without a URL.
 
-The rows stand in `access_matrix.txt`. Posts carry no body: what they answer tells who is let as far as the form's or
-the act's own questions (422, 409, 200, 302), and who is not (401, 302 to sign-in, 403, 404). When a door changes on
-purpose, the failure prints the rows as they are now; read them before you paste them.
+The rows stand in two files with the same keys: `access_matrix.txt` for the people of PEOPLE, `access_relations.txt`
+for those of RELATED, who are named for how they stand to the objects (`matrix_people.py`). Posts carry no body: what
+they answer tells who is let as far as the form's or the act's own questions (422, 409, 200, 302), and who is not
+(401, 302 to sign-in, 403, 404).
+
+A new URL: give its parameters in `things` (URLs whose only parameter is a slug need none), run this file, READ the
+rows that the failure prints for each of the two files, and paste them. `ONLY=part-of-a-name` in the environment asks
+for the URLs that hold it and is done in seconds; `python tests/house/matrix_paste.py < failure.txt` puts printed rows
+into both files, in the place of the old ones or at the end.
+
+Nothing that a cell does stays (each works in a savepoint), so facts, duties and deeds are the same for all cells and
+are read once, within one `shared()`; what a POST learns it forgets at its end. `make soak` asks every cell afresh. The
+pack is a small file: laying it out is tested elsewhere.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,21 +30,30 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.test.client import ClientHandler
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from apps.access import sessions
+from apps.access import sessions, sharing
 from apps.access.acts import create_token, request_assignment, request_waiver
+from apps.access.sharing import shared
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
+from apps.core import blobs
 from apps.core.clock import now
 from apps.core.jobs import run_queued
+from apps.packs import work
 from apps.packs.acts import request_pack
+from apps.packs.models import Pack
 from apps.quality.acts import open_deviation
 from apps.trail.models import Entry, Signature
 from tests.factories.evidence import validated_world
+from tests.house.matrix_people import relate
+
+pytestmark = pytest.mark.evidence("reported")
 
 MATRIX = Path(__file__).parent / "access_matrix.txt"
+RELATIONS = Path(__file__).parent / "access_relations.txt"
 PEOPLE = (
     "anonymous",
     "stranger",
@@ -44,6 +65,16 @@ PEOPLE = (
     "inspector",
     "administrator",
     "other_developer",
+)
+RELATED = (
+    "bias_tester",
+    "process_expert",
+    "security",
+    "registrar",
+    "steward",
+    "conflicted",
+    "expired",
+    "ended",
 )
 METHODS = ("GET", "POST")
 
@@ -83,13 +114,14 @@ class Things:
 
 
 @pytest.fixture
-def things(world) -> Things:
+def things(world, monkeypatch) -> Things:
     evidence = validated_world(world)
     version, plan, run, report = evidence.version, evidence.plan, evidence.run, evidence.report
     gate = open_gate(world.owner, version.pk)
     given = {"title": "Noted", "description": "Seen in review.", "blocking": False}
     deviation = open_deviation(world.validator, version.pk, **given)
     pack = request_pack(world.compliance, version.pk, purpose="Inspection")
+    monkeypatch.setattr(work, "build", small_pack)
     run_queued()
     asked, asked_other = (
         request_assignment(
@@ -112,6 +144,7 @@ def things(world) -> Things:
         expires_at=now() + timedelta(days=30),
         reason="Needed",
     )
+    relate(world, version)
     session = sessions.begin(world.approver, "s" * 32, address="192.0.2.1", browser="")
     slot = Slot.objects.get(gate=gate, code="approval")
     signature = Signature.objects.filter(subject_kind="registry.intended_use").earliest("pk")
@@ -235,62 +268,143 @@ def things(world) -> Things:
     return Things(lotx, visc)
 
 
+def small_pack(_pack: Pack, _report) -> tuple[datetime, dict[str, object]]:
+    """What the job of a pack puts into it here: a file of one line. Laying a pack out is tested elsewhere."""
+    blob = blobs.put(b"%PDF-1.7 of the access matrix", area="results")
+    return now(), {
+        "content_digest": blob.digest,
+        "pdf_digest": blob.digest,
+        "pdf_size": blob.size,
+        "pages": 1,
+    }
+
+
 def cookie_of(user) -> str:
     """A session of this person, as sign-in makes it."""
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session["began"] = session["seen"] = int(now().timestamp())
     session.create()
     return session.session_key
 
 
-def status_of(cookie: str, method: str, address: str) -> int:
-    """What is answered; whatever it did is undone."""
-    client = Client(raise_request_exception=False)
-    if cookie:
-        client.cookies[settings.SESSION_COOKIE_NAME] = cookie
-    before = transaction.savepoint()
-    try:
-        response = client.generic(method, address)
-        if response.streaming:
-            b"".join(response.streaming_content)  # a download holds its file until it was read
-        return response.status_code
-    finally:
-        transaction.savepoint_rollback(before)
+def branch(cache: dict | None) -> dict | None:
+    """What is known so far, in a copy."""
+    if cache is None:
+        return None
+    return {key: dict(value) if isinstance(value, dict) else value for key, value in cache.items()}
 
 
-def expected() -> dict[tuple[str, str, str], tuple[int, ...]]:
+class Door:
+    """Requests through the whole middleware, without the test client's record of every template."""
+
+    def __init__(self) -> None:
+        self.handler = ClientHandler(enforce_csrf_checks=False)
+        self.handler.load_middleware()
+        self.requests = RequestFactory()
+
+    def status(self, cookie: str, method: str, address: str) -> int:
+        """What is answered; whatever it did is undone."""
+        headers = {"HTTP_COOKIE": f"{settings.SESSION_COOKIE_NAME}={cookie}"} if cookie else {}
+        request = self.requests.generic(method, address, **headers)
+        before = transaction.savepoint()
+        # What a cell learns after it wrote something is forgotten together with what it wrote.
+        known = sharing._cache.set(branch(sharing._cache.get())) if method == "POST" else None
+        try:
+            response = self.handler(request.environ)
+            if response.streaming:
+                b"".join(response.streaming_content)  # a download holds its file until it was read
+            return response.status_code
+        finally:
+            if known is not None:
+                sharing._cache.reset(known)
+            transaction.savepoint_rollback(before)
+
+
+def expected(path: Path, people: tuple[str, ...]) -> dict[tuple[str, str, str], tuple[int, ...]]:
     rows = {}
-    for line in MATRIX.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             name, method, thing, *statuses = line.split()
-            assert (name, method, thing) not in rows, f"{name} {method} {thing} stands twice"
+            assert (name, method, thing) not in rows, f"{name} {method} {thing} stands twice in {path.name}"
+            assert len(statuses) == len(people), f"{path.name}: {line}"
             rows[name, method, thing] = tuple(int(status) for status in statuses)
     return rows
 
 
-def test_every_url_has_its_rows_and_every_row_its_url():
-    rows = expected()
+FILES = ((MATRIX, PEOPLE), (RELATIONS, RELATED))
+
+
+@pytest.mark.parametrize(("path", "people"), FILES, ids=lambda each: getattr(each, "name", ""))
+@pytest.mark.evidence(None)
+def test_every_url_has_its_rows_and_every_row_its_url(path, people):
+    rows = expected(path, people)
     wanted = {(name, method) for name in ROUTES for method in METHODS}
     said = {(name, method) for name, method, _ in rows}
-    assert not wanted - said, f"URLs without a row in {MATRIX.name}: {sorted(wanted - said)}"
-    assert not said - wanted, f"rows without a URL: {sorted(said - wanted)}"
-    assert {len(statuses) for statuses in rows.values()} == {len(PEOPLE)}
+    assert not wanted - said, f"URLs without a row in {path.name}: {sorted(wanted - said)}"
+    assert not said - wanted, f"rows without a URL in {path.name}: {sorted(said - wanted)}"
+    assert set(rows) == set(expected(MATRIX, PEOPLE)), "both files have the same rows"
+
+
+@pytest.mark.evidence(None)
+def test_the_matrix_is_as_large_as_it_should_be():
+    assert sum(len(expected(path, people)) * len(people) for path, people in FILES) >= 5000
 
 
 @pytest.mark.django_db
-def test_everybody_gets_what_the_matrix_says(world, things):
-    cookies = {name: "" if name == "anonymous" else cookie_of(world.people[name]) for name in PEOPLE}
-    got = {
-        (name, method, thing): tuple(status_of(cookies[person], method, address) for person in PEOPLE)
-        for name, thing, address in things.addresses()
-        for method in METHODS
-    }
-    rows = expected()
-    differing = [" ".join(map(str, (*key, *found))) for key, found in got.items() if rows.get(key) != found]
-    assert not differing, "as it is now:\n" + "\n".join(differing)
-    assert set(rows) == set(got), f"rows nobody asked for: {sorted(set(rows) - set(got))}"
+@pytest.mark.parametrize("door", ["api", "web"])
+def test_everybody_gets_what_the_matrix_says(world, things, door):
+    with shared():
+        compare(world, things, door)
+
+
+@pytest.mark.soak
+@pytest.mark.django_db
+def test_everybody_gets_the_same_when_nothing_is_shared(world, things):
+    compare(world, things, "")
+
+
+def compare(world, things: Things, part: str) -> None:
+    """Ask every cell of one door ("api", "web", the rest with "web"; "" for all) and compare with both files."""
+    everybody = (*PEOPLE, *RELATED)
+    cookies = {name: "" if name == "anonymous" else cookie_of(world.people[name]) for name in everybody}
+    door, only = Door(), os.environ.get("ONLY", "")
+
+    def wanted(name: str) -> bool:
+        return only in name and (not part or (part == "api") == name.startswith("api:"))
+
+    addresses = [each for each in things.addresses() if wanted(each[0])]
+    logging.disable(logging.WARNING)  # each refusal would be a line
+    try:
+        got = {
+            (name, method, thing): {who: door.status(cookies[who], method, address) for who in everybody}
+            for method in METHODS
+            for name, thing, address in addresses
+        }
+    finally:
+        logging.disable(logging.NOTSET)
+    told = []
+    for path, people in FILES:
+        rows = expected(path, people)
+        found = {key: tuple(by_name[who] for who in people) for key, by_name in got.items()}
+        lines = [
+            " ".join(map(str, (*key, *statuses)))
+            for key, statuses in sorted(found.items(), key=lambda each: addresses_order(addresses, each[0]))
+            if rows.get(key) != statuses
+        ]
+        told += [f"{path.name}, as it is now:", *lines] if lines else []
+        unasked = {key for key in rows if wanted(key[0])} - set(found)
+        assert not unasked, f"{path.name}: rows nobody asked for: {sorted(unasked)}"
+    assert not told, "\n".join(told)
+
+
+def addresses_order(addresses: list, key: tuple[str, str, str]) -> tuple[int, str]:
+    """Where a row stands: its URL's place, GET before POST."""
+    return next(i for i, (name, thing, _) in enumerate(addresses) if (name, thing) == (key[0], key[2])), key[
+        1
+    ]
 
 
 @pytest.mark.django_db

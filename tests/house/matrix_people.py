@@ -1,0 +1,54 @@
+"""People of the access matrix whom the cast does not have: how they stand to the objects is what they are named for.
+
+conflicted  developed the version (is declared its author) and holds every duty now that judges it
+expired     held owner, approver and validator on model and data; the time ran out
+ended       held the same; an owner ended each
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from apps.access.acts import approve_assignment, end_assignment, request_assignment
+from apps.access.models import Assignment
+from apps.core.clock import now
+from apps.datasets.models import Dataset
+from apps.registry.acts import add_author
+from apps.registry.models import Model, Version
+from tests.access.people import crowd
+from tests.cast import World
+
+JUDGES = ("validator", "bias_tester", "approver", "process_expert", "owner", "security")
+FORMER = ("owner", "approver", "validator")
+SECONDS = 2.0  # how long the duties of `expired` last: long enough to be approved on a busy machine
+
+
+def _give(world: World, name: str, duty: str, parent: Model | Dataset, **rest: object) -> Assignment:
+    asked = request_assignment(
+        world.registrar,
+        person_id=world.people[name].pk,
+        duty=duty,
+        scope_kind=parent.subject_kind,
+        scope_id=parent.pk,
+        reason="For the matrix",
+        **rest,
+    )
+    return approve_assignment(world.owner, asked.pk)
+
+
+def relate(world: World, version: Version) -> None:
+    """Add them to the world, by acts; returns when what expires has expired."""
+    crowd(world, ("conflicted", "expired", "ended"))
+    developed = _give(world, "conflicted", "developer", world.model)
+    add_author(world.owner, version.pk, person_id=world.conflicted.pk, reason="Wrote half of it")
+    end_assignment(world.owner, developed.pk, reason="Judges now")
+    for duty in JUDGES:
+        _give(world, "conflicted", duty, world.model)
+    ends_at = now()
+    for parent, duties in ((world.model, FORMER), (world.dataset, ("owner", "validator"))):
+        for duty in duties:
+            ends_at = now() + timedelta(seconds=SECONDS)
+            _give(world, "expired", duty, parent, ends_at=ends_at)
+            end_assignment(world.owner, _give(world, "ended", duty, parent).pk, reason="No longer needed")
+    time.sleep(max(0.0, (ends_at - now()).total_seconds()) + 0.01)
