@@ -15,9 +15,13 @@ AREAS = {
     "datasets": "datasets",
     "records": "records",
     "audit": "records",
+    "trail-reviews": "records",
+    "trail-findings": "records",
     "signatures": "records",
     "deviations": "records",
     "packs": "records",
+    "training": "records",
+    "reviews": "records",
 }
 
 

@@ -11,15 +11,18 @@ from typing import Any
 from django.urls import reverse
 
 from apps.access.actors import Actor
-from apps.access.models import RulesChange, Waiver
+from apps.access.models import ReviewSheet, RulesChange, Waiver
+from apps.access.reviewing import shown
 from apps.access.rule_queries import difference_to_base, gains_of
 from apps.access.rulebook import rules_in_force
 from apps.approvals.evaluation import evaluate, for_viewer
 from apps.approvals.models import Slot
 from apps.core.clock import now
 from apps.fairness.checks import last_report
-from apps.quality.models import Deviation
+from apps.quality.models import Deviation, TrailReview
 from apps.quality.queries import deviations_of_versions, is_unsettled
+from apps.quality.review_queries import marks_by_entry
+from apps.quality.review_rules import review_rules
 from apps.quality.states import State
 from apps.registry.models import IntendedUse, Version
 from apps.registry.states import Level, tier
@@ -91,6 +94,18 @@ def rules_change(actor: Actor, change: RulesChange) -> dict[str, Any]:
     }
 
 
+@shows("access.review_sheet")
+def review_sheet(_actor: Actor, sheet: ReviewSheet) -> dict[str, Any]:
+    """Every line with the decision on it, and how many duties end with the signature."""
+    lines = shown(sheet)
+    return {
+        "evidence_part": "evidence/review_sheet.html",
+        "sheet": sheet,
+        "lines": lines,
+        "ending": sum(line["decision"] == "end" for line in lines),
+    }
+
+
 @shows("approvals.slot")
 def release(actor: Actor, slot: Slot) -> dict[str, Any]:
     """Gate, criteria, bias limits, deviations, residual risk, and the way to every section."""
@@ -146,6 +161,26 @@ def plan(_actor: Actor, found: Plan) -> dict[str, Any]:
         "criteria": [criterion_line(one) for one in found.criteria],
         "limits": [limit_line(one) for one in found.bias_limits],
         "comparisons": comparisons_of(found),
+    }
+
+
+@shows("quality.trail_review")
+def trail_review(_actor: Actor, found: TrailReview) -> dict[str, Any]:
+    """The range, what the filters caught and what of it was seen, comments and findings."""
+    rules = review_rules(found.rules_version)
+    marks = marks_by_entry(found)
+    groups = [(each["title"], each["text"], found.exceptions[each["code"]]) for each in rules["filters"]]
+    groups.append(("Sample", rules["sample"]["text"], found.sample))
+    return {
+        "evidence_part": "evidence/trail_review.html",
+        "review": found,
+        "rules": rules,
+        "filters": [
+            {"title": title, "text": says, "count": len(entries), "seen": sum(e in marks for e in entries)}
+            for title, says, entries in groups
+        ],
+        "comments": [mark for mark in marks.values() if mark.comment],
+        "findings": list(found.findings.select_related("recorded_by")),
     }
 
 

@@ -19,6 +19,8 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "validations.run": lambda r: ("web:run", [r.number]),
     "fairness.report": lambda r: ("web:bias_report", [r.number]),
     "quality.deviation": lambda d: ("web:deviation", [d.number]),
+    "quality.trail_review": lambda r: ("web:trail_review", [r.number]),
+    "quality.trail_finding": lambda f: ("web:trail_review", [f.review.number]),
     "approvals.gate": lambda g: ("web:version", [g.version.model.slug, g.version.label]),
     "approvals.slot": lambda s: ("web:version", [s.gate.version.model.slug, s.gate.version.label]),
     "packs.pack": lambda p: ("web:pack", [p.number]),
@@ -26,6 +28,8 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "access.rules_change": lambda c: ("web:rules_change", [c.pk]),
     "access.separation_rules": lambda r: ("web:rules_version", [r.version]),
     "accounts.reset": lambda r: ("web:reset", [r.pk]),
+    "access.review": lambda r: ("web:review", [r.pk]),
+    "access.review_sheet": lambda s: ("web:review_sheet", [s.pk]),
     "accounts.user": lambda u: ("web:person", [u.username]),
 }
 

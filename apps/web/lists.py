@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -118,11 +119,13 @@ class Table:
         rows: QuerySet,
         *,
         on_export: Callable[[dict[str, Any]], None] | None = None,
+        prepare: Callable[[list[Any]], Any] | None = None,
     ) -> Listing:
         """Judges the query string against this table. `rows` comes from `gate.visible`, with what the columns
-        need already joined. `on_export` is called with what is exported before the first byte leaves.
+        need already joined. `on_export` is called with what is exported before the first byte leaves. `prepare`
+        loads what a join cannot, for the rows of a page, or of a part of the export, at once.
         """
-        return Listing(self, request, rows, on_export)
+        return Listing(self, request, rows, on_export, prepare=prepare)
 
     def column(self, key: str) -> Column | None:
         return next((column for column in self.columns if column.key == key), None)
@@ -155,6 +158,7 @@ class Listing:
     rows: QuerySet
     on_export: Callable[[dict[str, Any]], None] | None = None
     notices: list[str] = field(default_factory=list)
+    prepare: Callable[[list[Any]], Any] | None = None
 
     def __post_init__(self) -> None:
         made = type("FilterForm", (Form,), {one.key: one.field for one in self.table.filters})
@@ -174,6 +178,8 @@ class Listing:
         self.rows = self._sorted(self.rows)
         self.paginator = Paginator(self.rows, self.table.page_rows)
         self.page = self._page()
+        if self.prepare is not None:
+            self.prepare(list(self.page.object_list))  # evaluates the page: the same rows are shown
 
     # ------------------------------------------------------------ reading the query string
 
@@ -326,8 +332,17 @@ class Listing:
 
     def _lines(self) -> Iterator[bytes]:
         columns = [column for column in self.table.columns if column.export]
-        rows = self.rows.iterator(chunk_size=2000)
+        rows = self._all()
         return csv_lines([c.label for c in columns], ([c.plain(row) for c in columns] for row in rows))
+
+    def _all(self) -> Iterator[Any]:
+        rows = self.rows.iterator(chunk_size=2000)
+        if self.prepare is None:
+            yield from rows
+            return
+        while part := list(islice(rows, 500)):
+            self.prepare(part)
+            yield from part
 
     def _about(self) -> dict[str, Any]:
         user = self.request.user
@@ -342,6 +357,10 @@ class Listing:
             "made_by": {"username": user.get_username(), "printed_name": getattr(user, "printed_name", "")},
             "portal_version": settings.VERSION,
         }
+
+    def meta_of(self, kind: str) -> dict[str, Any]:
+        """What an export of another kind holds now: as `meta`, without the digest of the CSV."""
+        return {**self._about(), "file": f"{self.table.name}.{kind}", "address": self.request.build_absolute_uri()}
 
     def csv(self) -> StreamingHttpResponse:
         """All filtered rows, streamed."""

@@ -107,6 +107,15 @@ RECORD_MARKS = {
     "archived": Mark("Archived", "archive", "plain"),
 }
 
+# How a training stands.
+TRAINING_MARKS = {
+    "current": Mark("Current", "met", "quiet"),
+    "soon": Mark("Lapses soon", "waiting", "tint"),
+    "lapsed": Mark("Lapsed", "not_met", "bad"),
+    "outdated": Mark("Superseded edition", "out_of_date", "tint"),
+    "missing": Mark("Missing", "not_started", "dashed-bad"),
+}
+
 SIGNATURE_MARKS = {
     "valid": Mark("VALID", "met", "quiet"),
     "out_of_date": Mark("OUT OF DATE", "out_of_date", "tint"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 from apps.access import duties
 from apps.access.acting import Act, act
@@ -324,13 +325,24 @@ def refuse_for_the_gone(person: User) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """A file that shows a training: its name, the digest it was checked against, and where its bytes lie."""
+
+    name: str
+    digest: str
+    path: Path
+
+
 @act("access.read_training_evidence")
-def read_training_evidence(act: Act, record_id: int) -> TrainingRecord:
+def read_training_evidence(act: Act, record_id: int) -> Evidence:
     """Take away the file that shows a training; every reading is logged."""
     row = act.lock(TrainingRecord.objects.select_related("person"), pk=record_id)
     act.allow(row)
+    if not blobs.verify(row.file_digest):
+        raise blobs.damaged(blobs.BlobDamaged(f"the file of {row.ref} differs from its digest"))
     act.event(file=row.file_name, digest=row.file_digest)
-    return row
+    return Evidence(row.file_name, row.file_digest, blobs.path(row.file_digest))
 
 
 @registries.precondition("access.read_training_evidence")

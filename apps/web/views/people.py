@@ -35,6 +35,7 @@ from apps.web.timeline import line_of
 from apps.web.views.duties import decisions
 from apps.web.views.duties import urlpatterns as duty_urls
 from apps.web.views.leavers import urlpatterns as leaver_urls
+from apps.web.views.training import training_context
 
 ENTRIES = 20
 DUTY_CHOICES = [(duty.value, duties.WORDS[duty]) for duty in duties.Duty]
@@ -241,6 +242,7 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "deactivate": judge.verdict(actor, policy("access.deactivate_account")),
         "renew": judge.verdict(actor, policy("access.renew_enrolment")),
         "entries": [line_of(entry) for entry in about.order_by("-id")[:ENTRIES]],
+        **training_context(actor, found, judge),
         **decisions(actor, assignments),
     }
     return render(request, "people/person.html", context)

@@ -23,6 +23,12 @@ SHELVES = (
         Entry,
     ),
     (
+        "web:trail_reviews",
+        "Trail reviews",
+        "Who went through the trail of a version, what they were shown and what they found.",
+        "quality.TrailReview",
+    ),
+    (
         "web:signatures",
         "Signatures",
         "Every signature as it was printed, and whether it binds its record now.",
@@ -58,6 +64,18 @@ SHELVES = (
         "Separation rules",
         "Which duties and which acts one person may not have together: in force, earlier, and proposed.",
         "access.SeparationRules",
+    ),
+    (
+        "web:reviews",
+        "Access reviews",
+        "Campaigns in which owners confirm or end each duty, with their signatures.",
+        "access.AccessReview",
+    ),
+    (
+        "web:training",
+        "Training",
+        "Who holds which duty, whether they are trained for it, and what each duty needs.",
+        "access.TrainingRecord",
     ),
     ("web:packs", "Inspection packs", "A version’s dossier to take away.", "packs.Pack"),
 )

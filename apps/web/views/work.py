@@ -9,6 +9,8 @@ from django.urls import path
 from apps.access import duties
 from apps.access.gate import visible
 from apps.access.models import Assignment
+from apps.access.review_queries import waiting_for
+from apps.access.training_queries import own_warnings
 from apps.approvals.queries import work_for
 from apps.web.door import actor_of, page
 from apps.web.views.release import way_to
@@ -36,6 +38,8 @@ def work(request: HttpRequest) -> HttpResponse:
         "shown": found.shown,
         "more": found.more,
         "requests": list(requests[:50]),
+        "review_sheets": waiting_for(actor),
+        "trainings": own_warnings(actor.user),
         "held": sorted(duties.WORDS[duties.Duty(d)] for d in held),
         "needs_you": "mine" if found.mine else "",
     }

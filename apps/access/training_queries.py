@@ -1,0 +1,120 @@
+"""Reads of training for pages and API: the matrix of people and duties, and one person's trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from apps.access import duties
+from apps.access.actors import Actor
+from apps.access.duties import Duty
+from apps.access.gate import Scopes, visible
+from apps.access.models import Assignment, TrainingRecord
+from apps.access.reviewing import places_of
+from apps.access.training import (
+    Book,
+    Standing,
+    State,
+    book_in_force,
+    records_of,
+    standings_for,
+    worst,
+)
+from apps.accounts.models import User
+from apps.core.clock import now
+
+ALL = frozenset({Duty.ADMINISTRATOR}) | duties.SEES_ALL
+
+
+def sees_all(actor: Actor) -> bool:
+    """Whether the reader sees the training of others than themselves."""
+    return bool(Scopes(actor.user).organisation_duties & ALL)
+
+
+def held(actor: Actor) -> QuerySet[Assignment, Any]:
+    """Duties in force whose holders' training the reader may see: the rows of the matrix."""
+    rows: QuerySet[Assignment, Any] = visible(actor, Assignment)
+    rows = rows.filter(pk__in=Assignment.objects.active().values("pk")).select_related("person")
+    return rows if sees_all(actor) else rows.filter(person=actor.user)
+
+
+def standings(assignments: Iterable[Assignment]) -> dict[int, list[Standing]]:
+    """Assignment -> what its duty needs and how it stands; two queries for all of them."""
+    rows, book, today = list(assignments), book_in_force(), now().date()
+    records = records_of({a.person_id for a in rows})
+    return {a.pk: standings_for(book, a, records[a.person_id], today) for a in rows}
+
+
+def in_state(rows: QuerySet[Assignment, Any], wanted: str) -> QuerySet[Assignment, Any]:
+    """Rows whose worst training is in this state; "none" where nothing is needed, "gap" for any that blocks."""
+    found = {pk: worst(each) for pk, each in standings(rows).items()}
+    blocking = {State.MISSING, State.LAPSED, State.OUTDATED}
+    fits = {"none": {None}, "gap": blocking}.get(wanted) or {State(wanted)}
+    return rows.filter(pk__in=[pk for pk, state in found.items() if state in fits])
+
+
+def records(actor: Actor, person: User) -> QuerySet[TrainingRecord, Any]:
+    """What was ever recorded of a person, newest first, corrected records too."""
+    rows: QuerySet[TrainingRecord, Any] = visible(actor, TrainingRecord).filter(person=person)
+    return rows.select_related("recorded_by", "corrects", "corrected_by").order_by("-completed_on", "-pk")
+
+
+@dataclass(frozen=True)
+class Needed:
+    """One training that a person's duties need, once for each model it is about."""
+
+    standing: Standing
+    duties: tuple[str, ...]
+    place: str
+
+
+def needed(actor: Actor, person: User) -> list[Needed]:
+    """What the person's duties in force need, worst first."""
+    mine: list[Assignment] = list(
+        visible(actor, Assignment).filter(person=person, pk__in=Assignment.objects.active().values("pk"))
+    )
+    found: dict[tuple[str, int], tuple[Standing, set[str]]] = {}
+    standing = standings(mine)
+    for assignment in mine:
+        for each in standing[assignment.pk]:
+            words = found.setdefault((each.kind.id, each.model_id), (each, set()))[1]
+            words.add(duties.WORDS[Duty(assignment.duty)])
+    names = model_names({model for _kind, model in found})
+    order = list(State)
+    made = [Needed(s, tuple(sorted(w)), names.get(s.model_id, "")) for s, w in found.values()]
+    return sorted(made, key=lambda n: (-order.index(n.standing.state), n.standing.kind.title, n.place))
+
+
+def model_names(ids: Iterable[int]) -> dict[int, str]:
+    """Model -> its short name."""
+    wanted = {pk for pk in ids if pk}
+    if not wanted:
+        return {}
+    return {pk: name for (_kind, pk), name in places_of([duties.MODEL]).items() if pk in wanted}
+
+
+def gaps(book: Book) -> list[tuple[Assignment, list[Standing]]]:
+    """Whom this matrix would stop today: every duty in force that lacks something."""
+    rows = list(Assignment.objects.active().select_related("person").order_by("person__printed_name", "duty"))
+    known, today = records_of({a.person_id for a in rows}), now().date()
+    found = []
+    for a in rows:
+        lacking = [s for s in standings_for(book, a, known[a.person_id], today) if not s.good]
+        if lacking:
+            found.append((a, lacking))
+    return found
+
+
+def own_warnings(person: User) -> list[Standing]:
+    """What the person's own duties lack or are about to lack; nothing before a matrix is in force."""
+    if not book_in_force().binding:
+        return []
+    mine = list(Assignment.objects.active().filter(person=person))
+    unique: dict[tuple[str, int], Standing] = {}
+    for each in (s for rows in standings(mine).values() for s in rows):
+        if each.state != State.CURRENT:
+            unique[each.kind.id, each.model_id] = each
+    return list(unique.values())
