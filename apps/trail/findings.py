@@ -15,6 +15,7 @@ ROWS_AT_A_TIME = 2000
 COUNTED = (
     *("checkpoints", "witnessed", "leaves", "entries", "pending"),
     *("row entries", "history rows", "records", "signatures", "jobs", "files"),
+    *("witnesses asked", "cosignatures", "time stamps"),
 )
 
 

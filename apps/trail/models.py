@@ -7,6 +7,8 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from apps.trail.anchor_models import Cosignature, Destination, Stamp  # noqa: F401  (models of this app)
+
 
 class Kind(models.TextChoices):
     ACT = "act", "act"

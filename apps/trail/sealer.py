@@ -2,7 +2,7 @@
 
 It takes what is pending, in id order, never "id > last": ids are drawn before commit, so a late commit would be
 passed over (25 % lost in our measurements). One sealer at a time, by a database lock. Signature acts are sealed
-right after their commit; beat does the rest every second.
+right after their commit; the sealer's process (sealing.py) does the rest within a second.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from apps.trail import notes, witness
+from apps.trail import clocks, notes, witness
 from apps.trail.identity import keys
 from apps.trail.merkle import Range, inclusion_proof
 from apps.trail.models import Checkpoint, Entry, Leaf, Node, Pending
@@ -66,6 +66,8 @@ def _seal_batch(wait: bool) -> int:
     if before and tree.root().hex() != before.root:
         raise ForkRefused("The newest checkpoint's frontier does not give its root.")
     start = tree.size
+    now = database_now()
+    clocks.tell_step_back(before, now)
     leaves, nodes = [], []
     for values, salt, body in _pending_entries():
         digest = body_digest(salt, body)
@@ -89,7 +91,7 @@ def _seal_batch(wait: bool) -> int:
         root=tree.root().hex(),
         frontier=" ".join(item.hex() for item in tree.hashes),
         note=notes.sign(state.text(), own.origin, own.signing),
-        created_at=database_now(),
+        created_at=now,
     )
     transaction.on_commit(lambda: witness.catch_up(own.origin))
     return len(leaves)

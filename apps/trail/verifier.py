@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -15,13 +16,15 @@ from apps.core import registries
 from apps.trail import keys as key_files
 from apps.trail import others, structure, triggers, witness
 from apps.trail.current import current_act_id
-from apps.trail.detectors import accounts, files, log, rows
+from apps.trail.detectors import accounts, anchors, files, log, rows
 from apps.trail.findings import Finding, Result, Session
 from apps.trail.models import Checkpoint, Log
 
 log_of_faults = logging.getLogger("countersign.trail")
 SNAPSHOT = "trail_snapshot"
 Progress = Callable[[str, int], None]
+# How many witnesses answered, and what they contradict.
+Asked = tuple[int, list[Finding]]
 
 
 class UnknownCheckpoint(LookupError):
@@ -58,12 +61,13 @@ def verify(progress: Progress | None = None, *, since: int = 0, read_files: bool
     `read_files`: every stored file is read and compared with its digest; else only its presence and size.
     """
     witnessed = _witnessed()
+    asked = _asked()
     with snapshot() as own:
-        result = _verify(own, progress, since, witnessed, read_files)
+        result = _verify(own, progress, since, witnessed, asked, read_files)
         shared = own.in_atomic_block and own.vendor == "postgresql"
         if result.findings and shared:
             # Each statement of this transaction saw its own moment: a fault is what stands at both looks.
-            again = set(_verify(own, None, since, _witnessed(), read_files).findings)
+            again = set(_verify(own, None, since, _witnessed(), asked, read_files).findings)
             result.findings = [finding for finding in result.findings if finding in again]
         return result
 
@@ -80,11 +84,20 @@ def _witnessed() -> list[dict[str, Any]] | str:
         return str(error)
 
 
+def _asked() -> Asked:
+    """What the witnesses outside say; a setting that cannot be read is a finding."""
+    try:
+        return anchors.ask()
+    except ImproperlyConfigured as error:
+        return 0, [Finding("witness", "settings", "", "", str(error))]
+
+
 def _verify(
     own: BaseDatabaseWrapper,
     progress: Progress | None,
     since: int,
     witnessed: list[dict[str, Any]] | str,
+    asked: Asked,
     read_files: bool,
 ) -> Result:
     result = Result()
@@ -103,6 +116,7 @@ def _verify(
     for detector, table, field, detail in structure.faults(own):
         session.report(detector, table, None, field, detail)
     _look(session, "log", lambda: log.run(session, witnessed))
+    _look(session, "anchors", lambda: anchors.run(session, asked))
     _look(session, "rows", lambda: rows.run(session))
     _look(session, "accounts", lambda: accounts.run(session))
     _look(session, "files", lambda: files.run(session, read=read_files))

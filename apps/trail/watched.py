@@ -16,6 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from guardian.models.models import BaseObjectPermission
 
+from apps.trail.anchor_models import Cosignature, Stamp
 from apps.trail.history import column_of, is_history, record_of
 from apps.trail.models import Checkpoint, Entry, Leaf, Log, Node, Pending, Signature
 
@@ -116,7 +117,9 @@ def history_models() -> list[type[models.Model]]:
 
 def frozen_tables() -> list[str]:
     """Tables that only grow: the trail's own, the signatures, every history."""
-    own = [model._meta.db_table for model in (Log, Entry, Leaf, Node, Checkpoint, Signature)]
+    own = [
+        model._meta.db_table for model in (Log, Entry, Leaf, Node, Checkpoint, Cosignature, Stamp, Signature)
+    ]
     return sorted([*own, *(model._meta.db_table for model in history_models())])
 
 

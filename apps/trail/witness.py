@@ -11,10 +11,14 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 
 from apps.trail.models import Checkpoint
+
+# Bytes from the end that hold the last line, and more.
+TAIL = 8192
 
 
 def path(origin: str) -> Path:
@@ -22,12 +26,16 @@ def path(origin: str) -> Path:
 
 
 def lines(origin: str) -> Iterator[dict]:
-    """The witnessed checkpoints in order: {"size", "root", "note"}; ValueError on a line that does not parse."""
+    """The witnessed checkpoints in order: {"size", "root", "note"}; ValueError on a line that does not parse.
+
+    What stands after the last newline is a write that was cut off (kill, full disk); `catch_up` writes it again.
+    """
     place = path(origin)
     if place.exists():
-        with place.open(encoding="utf-8") as file:
+        with place.open("rb") as file:
             for line in file:
-                yield json.loads(line)
+                if line.endswith(b"\n"):
+                    yield json.loads(line)
 
 
 def last(origin: str) -> dict | None:
@@ -37,25 +45,37 @@ def last(origin: str) -> dict | None:
         return None
     with place.open("rb") as file:
         file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - 8192))
-        tail = file.read().splitlines()
-    return json.loads(tail[-1]) if tail else None
+        file.seek(max(0, file.tell() - TAIL))
+        whole = file.read().split(b"\n")[:-1]
+    return json.loads(whole[-1]) if whole else None
+
+
+def _cut_torn_line(file: IO[bytes]) -> None:
+    """Cut what stands after the last newline; the file ends with a whole line then. Under the lock."""
+    end = file.seek(0, os.SEEK_END)
+    start = max(0, end - TAIL)
+    file.seek(start)
+    tail = file.read()
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(start + tail.rfind(b"\n") + 1)
 
 
 def catch_up(origin: str) -> int:
     """Append the checkpoints the witness has not seen; returns how many. Safe to call at any time, by several."""
     place = path(origin)
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with place.open("ab") as file:
+    with place.open("a+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        _cut_torn_line(file)
         seen = last(origin)
         newer = Checkpoint.objects.filter(size__gt=seen["size"] if seen else -1).order_by("size")
         added = 0
         for row in newer.iterator():
             line = json.dumps({"size": row.size, "root": row.root, "note": row.note}, sort_keys=True)
-            file.write(line.encode() + b"\n")
+            rest = line.encode() + b"\n"
+            while rest:  # a nearly full disk takes a part, then says why it takes no more
+                rest = rest[file.write(rest) :]
             added += 1
         if added:
-            file.flush()
             os.fsync(file.fileno())
     return added

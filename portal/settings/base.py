@@ -193,6 +193,17 @@ PORTAL_URL = env.text(
     "PORTAL_URL", "http://127.0.0.1:8000"
 )  # the address people reach the portal by, for mails
 
+# Where the trail is told outside: witnesses ("URL KEY"), a time-stamping authority, log stores.
+TRAIL_WITNESSES = env.names("TRAIL_WITNESSES")
+TRAIL_WITNESS_SECONDS = env.integer("TRAIL_WITNESS_SECONDS", 60)
+TRAIL_TIMESTAMP_URL = env.text("TRAIL_TIMESTAMP_URL")
+TRAIL_TIMESTAMP_CERTIFICATES = env.text("TRAIL_TIMESTAMP_CERTIFICATES")
+TRAIL_TIMESTAMP_HOURS = env.integer("TRAIL_TIMESTAMP_HOURS", 24)
+TRAIL_STREAMS = env.names("TRAIL_STREAMS")
+TRAIL_STREAM_TOKEN = env.secret("TRAIL_STREAM_TOKEN", "")
+TRAIL_CA_FILE = env.text("TRAIL_CA_FILE")
+TRAIL_SILENT_HOURS = env.integer("TRAIL_SILENT_HOURS", 24)  # an alarm when one of them takes nothing for this long
+
 # Hours for which a steward may open a sensitive dataset to one person, at most.
 SENSITIVE_HOURS = env.integer("SENSITIVE_HOURS", 8)
 

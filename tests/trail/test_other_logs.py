@@ -11,7 +11,7 @@ from django.db import connection
 
 from apps.access.acts import retire_log
 from apps.access.acts.install import installer
-from apps.trail import identity, keys, others, sealer, triggers, verifier
+from apps.trail import identity, keys, others, sealer, sealing, triggers, verifier
 from apps.trail.models import Entry
 from apps.trail.testing import without_triggers
 from tests.trail.conftest import tell_story
@@ -118,10 +118,11 @@ def test_refusals_are_sealed_at_once(committed, desk):
             entry = record(kind=kind, act="access.sign_in", actor=Who.of(committed.ben))
         assert Leaf.objects.filter(entry_id=entry.pk).exists()
     desk.rename(committed.ben, "Ben Waiting", by=committed.anna)
-    assert Pending.objects.exists(), "what its rows remember may wait for beat"
+    assert Pending.objects.exists(), "what its rows remember may wait for the sealer"
     assert sealer.seal() == 2
     assert triggers.faults(connection) == []
 
 
-def test_beat_seals_every_second(settings):
-    assert settings.CELERY_BEAT_SCHEDULE["trail.seal"]["schedule"] <= 1
+def test_the_sealer_seals_within_a_second_and_beat_stands_behind_it(settings):
+    assert sealing.INTERVAL <= 1
+    assert settings.CELERY_BEAT_SCHEDULE["trail.seal"]["schedule"] <= 15

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from apps.trail import notes
+from apps.trail.clocks import Clock
 from apps.trail.detectors import accounts
 from apps.trail.findings import Session
 from apps.trail.merkle import Range
@@ -128,6 +129,7 @@ def _start(session: Session) -> Range:
 
 def _walk(session: Session, marks: dict[int, list[tuple[str, str]]]) -> None:
     trees = _Trees(_start(session))
+    clock = Clock(session)
     nodes = {
         (level, index): text
         for level, index, text in Node.objects.using(session.alias).values_list("level", "index", "hash")
@@ -154,6 +156,7 @@ def _walk(session: Session, marks: dict[int, list[tuple[str, str]]]) -> None:
         else:
             values = dict(zip(HEAD, head, strict=True))
             values["at"] = stamp(values["at"])
+            clock.see(index, entry_id, values)
             now = body_digest(salt, body)
             computed = leaf_hash(head_line(now, values))
             if computed.hex() != stored:
@@ -178,6 +181,7 @@ def _walk(session: Session, marks: dict[int, list[tuple[str, str]]]) -> None:
             good = _compare(session, marks.pop(trees.stored.size), trees, suspects, last_good)
             last_good = trees.stored.size if good else last_good
             whole, batch_id, suspects = good, 0, []
+    clock.end()
     for _, entry_id, name in suspects:
         session.report("edited", ENTRY, entry_id, name, "differs from its sealed leaf")
     if whole and any(size > trees.stored.size for size in marks if size > session.since):

@@ -92,6 +92,7 @@ class _Demo:
                 "housekeeper", "worker", "--queues", "house", "--pool", "solo", "--hostname", "house@%h"
             ),
             self._celery("beat", "beat", "--scheduler", "celery.beat:Scheduler"),
+            self._manage("sealer", "seal_trail", "--watch"),
             self._web(),
         )
         if self.supervisor.stopping:
@@ -143,6 +144,17 @@ class _Demo:
                 "COUNTERSIGN_READY_FILE": str(ready),
                 "REMAP_SIGTERM": "SIGQUIT",
             },
+        )
+
+    def _manage(self, name: str, *command: str) -> Part:
+        """A management command that runs until it is stopped and touches its ready file."""
+        ready = self.run_folder / f"{name}.ready"
+        ready.unlink(missing_ok=True)
+        return self._part(
+            name,
+            python(str(settings.BASE_DIR / "manage.py"), *command),
+            answers=ready.exists,
+            environment={**self.environment, "COUNTERSIGN_READY_FILE": str(ready)},
         )
 
     def _web(self) -> Part:

@@ -1,0 +1,111 @@
+"""Where the trail is told: witnesses, the time-stamping authority, log stores. What is due is sent.
+
+A place that fails is tried again after a pause that doubles, up to five minutes; one that contradicts this log, too:
+its word is a finding for as long as it stands.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from django.conf import settings
+
+from apps.core.clock import iso, now
+from apps.trail import stamps, streams, witnesses
+from apps.trail.anchor_models import Destination
+from apps.trail.models import Checkpoint
+from apps.trail.outside import Contradicted, Unreachable
+
+log = logging.getLogger("countersign.trail")
+FIRST_PAUSE, LAST_PAUSE = 2.0, 300.0
+LONGEST_WAIT = 3600.0
+
+
+class Place(Protocol):
+    """What witnesses, stamps and streams have in common."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def period(self) -> timedelta: ...
+    def due(self, row: Destination, newest: Checkpoint, now: datetime) -> bool: ...
+    def send(self, row: Destination, newest: Checkpoint) -> int: ...
+
+
+def configured() -> list[Place]:
+    """Every configured place; ImproperlyConfigured."""
+    return [*witnesses.configured(), *stamps.configured(), *streams.configured()]
+
+
+def row_of(place: Place) -> Destination:
+    row, _ = Destination.objects.get_or_create(
+        kind=place.kind, name=place.name, defaults={"known_since": now()}
+    )
+    return row
+
+
+def step(place: Place, *, at_once: bool = False) -> bool:
+    """Send what is due; True when something was sent. `at_once`: pauses and periods do not count.
+
+    Contradicted and Unreachable are kept in the place's row, not raised.
+    """
+    row = row_of(place)
+    newest = Checkpoint.objects.order_by("-size").first()
+    if newest is None:
+        return False
+    if at_once:
+        if newest.size <= row.position and not row.contradicted:
+            return False
+    elif (row.next_at and now() < row.next_at) or not (row.failures or place.due(row, newest, now())):
+        return False
+    try:
+        position = place.send(row, newest)
+    except (Contradicted, Unreachable) as error:
+        _failed(place, row, error)
+        return False
+    change = {"position": position, "done_at": now(), "next_at": None, "failures": 0, "error": ""}
+    Destination.objects.filter(pk=row.pk).update(**change, contradicted=False, alarmed_at=None)
+    if row.failures:
+        log.info("%s %s answers again", place.kind, place.name)
+    return True
+
+
+def _failed(place: Place, row: Destination, error: Contradicted | Unreachable) -> None:
+    pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(row.failures, 20))
+    if isinstance(error, Unreachable):
+        pause = max(pause, min(error.wait, LONGEST_WAIT))
+    if str(error) != row.error:
+        log.warning("%s %s: %s", place.kind, place.name, error)
+    position = row.position
+    if isinstance(place, streams.Stream) and not row.failures:
+        position = place.rewind(position)
+    Destination.objects.filter(pk=row.pk).update(
+        position=position,
+        next_at=now() + timedelta(seconds=pause),
+        failures=row.failures + 1,
+        error=str(error),
+        contradicted=isinstance(error, Contradicted),
+    )
+
+
+def faults() -> list[tuple[Destination, str]]:
+    """What is wrong outside, in words: places that contradict this log, and those that have been silent too long."""
+    found = []
+    newest = Checkpoint.objects.order_by("-size").first()
+    for place in configured():
+        row = Destination.objects.filter(kind=place.kind, name=place.name).first()
+        if row is None:
+            continue  # nobody was to tell it yet
+        if row.contradicted:
+            found.append((row, row.error))
+        elif newest is not None and newest.size > row.position:
+            last = row.done_at or row.known_since
+            allowed = timedelta(hours=settings.TRAIL_SILENT_HOURS) + place.period
+            if now() - last > allowed:
+                why = f": {row.error}" if row.error else ""
+                found.append((row, f"the {place.kind} {place.name} has taken nothing since {iso(last)}{why}"))
+    return found
