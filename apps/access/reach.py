@@ -216,7 +216,13 @@ def standing(service: ServiceAccount) -> Standing:
     return standings([service])[service.pk]
 
 
-def _standing(service: ServiceAccount, held: Held, names: dict[Place, str]) -> Standing:
+def word_of(service: ServiceAccount) -> str:
+    """The word alone, for lists: from `owner.held_now`, which the query of the list has brought along."""
+    held = {(a.duty, a.scope_kind, a.scope_id) for a in service.owner.held_now}  # type: ignore[attr-defined]
+    return _standing(service, held, None).word
+
+
+def _standing(service: ServiceAccount, held: Held, names: dict[Place, str] | None) -> Standing:
     moment = now()
     if service.state == State.REQUESTED:
         return Standing("requested", "Nobody has approved it yet.")
@@ -233,6 +239,8 @@ def _standing(service: ServiceAccount, held: Held, names: dict[Place, str]) -> S
         return Standing("suspended", f"The account of its owner {owner.printed_name} is deactivated.")
     if missing := lacking(service.acts, service.reaches(), held):
         row, place = missing[0]
+        if names is None:
+            return Standing("suspended")
         if place not in names:
             names |= names_of([place])
         words = " or ".join(sorted(duties.WORDS[duties.Duty(each)] for each in row.duties))

@@ -7,22 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Max, OuterRef, QuerySet, Subquery
+from django.db.models import Max, OuterRef, Prefetch, QuerySet, Subquery
 
-from apps.access import duties, reach
+from apps.access import reach
 from apps.access.actors import Actor
 from apps.access.gate import visible
+from apps.access.models import Assignment
+from apps.access.policy import TABLE
 from apps.accounts.models import ApiToken, TokenUse
 from apps.accounts.services import CiTrust, ServiceAccount
 from apps.core.clock import now
 
 
 def services(actor: Actor) -> QuerySet[ServiceAccount]:
-    """Service accounts the reader may see, with `last_used_at` and `last_address` of any of their tokens."""
+    """Service accounts the reader may see, with the last use of any of their tokens and their owner's duties."""
     uses = TokenUse.objects.filter(token__narrowed__service=OuterRef("pk")).order_by("-last_used_at")
     return (
         visible(actor, ServiceAccount)
         .select_related("owner", "requester", "approver")
+        .prefetch_related(Prefetch("owner__assignments", Assignment.objects.active(), to_attr="held_now"))
         .annotate(
             last_used_at=Subquery(uses.values("last_used_at")[:1]),
             last_address=Subquery(uses.values("last_address")[:1]),
@@ -49,24 +52,30 @@ def is_live(token: ApiToken) -> bool:
     return token.ended_at is None and token.expires_at > now()
 
 
-def reachable(actor: Actor) -> list[tuple[str, str]]:
-    """("registry.model:3", "model lotx") of every object the person may see, and the organisation: for a form."""
-    found = [(duties.scope_text(*reach.ORGANISATION), "the whole organisation")]
+def places_named(actor: Actor, lines: str) -> tuple[list[reach.Place], list[str]]:
+    """(objects, lines that name none the reader sees) of `models/lotx`, `datasets/trial` or `organisation` a line."""
+    wanted = list(dict.fromkeys(line.strip() for line in lines.splitlines() if line.strip()))
+    found: dict[str, reach.Place] = {"organisation": reach.ORGANISATION}
     for kind, label in reach.LABELS.items():
-        word = label.rpartition(".")[2].lower()
-        rows = visible(actor, apps.get_model(label)).order_by("slug")
-        found += [
-            (duties.scope_text(kind, pk), f"{word} {slug}") for pk, slug in rows.values_list("pk", "slug")
-        ]
-    return found
+        folder = f"{label.rpartition('.')[2].lower()}s/"
+        slugs = [line.removeprefix(folder) for line in wanted if line.startswith(folder)]
+        rows = visible(actor, apps.get_model(label)).filter(slug__in=slugs)
+        found |= {f"{folder}{slug}": (kind, pk) for pk, slug in rows.values_list("pk", "slug")}
+    return [found[line] for line in wanted if line in found], [line for line in wanted if line not in found]
 
 
-def place_of(text: str) -> reach.Place:
-    """`registry.model:3` to (kind, id); ValueError for anything else."""
-    kind, _, pk = text.rpartition(":")
-    if kind not in (*reach.LABELS, duties.ORGANISATION):
-        raise ValueError(text)
-    return kind, int(pk)
+def act_choices(names: Iterable[str]) -> list[tuple[str, str]]:
+    """(act, "Freeze (version)") in the order of the policy table."""
+    wanted = set(names)
+    return [
+        (row.act, row.label if row.subject == "*" else f"{row.label} ({_kind(row.subject)})")
+        for row in TABLE.values()
+        if row.act in wanted
+    ]
+
+
+def _kind(subject: str) -> str:
+    return subject.rpartition(".")[2].replace("_", " ")
 
 
 @dataclass(frozen=True)

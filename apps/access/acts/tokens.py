@@ -81,7 +81,8 @@ def scope_problems(
 
 def by_token() -> frozenset[str]:
     """Acts that a personal token may be narrowed to."""
-    return frozenset(row.act for row in TABLE.values() if row.token and not row.service and not row.signs)
+    rows = [row for row in TABLE.values() if row.token and row.label]
+    return frozenset(row.act for row in rows if not row.service and not row.signs)
 
 
 def _days_problem(days: int, most: int) -> dict[str, list[str]]:

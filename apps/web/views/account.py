@@ -16,8 +16,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access import acts, queries, sessions
+from apps.access import acts, queries, service_queries, sessions
 from apps.access.acts.accounts import TOKEN_DAYS
+from apps.access.acts.tokens import by_token
 from apps.access.gate import visible
 from apps.access.models import Assignment
 from apps.access.sign_in import authenticate
@@ -55,7 +56,24 @@ class TokenForm(Form):
         help_text="A token acts for you: an open screen must not be enough to make one.",
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+    only_acts = forms.MultipleChoiceField(
+        label="For these acts only",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None ticked: all that you may do by token.",
+    )
+    objects = forms.CharField(
+        label="On these objects only",
+        required=False,
+        max_length=5000,
+        help_text="One a line, such as models/lotx or datasets/trial. Empty: all that you see.",
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["only_acts"].choices = service_queries.act_choices(by_token())
 
 
 class ZoneForm(Form):
@@ -103,10 +121,18 @@ def _show(request: HttpRequest, *, status: int = 200, **given) -> HttpResponse:
     sign_ins = visible(actor, Entry).filter(
         actor_uuid=str(user.uuid), act__in=["access.sign_in", "access.sign_out"]
     )
-    tokens = list(visible(actor, ApiToken).filter(owner=user).select_related("use"))
+    tokens = list(
+        visible(actor, ApiToken)
+        .filter(owner=user)
+        .select_related("use", "narrowed__service", "narrowed__trust")
+    )
+    words = service_queries.tokens_told(tokens)
     context = {
         "duties": [{"a": a, "place": names[a.scope]} for a in assignments if not queries.is_past(a)],
-        "tokens": [{"token": t, "live": t.ended_at is None and t.expires_at > now()} for t in tokens],
+        "tokens": [
+            {"token": t, "live": t.ended_at is None and t.expires_at > now(), "told": words[t.pk]}
+            for t in tokens
+        ],
         "here": request.session.session_key,
         "sessions": list(_own_sessions(request)),
         "sign_ins": sign_ins.order_by("-id")[:SIGN_INS],
@@ -161,8 +187,14 @@ def set_password(request: HttpRequest) -> HttpResponse:
 def create_token(request: HttpRequest) -> HttpResponse:
     """The password first. The answer carries the secret, once: it is kept nowhere, so there is no redirect."""
     form = TokenForm(request.POST, auto_id="token-%s")
+    if form.is_valid():
+        places, unknown = service_queries.places_named(actor_of(request), form.cleaned_data["objects"])
+        if unknown:
+            said = ", ".join(unknown)[:300]
+            form.add_error("objects", f"There is no such object, or you may not see it: {said}.")
     if form.is_valid() and _password_is_right(request, form, "password"):
         given = {name: value for name, value in form.cleaned_data.items() if name != "password"}
+        given["objects"] = places
         made = attempt(form, acts.create_token, actor_of(request), **given)
         if made:
             secret = getattr(made, "secret", "")
