@@ -4,6 +4,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
+from apps.api import ci
 from apps.api.docs import docs
 from apps.api.v1 import (
     datasets,
@@ -14,9 +15,13 @@ from apps.api.v1 import (
     models,
     packs,
     people,
+    reviews,
     rules,
     separation,
+    services,
+    staffing,
     trail,
+    training,
     versions,
 )
 
@@ -34,6 +39,9 @@ for module in (
     findings,
     separation,
     rules,
+    services,
+    training,
+    reviews,
 ):
     module.register(router)
 
@@ -44,10 +52,12 @@ urlpatterns = [
         include(
             [
                 *gate.urlpatterns,
+                *ci.urlpatterns,
                 *me.urlpatterns,
                 *trail.urlpatterns,
                 *evidence.urlpatterns,
                 *findings.urlpatterns,
+                *staffing.urlpatterns,
                 *router.urls,
             ]
         ),

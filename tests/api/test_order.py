@@ -26,6 +26,7 @@ ACTS = {
     "api:assignment-list": ("author", {"on": "models/lotx"}),
     "api:assignment-refuse": ("author", {}),
     "api:assignment-end": ("author", {}),
+    "api:model_people_request": ("author", {}),
     "api:models-list": ("author", {}),
     "api:models-intended-uses": ("author", {}),
     "api:models-uploads": ("validator", {}),
@@ -62,6 +63,22 @@ WITHOUT = {
     "api:trail_export",
     "api:version_gate",
     "api:versions-freeze",
+    # Changes of the rules are asked in tests/access/test_rule_doors.py.
+    "api:rule-change-list",
+    "api:rule-change-replay",
+    "api:rule-change-sign",
+    "api:rule-change-withdraw",
+    # Trying duties out is no act: tests/access/test_together.py.
+    "api:model_people_simulate",
+    # Training and access reviews are asked in tests/api/test_training_and_reviews.py.
+    "api:access-review-list",
+    "api:access-review-withdraw",
+    "api:review-sheet-decide",
+    "api:review-sheet-sign",
+    "api:training-accept-policy",
+    "api:training-evidence",
+    "api:training-list",
+    "api:training-matrix-list",
     # Waivers are asked in tests/access/test_waivers.py.
     "api:waiver-list",
     "api:waiver-revoke",

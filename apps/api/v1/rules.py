@@ -11,8 +11,8 @@ from apps.access import acts, rule_queries
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Proposal, RulesChange, SeparationRules
 from apps.access.rulesfile import MAX_BYTES
-from apps.access.signing import SignatureInput, as_printed, content_digest
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts
+from apps.access.signing import as_printed, content_digest
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
 from apps.api.lookup import one_of
 from apps.core.blobs import BlobDamaged, damaged
 
@@ -219,10 +219,8 @@ class RuleChanges(GateViewSet):
         row = self.get_object()
         half = request.data.get("half") if hasattr(request.data, "get") else None
         given = self.given(ChangeSignature, f"access.sign_rules_{half}" if half in SIGN else "", row)
-        entered = SignatureInput(
-            digest=given["digest"], password=given["password"], decision=given["decision"]
-        )
-        SIGN[given["half"]](self.actor, row.pk, reason=given["reason"], signature=entered, **self.key())
+        signature = entered(given)
+        SIGN[given["half"]](self.actor, row.pk, reason=given["reason"], signature=signature, **self.key())
         return self.answer(self.get_object())
 
     @extend_schema(

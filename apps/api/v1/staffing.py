@@ -1,0 +1,215 @@
+"""People of a model, several duties at once, and what a leaver would leave behind."""
+
+from __future__ import annotations
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from apps.access import acts, queries
+from apps.access.duties import DATASET, MODEL, Duty
+from apps.access.gate import Judge, Scopes, may
+from apps.access.leaving import leaving
+from apps.access.models import Assignment
+from apps.access.policy import policy
+from apps.access.sharing import shared
+from apps.access.together import Row, judge_rows, stuck_after
+from apps.accounts.models import User
+from apps.api.base import IDEMPOTENCY, GateViewSet
+from apps.api.v1.people import AssignmentOut, place
+from apps.approvals.leavers import waiting_for
+from apps.core.errors import BadInput
+from apps.registry.models import Model
+
+
+class RowInput(serializers.Serializer):
+    person = serializers.CharField(max_length=80, help_text="Username.")
+    duty = serializers.ChoiceField(choices=[d.value for d in Duty])
+
+
+class PlacedRow(RowInput):
+    on = serializers.CharField(
+        max_length=80,
+        required=False,
+        default="",
+        help_text="models/lotx or datasets/trial; empty: this model.",
+    )
+
+
+class ManyInput(serializers.Serializer):
+    rows = RowInput(many=True)
+    reason = serializers.CharField(max_length=2000)
+    starts_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
+    ends_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
+
+
+class TryInput(serializers.Serializer):
+    rows = PlacedRow(many=True)
+
+
+class RefusedOut(serializers.Serializer):
+    act = serializers.CharField()
+    rule = serializers.CharField()
+    text = serializers.CharField()
+    told = serializers.CharField(help_text="What was recorded.")
+
+
+class JudgedOut(serializers.Serializer):
+    row = serializers.IntegerField(source="row.number")
+    person = serializers.CharField(source="row.person.username")
+    duty = serializers.CharField(source="row.duty")
+    on = serializers.CharField(source="row.parent.ref")
+    because = serializers.CharField(help_text="What stands against it; empty: it could be requested.")
+    rule = serializers.CharField()
+    others = serializers.ListField(child=serializers.IntegerField(), help_text="Rows it conflicts with.")
+    warnings = serializers.ListField(child=serializers.CharField())
+    refused = RefusedOut(many=True, help_text="Acts that it would be refused, for what was recorded.")
+
+
+class StuckOut(serializers.Serializer):
+    duty = serializers.CharField()
+    acts = serializers.ListField(child=serializers.CharField())
+
+
+class TriedOut(serializers.Serializer):
+    rows = JudgedOut(many=True)
+    stuck = StuckOut(many=True, help_text="Duties of the model that would still have nobody.")
+
+
+class LeavingDuty(serializers.Serializer):
+    duty = serializers.CharField(source="assignment.duty")
+    scope = serializers.CharField(source="assignment.scope")
+    others = serializers.IntegerField(help_text="How many others hold it there.")
+    stopped = serializers.ListField(child=serializers.CharField(), help_text="Acts that nobody could do.")
+    could_take = serializers.SerializerMethodField(help_text="Some who could, where nobody else holds it.")
+
+    def get_could_take(self, held) -> list[str]:
+        return [person.username for person in held.takers.free] if held.takers else []
+
+
+class WantedOut(serializers.Serializer):
+    version = serializers.CharField()
+    signature = serializers.CharField()
+    others = serializers.ListField(child=serializers.CharField())
+
+
+class LeavingOut(serializers.Serializer):
+    duties = LeavingDuty(many=True, source="held")
+    requested = serializers.IntegerField()
+    tokens = serializers.IntegerField()
+    sessions = serializers.IntegerField()
+    waivers = serializers.ListField(child=serializers.CharField())
+    gates = WantedOut(many=True, help_text="Signatures that open gates want and this person could give.")
+
+
+class OfModel(GateViewSet):
+    """Several duties on one model."""
+
+    model = Model
+    lookup_field = "slug"
+
+    @extend_schema(
+        tags=["assignments"],
+        summary="Request duties for several people: all or none",
+        request=ManyInput,
+        responses={201: AssignmentOut(many=True)},
+        parameters=[IDEMPOTENCY],
+    )
+    def request_all(self, request, slug=None):
+        model = self.get_object()
+        given = self.given(ManyInput, "access.request_assignments", model)
+        wanted = [row["person"] for row in given["rows"]]
+        known = dict(User.objects.filter(username__in=wanted).values_list("username", "pk"))
+        rows = [{"person_id": known.get(r["person"], 0), "duty": r["duty"]} for r in given.pop("rows")]
+        acts.request_assignments(self.actor, model.pk, rows=rows, **given, **self.key())
+        made = Assignment.objects.on(MODEL, model.pk).filter(state=Assignment.State.REQUESTED)
+        made = made.filter(person__in=known.values(), requester=self.actor.user)
+        made = made.select_related("person", "requester", "approver").order_by("-pk")[: len(rows)]
+        return Response(AssignmentOut(made, many=True).data, status=201)
+
+    @extend_schema(
+        tags=["assignments"],
+        summary="Try duties out: which conflicts they would raise; nothing is written",
+        request=TryInput,
+        responses=TriedOut,
+    )
+    def simulate(self, request, slug=None):
+        model = self.get_object()
+        verdict = may(self.actor, "access.request_assignment", model)
+        if not verdict.allowed and not Scopes(self.actor.user).sees_all:
+            raise verdict.refusal()
+        given = self.given(TryInput)["rows"]
+        with shared():
+            judged = judge_rows(self._rows(given, model))
+            stuck = [{"duty": word, "acts": list(told)} for word, told in stuck_after(model, judged)]
+            return Response(TriedOut({"rows": judged, "stuck": stuck}).data)
+
+    def _rows(self, given, model) -> list[Row]:
+        people = {
+            p.username: p
+            for p in User.objects.filter(
+                username__in=[r["person"] for r in given], is_active=True, is_service=False
+            )
+        }
+        rows, problems = [], {}
+        for number, row in enumerate(given, 1):
+            parent = place(self.actor, row["on"]) if row["on"] else model
+            duty = Duty(row["duty"])
+            if row["person"] not in people:
+                problems[f"row-{number}"] = ["No active account with this username."]
+            elif parent.subject_kind not in (MODEL, DATASET) or duty not in queries.duties_on(
+                parent.subject_kind
+            ):
+                problems[f"row-{number}"] = [f"The duty {duty} is not held on {parent.ref}."]
+            else:
+                rows.append(Row(number, people[row["person"]], duty, parent))
+        if problems:
+            raise BadInput(fields=problems)
+        return rows
+
+
+class OfPerson(GateViewSet):
+    """What the leaving of one person would end and block."""
+
+    model = User
+    lookup_field = "username"
+
+    @extend_schema(
+        tags=["people"], summary="What deactivating an account would end and block", responses=LeavingOut
+    )
+    def leaving(self, request, username=None):
+        person = self.get_object()
+        verdict = Judge(person).verdict(self.actor, policy("access.deactivate_account"))
+        if not verdict.allowed:
+            raise verdict.refusal()
+        with shared():
+            told = leaving(person)
+            gates = [
+                {"version": w.ref, "signature": w.label, "others": [p.username for p in w.others(person)]}
+                for w in waiting_for(person)
+            ]
+        shown = {
+            "held": told.held,
+            "requested": len(told.requested),
+            "tokens": told.tokens,
+            "sessions": told.sessions,
+            "waivers": [waiver.ref for waiver in told.waivers],
+            "gates": gates,
+        }
+        return Response(LeavingOut(shown).data)
+
+
+urlpatterns = [
+    path(
+        "models/<slug:slug>/people/request",
+        OfModel.as_view({"post": "request_all"}),
+        name="model_people_request",
+    ),
+    path(
+        "models/<slug:slug>/people/simulate",
+        OfModel.as_view({"post": "simulate"}),
+        name="model_people_simulate",
+    ),
+    path("people/<str:username>/leaving", OfPerson.as_view({"get": "leaving"}), name="person_leaving"),
+]
