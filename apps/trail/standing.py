@@ -15,6 +15,13 @@ from apps.trail.history import column_of, covered, mac_content, stable
 from apps.trail.identity import keys
 
 
+def is_ours(row: Any) -> bool:
+    """Whether this history row is as the portal wrote it: its MAC, under a key outside the database, fits."""
+    past = type(row)
+    values = [(column, form(getattr(row, name))) for name, column, form in covered(past)]
+    return hmac.compare_digest(keys().mac(mac_content(past._meta.db_table, values)), row.mac)
+
+
 def faults(record: models.Model) -> list[str]:
     """Columns of `record` that differ from its newest history row; "history" when that row is not the portal's."""
     past: Any = type(record).history.model  # type: ignore[attr-defined]  # set by simple-history

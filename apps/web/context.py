@@ -20,6 +20,10 @@ AREAS = {
     "signatures": "records",
     "deviations": "records",
     "packs": "records",
+    "access-register": "records",
+    "inspections": "records",
+    "inspection": "records",
+    "data-access": "records",
     "training": "records",
     "reviews": "records",
 }

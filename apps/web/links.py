@@ -30,6 +30,9 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "accounts.reset": lambda r: ("web:reset", [r.pk]),
     "access.review": lambda r: ("web:review", [r.pk]),
     "access.review_sheet": lambda s: ("web:review_sheet", [s.pk]),
+    "access.inspection": lambda i: ("web:inspection", [i.pk]),
+    "datasets.read_grant": lambda g: ("web:read_grant", [g.pk]),
+    "datasets.unmarking": lambda u: ("web:dataset", [u.dataset.slug]),
     "accounts.user": lambda u: ("web:person", [u.username]),
 }
 

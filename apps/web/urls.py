@@ -29,6 +29,7 @@ from apps.web.views import (
     security,
     service_tokens,
     services,
+    sensitive,
     sessions,
     signatures,
     signing,
@@ -61,6 +62,9 @@ urlpatterns = [
     *training.urlpatterns,
     *reviews.urlpatterns,
     *waivers.urlpatterns,
+    *access_register.urlpatterns,
+    *inspections.urlpatterns,
+    *sensitive.urlpatterns,
     *service_tokens.urlpatterns,  # before the decisions: /services/<id>/tokens/new/
     *services.urlpatterns,
     *rules.urlpatterns,

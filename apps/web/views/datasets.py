@@ -16,14 +16,16 @@ from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access.gate import ORGANISATION_SUBJECT, may, offers
+from apps.access.actors import Actor
+from apps.access.gate import ORGANISATION_SUBJECT, Verdict, may, offers
 from apps.access.sharing import shared
 from apps.analysis.charts import column_bars
 from apps.core.blobs import Blob, human_size
 from apps.core.downloads import attachment
-from apps.datasets import acts, queries
+from apps.datasets import acts, queries, readings
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.datasets.receiving import receive
+from apps.datasets.sensitive_acts import read_profile
 from apps.datasets.states import PARTITION_WORDS, STATE_WORDS, Partition, State
 from apps.registry.lineage import uses_of
 from apps.web.door import actor_of, attempt, page, seen_or_404
@@ -165,6 +167,9 @@ def dataset(request: HttpRequest, slug: str) -> HttpResponseBase:
         "dataset": found,
         "upload": given["datasets.upload_version"],
         "upload_test": given["datasets.upload_test_version"],
+        "mark": given["datasets.request_unmark" if found.sensitive else "datasets.mark_sensitive"],
+        "unmarking": readings.unmarking_of(actor, found) if found.sensitive else None,
+        "grants": readings.grants_on(actor, found) if found.sensitive else [],
     }
     listing = VERSIONS.read(request, queries.versions(actor, found))
     return listing.respond("datasets/dataset.html", context)
@@ -287,6 +292,13 @@ def profile_rows(profile: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _profile_verdict(actor: Actor, version: DatasetVersion) -> Verdict | None:
+    """The act that shows the profile; None where it stands open on the page."""
+    if version.in_vault:
+        return may(actor, "datasets.read_test_profile", version)
+    return may(actor, "datasets.read_profile", version) if version.dataset.sensitive else None
+
+
 def version_context(request: HttpRequest, found: queries.VersionPage) -> dict[str, Any]:
     actor, version = actor_of(request), found.version
     uses, hidden = uses_of(actor, version)
@@ -300,7 +312,8 @@ def version_context(request: HttpRequest, found: queries.VersionPage) -> dict[st
         "profile_rows": profile_rows(found.profile or {}),
         "reads": found.reads[:READS_SHOWN],
         "reads_more": len(found.reads) - READS_SHOWN,
-        "read_profile": may(actor, "datasets.read_test_profile", version) if version.in_vault else None,
+        "read_profile": _profile_verdict(actor, version),
+        "ask": may(actor, "datasets.request_read", version) if version.dataset.sensitive else None,
         "download": may(actor, "datasets.download_version", version),
         "uses": uses,
         "hidden": hidden,
@@ -325,9 +338,11 @@ def dataset_version(request: HttpRequest, slug: str, number: int) -> HttpRespons
 @require_POST
 @page
 def read_test_profile(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Show the profile of test data this once. The answer to the POST carries it, so that every look is a read."""
+    """Show a profile that is not open this once. The answer to the POST carries it, so that every look is a read."""
     actor = actor_of(request)
-    profile = acts.read_test_profile(actor, queries.version(actor, slug, number).pk)
+    version = queries.version(actor, slug, number)
+    read = acts.read_test_profile if version.in_vault else read_profile
+    profile = read(actor, version.pk)
     context = version_context(request, queries.version_page(actor, slug, number))
     context |= {"profile": profile, "profile_rows": profile_rows(profile), "just_read": True}
     return render(request, "datasets/version.html", context)

@@ -77,6 +77,24 @@ SHELVES = (
         "Who holds which duty, whether they are trained for it, and what each duty needs.",
         "access.TrainingRecord",
     ),
+    (
+        "web:access_register",
+        "Access register",
+        "Who could do what, now and at any moment past.",
+        "access.Assignment",
+    ),
+    (
+        "web:inspections",
+        "Inspections",
+        "Inspectors’ access with scope and end, what they looked at, and the copies they were handed.",
+        "access.Inspection",
+    ),
+    (
+        "web:read_grants",
+        "Access to sensitive data",
+        "Who asked to read sensitive data, for how long it was granted, and what was read.",
+        "datasets.ReadGrant",
+    ),
     ("web:packs", "Inspection packs", "A version’s dossier to take away.", "packs.Pack"),
 )
 

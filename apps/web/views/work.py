@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path
 
 from apps.access import duties
 from apps.access.gate import visible
+from apps.access.looking import inspecting
 from apps.access.models import Assignment
 from apps.access.review_queries import waiting_for
 from apps.access.training_queries import own_warnings
 from apps.approvals.queries import work_for
+from apps.datasets import readings
 from apps.web.door import actor_of, page
 from apps.web.views.release import way_to
 
@@ -19,6 +21,8 @@ from apps.web.views.release import way_to
 @page
 def work(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
+    if inspecting(actor.user):
+        return redirect("web:inspection_room")  # nothing waits for an inspector
     found = work_for(actor)
     held = {a.duty for a in Assignment.objects.active().filter(person=request.user)}
     requests = (
@@ -38,6 +42,10 @@ def work(request: HttpRequest) -> HttpResponse:
         "shown": found.shown,
         "more": found.more,
         "requests": list(requests[:50]),
+        "read_requests": readings.waiting_for(actor) if duties.Duty.STEWARD in held else [],
+        "unmarkings": readings.unmarkings_for(actor)
+        if held & {duties.Duty.STEWARD, duties.Duty.OWNER, duties.Duty.COMPLIANCE}
+        else [],
         "review_sheets": waiting_for(actor),
         "trainings": own_warnings(actor.user),
         "held": sorted(duties.WORDS[duties.Duty(d)] for d in held),

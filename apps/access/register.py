@@ -1,0 +1,177 @@
+"""The access register: who could do what, now and at any moment past.
+
+Rebuilt from the history of assignments and accounts, which no act and no administrator can change: the newest row of
+each record written at or before the moment. Rows of one record with the same time are told apart by their number,
+which the database counts up. The acts are those of the policy table of the release that is running.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+
+from apps.access import duties
+from apps.access.actors import Actor
+from apps.access.duties import Duty
+from apps.access.gate import visible
+from apps.access.models import Assignment, SeparationRules, Waiver
+from apps.access.policy import TABLE, Policy
+from apps.access.queries import place_names
+from apps.accounts.models import User
+from apps.core.clock import iso
+from apps.trail.standing import is_ours
+
+# Records that belong to the organisation and to no model or dataset: an administrator's duty counts on these alone.
+OF_ORGANISATION = ("organisation", "accounts.", "access.")
+
+
+def _newest(model: Any, moment: datetime) -> QuerySet[Any]:
+    """History rows of `model`: of each record the newest that was written at or before `moment`."""
+    past = model.history.model
+    written = past.objects.filter(history_date__lte=moment)
+    last = written.order_by().values(model._meta.pk.name).annotate(last=Max("history_id")).values("last")
+    return past.objects.filter(history_id__in=last).exclude(history_type="-")
+
+
+def held_at(moment: datetime) -> QuerySet[Any]:
+    """Every duty in force at `moment`, as history rows, of people whose account was usable then.
+
+    Each row has `name_then`, `username_then` and `identified_then` (identity confirmed by a second person).
+    """
+    people = _newest(User, moment).filter(is_active=True)
+    if not settings.DEMO:
+        people = people.filter(is_demo=False)
+    person = (
+        User.history.model.objects.filter(id=OuterRef("person_id"), history_date__lte=moment)  # type: ignore[attr-defined]
+        .order_by("-history_id")
+        .values
+    )
+    rows = _newest(Assignment, moment).filter(
+        Q(ends_at=None) | Q(ends_at__gt=moment),
+        state=Assignment.State.APPROVED,
+        starts_at__lte=moment,
+        person_id__in=people.values("id"),
+    )
+    return rows.annotate(
+        name_then=Subquery(person("printed_name")[:1]),
+        username_then=Subquery(person("username")[:1]),
+        identified_then=Subquery(person("identity_confirmed_at")[:1]),
+    )
+
+
+def register(actor: Actor, moment: datetime) -> QuerySet[Any]:
+    """`held_at`, of the assignments the reader may see."""
+    return held_at(moment).filter(id__in=visible(actor, Assignment).values("pk"))
+
+
+def counts(duty: str, scope_kind: str, row: Policy) -> bool:
+    """Whether the duty, held there, allows the act on some record there: what `Judge.counts` says, without a record."""
+    if duty not in row.duties or (duty == Duty.INSPECTOR and not row.reads):
+        return False
+    of_organisation = not row.subject or row.subject.startswith(OF_ORGANISATION)
+    anywhere = row.subject in ("*", "access.assignment")
+    if scope_kind == duties.ORGANISATION:
+        return duty != Duty.ADMINISTRATOR or of_organisation
+    return anywhere or not of_organisation or row.subject == "access.waiver"
+
+
+def acts_of(duty: str, scope_kind: str, *, identified: bool = True) -> list[Policy]:
+    """Acts that the duty allows on records there. Signing asks for a confirmed identity."""
+    rows = [row for row in TABLE.values() if not row.service and counts(duty, scope_kind, row)]
+    return [row for row in rows if identified or not row.signs]
+
+
+def could(row: Policy, *, duty: str, scope_kind: str, identified: bool) -> bool:
+    return counts(duty, scope_kind, row) and (identified or not row.signs)
+
+
+def holding(rows: QuerySet[Any], act: str) -> QuerySet[Any]:
+    """Of the register, who could do `act` somewhere there."""
+    row = TABLE[act]
+    fits = Q(pk__in=[])
+    for kind in (duties.ORGANISATION, duties.MODEL, duties.DATASET):
+        held = [duty for duty in row.duties if counts(duty, kind, row)]
+        if held:
+            fits |= Q(scope_kind=kind, duty__in=held)
+    rows = rows.filter(fits)
+    return rows.exclude(identified_then=None) if row.signs else rows
+
+
+def on_object(actor: Actor, rows: QuerySet[Any], name: str) -> QuerySet[Any]:
+    """Of the register, what is held on the model or dataset of this short name, or on the organisation."""
+    said = name.strip().lower()
+    if said in ("organisation", "the organisation"):
+        return rows.filter(scope_kind=duties.ORGANISATION)
+    fits = Q(pk__in=[])
+    for kind, label in (("registry.model", "registry.Model"), ("datasets.dataset", "datasets.Dataset")):
+        ids = visible(actor, apps.get_model(label)).filter(slug__iexact=said).values("pk")
+        fits |= Q(scope_kind=kind, scope_id__in=ids)
+    return rows.filter(fits)
+
+
+def by_person(rows: QuerySet[Any], name: str) -> QuerySet[Any]:
+    """Of the register, who had this username, or this in the name, then."""
+    said = name.strip().removeprefix("@")
+    return rows.filter(Q(username_then__iexact=said) | Q(name_then__icontains=said))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What else was in force at the moment: the rules of separation, and waivers by person and place."""
+
+    rules_version: int | None
+    waivers: dict[tuple[int, str, int], tuple[str, ...]]
+
+    def opened(self, row: Any) -> tuple[str, ...]:
+        return self.waivers.get((row.person_id, row.scope_kind, row.scope_id), ())
+
+
+def standing_at(moment: datetime) -> Standing:
+    newest = SeparationRules.objects.filter(effective_from__lte=moment).order_by("-version").first()
+    found: dict[tuple[int, str, int], tuple[str, ...]] = {}
+    rows = Waiver.objects.in_force(moment).select_related("person", *Waiver.SIGNERS)
+    for each in rows:
+        key = (each.person_id, each.scope_kind, each.scope_id)
+        found[key] = (*found.get(key, ()), each.told())
+    return Standing(newest.version if newest else None, found)
+
+
+def names_of(actor: Actor, rows: QuerySet[Any]) -> dict[str, str]:
+    """Scope text to its words, for every place in the register."""
+    pairs = rows.order_by().values_list("scope_kind", "scope_id").distinct()
+    return place_names(actor, [_Placed(kind, pk) for kind, pk in pairs])  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    scope_kind: str
+    scope_id: int
+
+    @property
+    def scope(self) -> str:
+        return duties.scope_text(self.scope_kind, self.scope_id)
+
+
+def as_data(row: Any, place: str, standing: Standing) -> dict[str, Any]:
+    """One line of the register for API and export."""
+    acts = acts_of(row.duty, row.scope_kind, identified=row.identified_then is not None)
+    return {
+        "assignment": f"A-{row.id}",
+        "username": row.username_then,
+        "printed_name": row.name_then,
+        "duty": row.duty,
+        "object": place,
+        "scope": duties.scope_text(row.scope_kind, row.scope_id),
+        "from": iso(row.starts_at),
+        "until": iso(row.ends_at) if row.ends_at else None,
+        "identity_confirmed": row.identified_then is not None,
+        "acts": [each.act for each in acts],
+        "waivers": list(standing.opened(row)),
+        "history_row": row.history_id,
+        "intact": is_ours(row),
+    }

@@ -1,0 +1,105 @@
+"""The access register: who could do what, now and at any moment past."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import path
+from django.utils.html import format_html, format_html_join
+
+from apps.access import duties, register
+from apps.access.policy import TABLE
+from apps.access.sharing import shared
+from apps.core.clock import now
+from apps.trail.standing import is_ours
+from apps.web import registers
+from apps.web.door import actor_of, page
+from apps.web.lists import Column, Table, choice, text
+
+ACTS = sorted(
+    (
+        (row.act, f"{row.label or row.sentence} ({row.act})")
+        for row in TABLE.values()
+        if not row.service and row.duties
+    ),
+    key=lambda pair: pair[0],
+)
+
+
+def acts_of(row: Any) -> list[Any]:
+    return register.acts_of(row.duty, row.scope_kind, identified=row.identified_then is not None)
+
+
+def told_acts(row: Any) -> Any:
+    found = acts_of(row)
+    items = format_html_join("", "<li>{}</li>", ((each.label or each.sentence,) for each in found))
+    return format_html("<details><summary>{} acts</summary><ul>{}</ul></details>", len(found), items)
+
+
+def table(actor: Any, places: Any, standing: register.Standing) -> Table:
+    return Table(
+        name="access-register",
+        caption="Who could do what",
+        order="person",
+        empty="Nobody whom you may see held a duty then, or none fits the filter.",
+        columns=[
+            Column("person", "Person", sort="name_then", heading=True, value=lambda r: r.name_then),
+            Column("username", "Username", sort="username_then", value=lambda r: r.username_then),
+            Column("duty", "Duty", sort="duty", value=lambda r: duties.WORDS[duties.Duty(r.duty)]),
+            Column("object", "On", sort=("scope_kind", "scope_id"), value=places),
+            Column("starts_at", "From", sort="starts_at", kind="moment"),
+            Column("ends_at", "Until", sort="ends_at", kind="moment"),
+            Column(
+                "acts", "May do", value=lambda r: "; ".join(each.act for each in acts_of(r)), render=told_acts
+            ),
+            Column(
+                "signs",
+                "Identity",
+                value=lambda r: "confirmed" if r.identified_then else "not confirmed: may sign nothing",
+            ),
+            Column("waivers", "Waivers", value=lambda r: "; ".join(standing.opened(r))),
+            Column(
+                "intact",
+                "Row as written",
+                value=lambda r: "yes" if is_ours(r) else "NO: not as the portal wrote it",
+            ),
+        ],
+        filters=[
+            registers.as_of_filter(),
+            text("person", "Person", register.by_person),
+            text("object", "Model or dataset", lambda rows, v: register.on_object(actor, rows, v)),
+            choice(
+                "duty",
+                "Duty",
+                [(d.value, duties.WORDS[d]) for d in duties.Duty],
+                lambda rows, v: rows.filter(duty=v),
+            ),
+            choice("act", "May do", ACTS, register.holding),
+        ],
+    )
+
+
+@page
+def access_register(request: HttpRequest) -> HttpResponseBase:
+    """Of the assignments the reader may see; `?as-of=` goes back in time."""
+    actor = actor_of(request)
+    moment = registers.moment_of(request) or now()
+    standing = register.standing_at(moment)
+    rows = register.register(actor, moment)
+    names = register.names_of(actor, rows)
+
+    def place(row: Any) -> str:
+        return names[duties.scope_text(row.scope_kind, row.scope_id)]
+
+    def as_data(found: list[Any]) -> list[dict[str, Any]]:
+        return [register.as_data(row, place(row), standing) for row in found]
+
+    with shared():
+        context = {"rules_version": standing.rules_version, "moment": moment}
+        made = table(actor, place, standing)
+        return registers.respond(request, made, rows, "access/register.html", as_data, context)
+
+
+urlpatterns = [path("access-register/", access_register, name="access_register")]
