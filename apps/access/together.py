@@ -29,6 +29,10 @@ class Row:
         return (self.parent.subject_kind, self.parent.pk)
 
     @property
+    def word(self) -> str:
+        return duties.WORDS[self.duty]
+
+    @property
     def key(self) -> tuple[int, str, Place]:
         return (self.person.pk, str(self.duty), self.place)
 
