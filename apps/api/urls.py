@@ -7,16 +7,19 @@ from rest_framework.routers import SimpleRouter
 from apps.api import ci
 from apps.api.docs import docs
 from apps.api.v1 import (
+    boards,
     datasets,
     evidence,
     findings,
     gate,
+    inspections,
     me,
     models,
     packs,
     people,
     reviews,
     rules,
+    sensitive,
     separation,
     services,
     staffing,
@@ -28,6 +31,7 @@ from apps.api.v1 import (
 router = SimpleRouter(trailing_slash=False)
 for module in (
     gate,
+    boards,
     me,
     people,
     trail,
@@ -57,6 +61,7 @@ urlpatterns = [
                 *trail.urlpatterns,
                 *evidence.urlpatterns,
                 *findings.urlpatterns,
+                *sensitive.urlpatterns,
                 *staffing.urlpatterns,
                 *router.urls,
             ]

@@ -7,6 +7,7 @@ from datetime import date
 from apps.access.acting import Act, act
 from apps.access.signing import content_digest, content_of
 from apps.approvals import rules
+from apps.approvals.board_checks import has_board
 from apps.approvals.content import parts_of
 from apps.approvals.evaluation import Evaluation, evaluate
 from apps.approvals.independence import lapsed
@@ -17,7 +18,7 @@ from apps.approvals.templates import template_for
 from apps.core import blobs, jobs, registries
 from apps.core.clock import now
 from apps.core.digests import digest
-from apps.core.errors import BadInput
+from apps.core.errors import BadInput, WrongState
 from apps.core.models import Job
 from apps.registry.models import Version
 from apps.registry.states import TRANSITIONS, State
@@ -31,6 +32,17 @@ def _gate_can_open(version: Version) -> None:
 @registries.precondition("approvals.suspend")
 def _version_is_released(version: Version) -> None:
     rules.may_suspend(version.state)
+
+
+@registries.precondition("approvals.record_minute")
+def _no_board_here(_gate: Gate) -> None:
+    if has_board():
+        raise WrongState(
+            "A minute cannot be typed in here.",
+            fact="The organisation has a review board; its signed decision counts.",
+            rule="G7",
+            who=["owners, compliance officers and QA approvers, who plan a meeting of the board"],
+        )
 
 
 @registries.precondition("approvals.sign_approval")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from apps.access.signing import content_digest, content_of
+from apps.approvals.board_facts import decision_of
 from apps.approvals.loading import minute_of
-from apps.approvals.models import Gate, Slot
+from apps.approvals.models import Gate, Minute, Slot
 from apps.core import registries
 from apps.core.digests import digest
 from apps.fairness.checks import last_done_report
@@ -41,14 +42,24 @@ def gate_content(gate: Gate) -> dict:
         "deviations": [
             {"ref": d.ref, "state": _state_at(gate, d), "digest": content_digest(d)} for d in _rests_on(gate)
         ],
-        "board_minute": {
-            "number": minute.number,
-            "held_on": minute.held_on.isoformat(),
-            "file": minute.file_digest,
-        }
-        if minute
-        else None,
+        "board_minute": _board(gate, minute),
     }
+
+
+def _board(gate: Gate, minute: Minute | None) -> dict[str, Any] | None:
+    """The board's signed decision by digest; else the minute of a board outside the portal."""
+    decided = decision_of(gate)
+    if decided is not None:
+        return {
+            "meeting": decided.ref,
+            "digest": content_digest(decided),
+            "decision": decided.decision,
+            "conditions_met": decided.conditions_met_at is not None,
+            "signatures": [str(each.uuid) for each in decided.signatures],
+        }
+    if minute is None:
+        return None
+    return {"number": minute.number, "held_on": minute.held_on.isoformat(), "file": minute.file_digest}
 
 
 def _rests_on(gate: Gate) -> list[Deviation]:

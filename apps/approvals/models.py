@@ -114,3 +114,6 @@ class Snapshot(models.Model):
 
     class Meta:
         ordering = ["id"]
+
+
+from apps.approvals.board_models import Attendance, Board, BoardMember, Meeting  # noqa: E402, F401

@@ -9,6 +9,7 @@ from __future__ import annotations
 from apps.access.policy import (
     accounts,
     approvals,
+    boards,
     datasets,
     duties,
     factors,
@@ -51,6 +52,7 @@ _PARTS = (
     quality,
     trail_reviews,
     approvals,
+    boards,
     packs,
     training,
     reviews,

@@ -54,6 +54,12 @@ SHELVES = (
     ),
     ("web:bias_reports", "Bias reports", "Whether groups are treated alike.", "fairness.Report"),
     (
+        "web:boards",
+        "Review boards",
+        "Who sits on which board, what it met about and what it decided, with signatures.",
+        "approvals.Board",
+    ),
+    (
         "web:waivers",
         "Waivers",
         "Rules of separation opened for one person, for a time, with reason and control.",

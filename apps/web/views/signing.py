@@ -48,6 +48,8 @@ REJECTABLE = frozenset(
         "approvals.sign_responsibility",
         "approvals.sign_review",
         "approvals.sign_security",
+        "approvals.sign_minute_chair",
+        "approvals.sign_minute_member",
         "access.sign_waiver_approver",
         "access.sign_waiver_compliance",
         "access.sign_rules_approver",

@@ -1,0 +1,388 @@
+"""Every verb on review boards: the board, its seats, its meetings and what it decides about a release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from apps.access.acting import Act, act
+from apps.access.gate import ORGANISATION_SUBJECT, would_conflict
+from apps.accounts.models import User
+from apps.approvals import board_rules as rules
+from apps.approvals.board_facts import about, wants_board
+from apps.approvals.board_models import Attendance, Board, BoardMember, Meeting
+from apps.approvals.board_states import Function, MeetingState, MemberState
+from apps.approvals.models import Gate
+from apps.approvals.states import GateState
+from apps.core import blobs, registries
+from apps.core.clock import now
+from apps.core.errors import BadInput, Conflict, NotAllowed, WrongState
+from apps.core.numbers import next_number
+
+VOTING = frozenset({"approve"})  # a vote on a release counts as approving it, for separation
+
+
+@act("approvals.create_board")
+def create_board(act: Act, *, name: str, purpose: str, quorum: int, required: Sequence[str] = ()) -> Board:
+    """Found a review board. `quorum`: members with a vote; `required`: functions among them."""
+    act.allow(ORGANISATION_SUBJECT)
+    problems = rules.board_problems(name, purpose, quorum, required)
+    if "name" not in problems and Board.objects.filter(name__iexact=name.strip()).exists():
+        problems["name"] = ["A board has this name already."]
+    if problems:
+        raise BadInput("The board was not created.", fields=problems)
+    board = act.create(
+        Board,
+        name=name.strip(),
+        purpose=purpose.strip(),
+        quorum=quorum,
+        required=[each for each in Function if each in set(required)],
+        reason=act.reason,
+        created_by=act.user,
+        created_at=now(),
+    )
+    act.about(board)
+    act.event(quorum=quorum, required=list(board.required))
+    return board
+
+
+@act("approvals.request_seat")
+def request_seat(
+    act: Act,
+    board_id: int,
+    *,
+    person_id: int,
+    function: str,
+    chair: bool = False,
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
+) -> BoardMember:
+    """Ask for a person's seat on a board; somebody else approves it (DY17)."""
+    board = act.lock(Board.objects.all(), pk=board_id)
+    act.allow(board)
+    starts_at = starts_at or now()
+    person = User.objects.filter(pk=person_id, is_service=False, is_active=True).first()
+    problems: dict[str, list[str]] = {}
+    if person is None:
+        problems["person"] = ["Choose a person with an active account."]
+    if function not in set(Function):
+        problems["function"] = [f"Choose one of: {', '.join(Function)}."]
+    if ends_at is not None and ends_at <= max(starts_at, now()):
+        problems["ends_at"] = ["The end lies after the start, and in the future."]
+    if problems or person is None:
+        raise BadInput("The seat was not asked for.", fields=problems)
+    if board.members.filter(person=person, state__in=[MemberState.REQUESTED, MemberState.APPROVED]).exists():
+        raise Conflict(
+            f"{person.printed_name} has a seat on {board} already.",
+            fact="A person sits on a board once.",
+            rule="once-only",
+            who=["a compliance officer, who can end that seat first"],
+        )
+    member = act.create(
+        BoardMember,
+        board=board,
+        person=person,
+        function=function,
+        chair=chair,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        reason=act.reason,
+        requester=act.user,
+        requested_at=now(),
+    )
+    act.about(member)
+    act.event(board=board.name, person=person.username, function=function, chair=chair)
+    return member
+
+
+def _locked_seat(act: Act, member_id: int) -> BoardMember:
+    member = act.lock(BoardMember.objects.select_related("board", "person", "requester"), pk=member_id)
+    act.allow(member)
+    act.event(board=member.board.name, person=member.person.username)
+    return member
+
+
+@act("approvals.approve_seat")
+def approve_seat(act: Act, member_id: int) -> BoardMember:
+    """Approve a seat; not by who asked for it or would sit on it. A board has one chair."""
+    member = _locked_seat(act, member_id)
+    act.lock(Board.objects.all(), pk=member.board_id)  # puts two chairs in order
+    others = BoardMember.objects.in_force().filter(board=member.board, chair=True, state=MemberState.APPROVED)
+    if member.chair and (other := others.exclude(pk=member.pk).select_related("person").first()):
+        raise Conflict(
+            f"{member.board} has a chair.",
+            fact=f"{other.person.printed_name} is in the chair.",
+            rule="one-chair",
+            who=["a compliance officer, who can end that seat first"],
+        )
+    return act.write(member, state=MemberState.APPROVED, approver=act.user, decided_at=now())
+
+
+@act("approvals.refuse_seat")
+def refuse_seat(act: Act, member_id: int) -> BoardMember:
+    """Refuse a seat that was asked for, with a reason."""
+    member = _locked_seat(act, member_id)
+    return act.write(member, state=MemberState.REFUSED, decided_at=now(), end_reason=act.reason)
+
+
+@act("approvals.end_seat")
+def end_seat(act: Act, member_id: int) -> BoardMember:
+    """End a seat now, with a reason. What was signed from it stays signed."""
+    member = _locked_seat(act, member_id)
+    moment, ends_at = now(), member.ends_at
+    if member.starts_at < moment and (ends_at is None or ends_at > moment):
+        ends_at = moment
+    return act.write(member, state=MemberState.ENDED, ends_at=ends_at, end_reason=act.reason)
+
+
+@registries.precondition("approvals.approve_seat")
+@registries.precondition("approvals.refuse_seat")
+def refuse_unless_requested(member: BoardMember) -> None:
+    _seat_in(member, (MemberState.REQUESTED,), "was decided already")
+
+
+@registries.precondition("approvals.end_seat")
+def refuse_unless_held(member: BoardMember) -> None:
+    _seat_in(member, (MemberState.REQUESTED, MemberState.APPROVED), "has ended already")
+
+
+def _seat_in(member: BoardMember, states: tuple[MemberState, ...], told: str) -> None:
+    if member.state not in states:
+        raise WrongState(
+            f"This seat {told}.", fact=f"It is {member.get_state_display().lower()}.", rule="seat-state"
+        )
+
+
+@act("approvals.plan_meeting")
+def plan_meeting(act: Act, gate_id: int, *, board_id: int, held_at: datetime, agenda: str) -> Meeting:
+    """Put a version's release gate before a board."""
+    gate = act.lock(Gate.objects.select_related("version__model", "version__intended_use"), pk=gate_id)
+    act.allow(gate)
+    board = Board.objects.filter(pk=board_id).first()
+    problems: dict[str, list[str]] = {}
+    if board is None:
+        problems["board"] = ["Choose a board."]
+    if not agenda.strip() or len(agenda) > rules.MAX_TEXT:
+        problems["agenda"] = [f"Say what the board is asked, in at most {rules.MAX_TEXT:,} characters."]
+    if problems or board is None:
+        raise BadInput("The meeting was not planned.", fields=problems)
+    meeting = act.create(
+        Meeting,
+        number=next_number(Meeting.subject_kind),
+        board=board,
+        gate=gate,
+        agenda=agenda.strip(),
+        held_at=held_at,
+        planned_by=act.user,
+        planned_at=now(),
+    )
+    act.about(meeting)
+    act.event(board=board.name, version=gate.version.ref)
+    return meeting
+
+
+@registries.precondition("approvals.plan_meeting")
+def gate_takes_meetings(gate: Gate) -> None:
+    if gate.state != GateState.OPEN:
+        raise WrongState("This gate is decided.", fact=f"It is {gate.state}.", rule="G7")
+    if not wants_board(gate):
+        raise WrongState(
+            "This gate wants no board.",
+            fact=f"Its template {gate.template} has no line for a review board.",
+            rule="G7",
+            who=["nobody; the signatures it names decide"],
+        )
+
+
+def _locked_meeting(act: Act, number_or_pk: int) -> Meeting:
+    rows = Meeting.objects.select_related(
+        "board", "gate__version__model", "gate__version__intended_use", "chair_signature", "member_signature"
+    )
+    meeting = act.lock(rows, pk=number_or_pk)
+    act.lock(
+        type(meeting.gate.version).objects.all(), pk=meeting.gate.version_id
+    )  # it stays as the board sees it
+    act.allow(meeting)
+    return meeting
+
+
+@act("approvals.record_meeting")
+def record_meeting(
+    act: Act,
+    meeting_id: int,
+    *,
+    attended: Sequence[int],
+    minute: str,
+    decision: str,
+    conditions: str = "",
+    file_name: str = "",
+    file_digest: str = "",
+) -> Meeting:
+    """Record the minute of a meeting that was held: who attended, what was decided, about the version as it is.
+
+    attended: ids of seats in force when the meeting was held. Who may not approve this version by what they did on
+    it attends without a vote; the quorum counts votes. Refused: no quorum, a seat that had ended, a seat twice.
+    """
+    meeting = _locked_meeting(act, meeting_id)
+    version, board = meeting.gate.version, meeting.board
+    problems = rules.minute_problems(minute, decision, conditions)
+    if meeting.held_at > now():
+        problems["held_at"] = [
+            f"The meeting is planned for {meeting.held_at:%Y-%m-%d %H:%M} UTC, in the future."
+        ]
+    if file_digest and not blobs.exists(file_digest):
+        problems["file"] = ["Upload the file first."]
+    seats = _seats(board, meeting.held_at, attended, problems)
+    recused = {seat.pk: would_conflict(seat.person, VOTING, version) for seat in seats}
+    voting = [seat.function for seat in seats if recused[seat.pk] is None]
+    if "attended" not in problems and (missing := rules.quorum_problem(board.quorum, board.required, voting)):
+        problems["attended"] = [missing]
+    if problems:
+        raise BadInput(
+            "The minute was not recorded.",
+            rule="quorum" if "attended" in problems else "input",
+            fields=problems,
+        )
+    for seat in seats:
+        broken = recused[seat.pk]
+        because = f"{broken.rule.id}: {seat.person.printed_name} {broken.deed.told}" if broken else ""
+        act.create(Attendance, meeting=meeting, member=seat, votes=broken is None, recused_because=because)
+    act.write(
+        meeting,
+        state=MeetingState.MINUTED,
+        minute=minute.strip(),
+        decision=decision,
+        conditions=conditions.strip(),
+        file_name=file_name[:200],
+        file_digest=file_digest,
+        about=about(version),
+        quorum={"members": board.quorum, "functions": list(board.required)},
+        minuted_by=act.user,
+        minuted_at=now(),
+    )
+    act.event(decision=decision, voting=len(voting), recused=len(seats) - len(voting), version=version.ref)
+    return meeting
+
+
+def _seats(
+    board: Board, at: datetime, attended: Sequence[int], problems: dict[str, list[str]]
+) -> list[BoardMember]:
+    held = BoardMember.objects.in_force(at).filter(board=board, pk__in=set(attended)).select_related("person")
+    seats = list(held.order_by("pk"))
+    if len(set(attended)) != len(attended):
+        problems["attended"] = ["A member is named twice."]
+    elif len(seats) != len(attended):
+        problems["attended"] = [
+            f"Name members of {board} whose seats were in force on {at:%Y-%m-%d %H:%M} UTC."
+        ]
+    return seats
+
+
+@registries.precondition("approvals.record_meeting")
+def refuse_unless_planned(meeting: Meeting) -> None:
+    rules.in_state(meeting.ref, meeting.state, MeetingState.PLANNED, "minuted")
+    if meeting.gate.state != GateState.OPEN:
+        raise WrongState("This gate is decided.", fact=f"It is {meeting.gate.state}.", rule="G7")
+
+
+def _refuse_unless_voting(act: Act, meeting: Meeting, *, chair: bool) -> None:
+    rows = meeting.attendance.filter(votes=True).select_related("member__person")
+    seat = next((each.member for each in rows if each.member.person_id == act.user.pk), None)
+    able = [each.member.person.printed_name for each in rows if each.member.chair or not chair]
+    cannot = f"You cannot {act.policy.label[:1].lower()}{act.policy.label[1:]} {meeting.ref}."
+    if seat is None:
+        told = (
+            meeting.attendance.filter(member__person=act.user)
+            .values_list("recused_because", flat=True)
+            .first()
+        )
+        raise NotAllowed(
+            cannot,
+            fact=f"You attended without a vote ({told})." if told else "You did not attend it with a vote.",
+            rule="board: who voted signs the minute",
+            who=able,
+        )
+    if chair and not seat.chair:
+        raise NotAllowed(cannot, fact="You are not in the chair.", rule="board: the chair signs", who=able)
+    if not BoardMember.objects.in_force().filter(pk=seat.pk).exists():
+        raise NotAllowed(
+            cannot,
+            fact="Your seat has ended.",
+            rule="board: a seat in force",
+            who=[n for n in able if n != act.user.printed_name],
+        )
+
+
+def _sign(act: Act, meeting_id: int, half: str) -> Meeting:
+    meeting = _locked_meeting(act, meeting_id)
+    chair = half == "chair_signature"
+    _refuse_unless_voting(act, meeting, chair=chair)
+    other = meeting.member_signature if chair else meeting.chair_signature
+    if other is not None and other.signer_id == act.user.pk:
+        raise Conflict(
+            f"You cannot sign {meeting.ref} twice.",
+            fact=f"You signed it on {other.signed_at:%Y-%m-%d %H:%M} UTC.",
+            rule="board: two people sign",
+            who=["another member who voted"],
+        )
+    version = meeting.gate.version
+    rules.same_version(meeting.about, about(version)["digest"], version.ref)
+    act.refuse_if_changed(meeting)
+    signature = act.sign(meeting, record_version=version.label)
+    act.event(decision=act.decision, board_decision=meeting.decision, version=version.ref)
+    if act.decision == "rejected":
+        return act.write(meeting, state=MeetingState.REJECTED, decided_at=now(), **{half: signature})
+    setattr(meeting, half, signature)
+    if len(meeting.signatures) == 2:
+        return act.write(meeting, state=MeetingState.SIGNED, decided_at=now())
+    return act.write(meeting, **{half: signature})
+
+
+@act("approvals.sign_minute_chair")
+def sign_minute_chair(act: Act, meeting_id: int) -> Meeting:
+    """The chair signs minute and decision, or rejects the minute with a reason."""
+    return _sign(act, meeting_id, "chair_signature")
+
+
+@act("approvals.sign_minute_member")
+def sign_minute_member(act: Act, meeting_id: int) -> Meeting:
+    """A second member who voted signs minute and decision, or rejects the minute with a reason."""
+    return _sign(act, meeting_id, "member_signature")
+
+
+@registries.precondition("approvals.sign_minute_chair")
+def refuse_unless_chair_wanted(meeting: Meeting) -> None:
+    _half_wanted(meeting, "chair_signature")
+
+
+@registries.precondition("approvals.sign_minute_member")
+def refuse_unless_member_wanted(meeting: Meeting) -> None:
+    _half_wanted(meeting, "member_signature")
+
+
+def _half_wanted(meeting: Meeting, half: str) -> None:
+    rules.in_state(meeting.ref, meeting.state, MeetingState.MINUTED, "signed")
+    if (given := getattr(meeting, half)) is not None:
+        raise WrongState(
+            f"{meeting.ref} has this signature.",
+            fact=f"{given.printed_name} signed on {given.signed_at:%Y-%m-%d %H:%M} UTC.",
+            rule="meeting-state",
+            who=["the other signer"],
+        )
+
+
+@act("approvals.confirm_conditions")
+def confirm_conditions(act: Act, meeting_id: int) -> Meeting:
+    """A member who voted confirms that the conditions of an approval are met; the reason says how."""
+    meeting = _locked_meeting(act, meeting_id)
+    _refuse_unless_voting(act, meeting, chair=False)
+    return act.write(meeting, conditions_met_by=act.user, conditions_met_at=now(), conditions_told=act.reason)
+
+
+@registries.precondition("approvals.confirm_conditions")
+def refuse_unless_conditional(meeting: Meeting) -> None:
+    rules.in_state(meeting.ref, meeting.state, MeetingState.SIGNED, "confirmed")
+    if not meeting.conditions or meeting.conditions_met_at is not None:
+        raise WrongState(
+            f"{meeting.ref} has no open conditions.", fact="Nothing is left to confirm.", rule="meeting-state"
+        )

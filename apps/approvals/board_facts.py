@@ -1,0 +1,154 @@
+"""What separation, visibility and signatures ask of boards, seats and meetings; meetings read once for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db.models import Q
+
+from apps.access import duties
+from apps.access.facts import Facts, pairs
+from apps.access.gate import ORGANISATION_PAIR, Scopes
+from apps.access.separation import Deed
+from apps.access.sharing import gathered, grouped
+from apps.access.signing import content_digest
+from apps.approvals.board_models import Attendance, Board, BoardMember, Meeting
+from apps.approvals.board_states import MeetingState
+from apps.approvals.loading import gates_of_versions
+from apps.approvals.models import Gate
+from apps.core import registries
+from apps.core.clock import iso
+from apps.registry.facts import facts_on_version
+from apps.registry.models import Version
+
+CHECK = "board_minute"
+EVERYBODY = Q(pk__isnull=False)  # an empty Q would vanish from a disjunction and open nothing
+
+
+@registries.facts("approvals.board")
+def board_facts(_board: Board) -> Facts:
+    return Facts(parents=(ORGANISATION_PAIR,))
+
+
+@registries.facts("approvals.board_member")
+def member_facts(member: BoardMember) -> Facts:
+    kind, pk = member.subject_kind, str(member.pk)
+    declared = (
+        Deed(str(member.requester.uuid), "request_grant", kind, pk, "asked for this seat"),
+        Deed(str(member.person.uuid), "receive_grant", kind, pk, "would receive this seat"),
+    )
+    return Facts(parents=(ORGANISATION_PAIR,), declared=declared)
+
+
+@registries.facts("approvals.meeting")
+def meeting_facts(meeting: Meeting) -> Facts:
+    return facts_on_version(meeting.gate.version)
+
+
+@registries.facts("approvals.attendance")
+def attendance_facts(attendance: Attendance) -> Facts:
+    return facts_on_version(attendance.meeting.gate.version)
+
+
+@registries.visibility("approvals.Board")
+@registries.visibility("approvals.BoardMember")
+def boards_seen(_scopes: Scopes) -> Q:
+    """Who sits on which board is no secret within the organisation."""
+    return EVERYBODY
+
+
+def _seats(scopes: Scopes) -> Any:
+    return BoardMember.objects.in_force().filter(person=scopes.user).values("board_id")
+
+
+@registries.visibility("approvals.Meeting")
+def meetings_seen(scopes: Scopes) -> Q:
+    """Who sees the model, and the members of the board that meets about it."""
+    return Q(gate__version__model_id__in=scopes.of(duties.MODEL)) | Q(board_id__in=_seats(scopes))
+
+
+@registries.visibility("approvals.Attendance")
+def attendance_seen(scopes: Scopes) -> Q:
+    on_model = Q(meeting__gate__version__model_id__in=scopes.of(duties.MODEL))
+    return on_model | Q(meeting__board_id__in=_seats(scopes))
+
+
+def wants_board(gate: Gate) -> bool:
+    """Whether the gate's template has a line for the board: only then is anything read of meetings."""
+    return any(check["code"] == CHECK for check in gate.template_content["checks"])
+
+
+def meetings_of_gates(gates: Collection[Gate]) -> dict[int, list[Meeting]]:
+    """Gate id -> its meetings, newest first, with board and signatures. One query, none without a board's line."""
+
+    def load(ids: list[int]) -> dict[int, list[Meeting]]:
+        rows = Meeting.objects.filter(gate_id__in=ids).select_related(
+            "board", "chair_signature", "member_signature", "conditions_met_by"
+        )
+        return grouped(rows.order_by("-number"), lambda meeting: meeting.gate_id)
+
+    wanted = [gate for gate in gates if wants_board(gate)]
+    found = gathered("board meetings", [gate.pk for gate in wanted], load) if wanted else {}
+    by_id = {gate.pk: gate for gate in wanted}
+    for pk, rows in found.items():
+        for meeting in rows or []:
+            meeting.gate = by_id[pk]
+    return {gate.pk: found.get(gate.pk) or [] for gate in gates}
+
+
+@registries.closure("registry.versions:version")
+def meetings_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
+    """Who signs a board's decision approves the version."""
+    gates = [gate for rows in gates_of_versions(version_ids).values() for gate in rows]
+    meetings = [meeting.pk for rows in meetings_of_gates(gates).values() for meeting in rows]
+    return pairs(Meeting.subject_kind, meetings)
+
+
+def about(version: Version) -> dict[str, str]:
+    """The version as a board sees it."""
+    return {"ref": version.ref, "digest": content_digest(version), "artefact": version.artefact_digest}
+
+
+def decision_of(gate: Gate) -> Meeting | None:
+    """The newest decision that a board signed on this gate; of a decided gate, signed before it was decided."""
+    for meeting in meetings_of_gates([gate])[gate.pk]:
+        in_time = gate.decided_at is None or (
+            meeting.decided_at is not None and meeting.decided_at <= gate.decided_at
+        )
+        if meeting.state == MeetingState.SIGNED and in_time:
+            return meeting
+    return None
+
+
+@registries.content("approvals.meeting")
+def meeting_content(meeting: Meeting) -> dict[str, Any]:
+    """What chair and second member sign: board and quorum, version by digest, who attended, minute and decision."""
+    rows = meeting.attendance.select_related("member__person").order_by("pk")
+    return {
+        "schema": "approvals.meeting/1",
+        "ref": meeting.ref,
+        "board": {"ref": meeting.board.ref, "name": meeting.board.name},
+        "gate": meeting.gate.ref,
+        "held_at": iso(meeting.held_at),
+        "agenda": meeting.agenda,
+        "version": meeting.about or None,
+        "quorum": meeting.quorum or None,
+        "attendance": [
+            {
+                "person": {
+                    "username": each.member.person.username,
+                    "printed_name": each.member.person.printed_name,
+                },
+                "function": each.member.function,
+                "chair": each.member.chair,
+                "votes": each.votes,
+                "recused_because": each.recused_because,
+            }
+            for each in rows
+        ],
+        "minute": meeting.minute,
+        "file": meeting.file_digest or None,
+        "decision": meeting.decision,
+        "conditions": meeting.conditions,
+    }

@@ -1,0 +1,57 @@
+"""Functions on a review board, states of a membership and of a meeting, and what a board may decide."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Function(enum.StrEnum):
+    PRODUCT = "product"
+    LEGAL = "legal"
+    SECURITY = "security"
+    DOMAIN = "domain"
+    ETHICS = "ethics"
+
+
+FUNCTION_WORDS = {
+    Function.PRODUCT: "Product",
+    Function.LEGAL: "Legal",
+    Function.SECURITY: "Security",
+    Function.DOMAIN: "Domain",
+    Function.ETHICS: "Ethics",
+}
+
+
+class MemberState(enum.StrEnum):
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    ENDED = "ended"
+
+
+class MeetingState(enum.StrEnum):
+    PLANNED = "planned"
+    MINUTED = "minuted"
+    SIGNED = "signed"
+    REJECTED = "rejected"
+
+
+MEETING_WORDS = {
+    MeetingState.PLANNED: "Planned",
+    MeetingState.MINUTED: "Minute waits for signatures",
+    MeetingState.SIGNED: "Decision signed",
+    MeetingState.REJECTED: "Minute rejected",
+}
+
+
+class BoardDecision(enum.StrEnum):
+    APPROVE = "approve"
+    CONDITIONAL = "conditional"
+    REJECT = "reject"
+
+
+DECISION_WORDS = {
+    BoardDecision.APPROVE: "Approves the release",
+    BoardDecision.CONDITIONAL: "Approves under conditions",
+    BoardDecision.REJECT: "Rejects the release",
+}

@@ -1,0 +1,206 @@
+"""Meetings of a review board: planning one at a gate, its page, its minute, its conditions."""
+
+from __future__ import annotations
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_http_methods
+
+from apps.access.gate import offers
+from apps.access.sharing import shared
+from apps.access.signing import standings
+from apps.approvals import board_acts as acts
+from apps.approvals.board_facts import about
+from apps.approvals.board_models import Board, BoardMember, Meeting
+from apps.approvals.board_rules import MAX_TEXT, decision_told
+from apps.approvals.board_states import DECISION_WORDS, BoardDecision
+from apps.approvals.models import Gate
+from apps.core import blobs
+from apps.web.buttons import Acts, Button
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.web.forms import Form, MomentField, ReasonField
+from apps.web.links import sign_url, url_of
+from apps.web.views.boards import fresh, functions_told, permitted, shown
+
+
+class MeetingForm(Form):
+    board = forms.TypedChoiceField(coerce=int, choices=())
+    held_at = MomentField(label="When", help_text="UTC. The minute is recorded after that.")
+    agenda = forms.CharField(
+        max_length=MAX_TEXT, widget=forms.Textarea(attrs={"rows": 4}), help_text="What the board is asked."
+    )
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["board"].choices = [("", "Choose a board"), *Board.objects.values_list("pk", "name")]
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def meeting_new(request: HttpRequest, pk: int) -> HttpResponse:
+    gate = seen_or_404(request, Gate, "version__model", pk=pk)
+    permitted(request, "approvals.plan_meeting", gate)
+    form = fresh(request, MeetingForm)
+    if request.method == "POST" and form.is_valid():
+        given = dict(form.cleaned_data)
+        made = attempt(
+            form, acts.plan_meeting, actor_of(request), gate.pk, board_id=given.pop("board"), **given
+        )
+        if made:
+            messages.success(request, f"{made} is planned.")
+            return redirect("web:meeting", made.number)
+    return shown(
+        request, form, f"Put {gate.version.ref} before a review board", url_of(gate), gate.version.ref
+    )
+
+
+def _meeting(request: HttpRequest, number: int) -> Meeting:
+    return seen_or_404(
+        request,
+        Meeting,
+        "board",
+        "gate__version__model",
+        "gate__version__intended_use",
+        "chair_signature",
+        "member_signature",
+        "planned_by",
+        "minuted_by",
+        "conditions_met_by",
+        number=number,
+    )
+
+
+@page
+def meeting(request: HttpRequest, number: int) -> HttpResponse:
+    """Agenda, attendance with who was recused and why, minute, decision, signatures, and what is next."""
+    actor, found = actor_of(request), _meeting(request, number)
+    attendance = list(found.attendance.select_related("member__person"))
+    votes = {each.member.person_id: each.member for each in attendance if each.votes}
+    with shared():
+        given = {v.act.partition(".")[2]: v for v in offers(actor, found)}
+    here = reverse("web:meeting_minute", args=[found.number])
+    buttons = [Button(given["record_meeting"], here, style="primary")]
+    seat = votes.get(request.user.pk)
+    if seat is not None:  # the others would be told so by the act
+        if seat.chair:
+            buttons.append(
+                Button(
+                    given["sign_minute_chair"],
+                    sign_url("approvals.sign_minute_chair", found.pk),
+                    style="primary",
+                )
+            )
+        else:
+            buttons.append(
+                Button(
+                    given["sign_minute_member"],
+                    sign_url("approvals.sign_minute_member", found.pk),
+                    style="primary",
+                )
+            )
+        buttons.append(
+            Button(given["confirm_conditions"], reverse("web:meeting_conditions", args=[found.number]))
+        )
+    doable = Acts(tuple(buttons))
+    version = found.gate.version
+    context = {
+        "meeting": found,
+        "version": version,
+        "attendance": attendance,
+        "changed": bool(found.about) and found.about["digest"] != about(version)["digest"],
+        "told": decision_told(found.decision, found.conditions, found.conditions_met_at is not None)
+        if found.decision
+        else "",
+        "required": functions_told(found.board),
+        "standings": standings(found, found.signatures),
+        "acts": doable,
+        "needs_you": doable.anchor,
+    }
+    return render(request, "boards/meeting.html", context)
+
+
+class MinuteForm(Form):
+    attended = forms.TypedMultipleChoiceField(
+        coerce=int,
+        label="Who attended",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Who developed or tested this version attends without a vote; the portal says so.",
+    )
+    minute = forms.CharField(
+        max_length=MAX_TEXT,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        help_text="What was said, asked and answered.",
+    )
+    decision = forms.ChoiceField(
+        choices=[(each.value, DECISION_WORDS[each]) for each in BoardDecision], widget=forms.RadioSelect
+    )
+    conditions = forms.CharField(
+        required=False,
+        max_length=MAX_TEXT,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For an approval under conditions: the gate's line waits until a member confirms them.",
+    )
+    file = forms.FileField(
+        required=False, label="Signed minute as a file", help_text="Up to 100 MiB, kept by its digest."
+    )
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args, meeting: Meeting, **kwargs):
+        super().__init__(*args, **kwargs)
+        held = BoardMember.objects.in_force(meeting.held_at).filter(board=meeting.board)
+        self.fields["attended"].choices = [(seat.pk, str(seat)) for seat in held.select_related("person")]
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def minute(request: HttpRequest, number: int) -> HttpResponse:
+    found = _meeting(request, number)
+    permitted(request, "approvals.record_meeting", found)
+    form = fresh(request, MinuteForm, meeting=found)
+    if request.method == "POST" and form.is_valid():
+        given = dict(form.cleaned_data)
+        if (sent := given.pop("file")) is not None:
+            given["file_name"] = sent.name
+            given["file_digest"] = blobs.put(sent, limit=settings.UPLOAD_LIMIT_FILE).digest
+        done = attempt(form, acts.record_meeting, actor_of(request), found.pk, **given)
+        if done:
+            messages.success(
+                request, f"The minute of {done.ref} is recorded. The chair and a second member sign it."
+            )
+            return redirect("web:meeting", done.number)
+    back = reverse("web:meeting", args=[found.number])
+    return shown(request, form, f"Record the minute of {found.ref}", back, str(found))
+
+
+class ConditionsForm(Form):
+    reason = ReasonField(label="How the conditions were met")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def conditions(request: HttpRequest, number: int) -> HttpResponse:
+    found = _meeting(request, number)
+    permitted(request, "approvals.confirm_conditions", found)
+    form = fresh(request, ConditionsForm)
+    back = reverse("web:meeting", args=[found.number])
+    if request.method == "POST" and form.is_valid():
+        done = attempt(form, acts.confirm_conditions, actor_of(request), found.pk, **form.cleaned_data)
+        if done:
+            messages.success(request, f"The conditions of {found.ref} are confirmed as met.")
+            return redirect(back)
+    facts = [("Conditions", found.conditions)]
+    return shown(request, form, "Confirm that the conditions are met", back, str(found), facts=facts)
+
+
+urlpatterns = [
+    path("gates/<int:pk>/meeting/", meeting_new, name="meeting_new"),
+    path("boards/meetings/<int:number>/", meeting, name="meeting"),
+    path("boards/meetings/<int:number>/minute/", minute, name="meeting_minute"),
+    path("boards/meetings/<int:number>/conditions/", conditions, name="meeting_conditions"),
+]

@@ -1,0 +1,75 @@
+"""A review board of the cast, made through acts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from apps.approvals import board_acts
+from apps.approvals.board_models import Board, BoardMember, Meeting
+from apps.approvals.models import Gate
+from apps.core.clock import now
+from tests.cast import World
+from tests.factories.evidence import signed
+
+SEATS = {  # person -> (function, chair)
+    "security": ("security", True),
+    "process_expert": ("domain", False),
+    "stranger": ("ethics", False),
+    "author": ("product", False),
+}
+
+
+def seat(
+    world: World, board: Board, person: str, function: str, *, chair: bool = False, **rest
+) -> BoardMember:
+    asked = board_acts.request_seat(
+        world.registrar,
+        board.pk,
+        person_id=world.people[person].pk,
+        function=function,
+        chair=chair,
+        reason="Sits for the function",
+        **rest,
+    )
+    return board_acts.approve_seat(world.compliance, asked.pk)
+
+
+def founded(world: World, **changes) -> Board:
+    """Four members; two with a vote and the domain among them are a quorum."""
+    given = {"name": "Release board", "purpose": "Releases of high tier", "quorum": 2, "required": ["domain"]}
+    board = board_acts.create_board(world.compliance, **(given | changes), reason="Procedure QP-12")
+    for person, (function, chair) in SEATS.items():
+        seat(world, board, person, function, chair=chair)
+    return board
+
+
+def seats(board: Board, *people: str) -> list[int]:
+    held = dict(board.members.values_list("person__username", "pk"))
+    return [held[person] for person in people]
+
+
+def planned(world: World, gate: Gate, board: Board) -> Meeting:
+    return board_acts.plan_meeting(
+        world.owner, gate.pk, board_id=board.pk, held_at=now(), agenda="May this version be released?"
+    )
+
+
+def minuted(world: World, meeting: Meeting, *people: str, **changes) -> Meeting:
+    given = {
+        "attended": seats(meeting.board, *(people or ("security", "process_expert", "stranger"))),
+        "minute": "The evidence was read; nobody objected.",
+        "decision": "approve",
+    }
+    return board_acts.record_meeting(world.owner, meeting.pk, **(given | changes))
+
+
+def signed_by_two(world: World, meeting: Meeting, second: str = "process_expert") -> Meeting:
+    board_acts.sign_minute_chair(world.security, meeting.pk, signature=signed(meeting))
+    return board_acts.sign_minute_member(world.people[second], meeting.pk, signature=signed(meeting))
+
+
+def decided(world: World, gate: Gate, board: Board, **changes) -> Meeting:
+    return signed_by_two(world, minuted(world, planned(world, gate, board), **changes))
+
+
+LATER = timedelta(days=1)

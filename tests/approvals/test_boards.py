@@ -1,0 +1,283 @@
+"""Review boards: seats approved by another, quorum of votes, recusal by what was done, a decision that two sign."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from apps.approvals import acts, board_acts
+from apps.approvals.board_models import BoardMember, Meeting
+from apps.approvals.board_rules import quorum_problem
+from apps.approvals.evaluation import evaluate
+from apps.approvals.models import Gate
+from apps.core import blobs
+from apps.core.clock import now
+from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
+from apps.core.outcomes import CheckState
+from apps.registry.acts import add_author
+from apps.registry.models import Version
+from apps.trail.models import Entry
+from tests.approvals.boards import decided, founded, minuted, planned, seat, seats, signed_by_two
+from tests.approvals.test_high_tier import high_gate  # noqa: F401  (a gate whose template wants the board)
+from tests.factories.evidence import signed
+
+pytestmark = pytest.mark.evidence("reported")
+
+
+@pytest.fixture
+def board(world):
+    return founded(world)
+
+
+def line(gate: Gate):
+    rows = evaluate(Version.objects.get(pk=gate.version_id)).rows
+    return next(row for row in rows if row.code == "board_minute")
+
+
+@pytest.mark.parametrize(
+    ("quorum", "required", "voting", "missing"),
+    [
+        (2, [], ["legal", "legal"], ""),
+        (3, [], ["legal", "legal"], "The quorum is 3 members with a vote; 2 attended."),
+        (2, ["ethics", "domain"], ["domain", "legal"], "Nobody with a vote attended for: ethics."),
+        (2, ["ethics"], ["ethics", "ethics"], ""),
+    ],
+)
+@pytest.mark.evidence(None)
+def test_a_quorum_counts_votes_and_functions(quorum, required, voting, missing):
+    assert quorum_problem(quorum, required, voting) == missing
+
+
+def test_a_signed_decision_meets_the_gates_line(world, high_gate, board):  # noqa: F811
+    assert line(high_gate).state is CheckState.NOT_STARTED
+    meeting = planned(world, high_gate, board)
+    assert line(high_gate).state is CheckState.WAITING
+    meeting = minuted(world, meeting)
+    assert "the chair and a second member" in line(high_gate).outcome.why
+    meeting = signed_by_two(world, meeting)
+    found = line(high_gate)
+    assert found.state is CheckState.MET
+    assert meeting.ref in found.outcome.evidence
+    assert "Security Person and Process Expert Person" in found.outcome.evidence
+    assert meeting.history.count() == 4
+    entry = Entry.objects.filter(act="approvals.sign_minute_member", kind="act").latest("pk")
+    assert "board_decision" in entry.body
+
+
+def test_a_typed_minute_counts_no_more_once_there_is_a_board(world, high_gate, board):  # noqa: F811
+    with pytest.raises(WrongState) as refused:
+        acts.record_minute(
+            world.owner,
+            high_gate.pk,
+            number="7",
+            held_on=now().date(),
+            file_name="m.pdf",
+            file_digest=blobs.put(b"minute").digest,
+        )
+    assert "signed decision" in refused.value.fact
+
+
+def test_who_developed_the_version_attends_without_a_vote(world, high_gate, board):  # noqa: F811
+    meeting = minuted(world, planned(world, high_gate, board), "security", "process_expert", "author")
+    rows = {each.member.person.username: each for each in meeting.attendance.select_related("member__person")}
+    assert {name: row.votes for name, row in rows.items()} == {
+        "security": True,
+        "process_expert": True,
+        "author": False,
+    }
+    assert rows["author"].recused_because.startswith("DY2")
+    with pytest.raises(Conflict) as refused:
+        board_acts.sign_minute_member(world.author, meeting.pk, signature=signed(meeting))
+    assert refused.value.rule.startswith("DY2")
+
+
+def test_recused_members_do_not_make_a_quorum(world, high_gate, board):  # noqa: F811
+    with pytest.raises(BadInput) as refused:
+        minuted(world, planned(world, high_gate, board), "process_expert", "author")
+    assert "The quorum is 2 members with a vote; 1 attended." in refused.value.fields["attended"][0]
+    with pytest.raises(BadInput) as refused:
+        minuted(world, planned(world, high_gate, board), "security", "stranger")
+    assert "domain" in refused.value.fields["attended"][0]
+
+
+def test_a_member_twice_an_ended_seat_and_a_seat_of_another_board_are_refused(world, high_gate, board):  # noqa: F811
+    meeting = planned(world, high_gate, board)
+    (pk,) = seats(board, "security")
+    for attended in ([pk, pk], [pk, 10**9], [pk, seat(world, founded_second(world), "monitor", "legal").pk]):
+        with pytest.raises(BadInput) as refused:
+            minuted(world, meeting, attended=attended)
+        assert set(refused.value.fields) == {"attended"}
+    (domain,) = seats(board, "process_expert")
+    board_acts.end_seat(world.compliance, domain, reason="Left the function")
+    later = planned(world, high_gate, board)
+    with pytest.raises(BadInput) as refused:
+        minuted(world, later)
+    assert "in force" in refused.value.fields["attended"][0]
+
+
+def founded_second(world):
+    given = {"name": "Data board", "purpose": "Data", "quorum": 2, "required": []}
+    return board_acts.create_board(world.compliance, **given, reason="Procedure")
+
+
+def test_a_seat_that_ended_after_the_meeting_signs_no_more(world, high_gate, board):  # noqa: F811
+    meeting = minuted(world, planned(world, high_gate, board))
+    (domain,) = seats(board, "process_expert")
+    board_acts.end_seat(world.compliance, domain, reason="Left the function")
+    with pytest.raises(NotAllowed) as refused:
+        board_acts.sign_minute_member(world.process_expert, meeting.pk, signature=signed(meeting))
+    assert refused.value.fact == "Your seat has ended."
+
+
+def test_two_people_sign_and_one_of_them_is_in_the_chair(world, high_gate, board):  # noqa: F811
+    meeting = minuted(world, planned(world, high_gate, board))
+    with pytest.raises(NotAllowed, match="You cannot"):
+        board_acts.sign_minute_chair(world.process_expert, meeting.pk, signature=signed(meeting))
+    board_acts.sign_minute_chair(world.security, meeting.pk, signature=signed(meeting))
+    with pytest.raises(Conflict):
+        board_acts.sign_minute_member(world.security, meeting.pk, signature=signed(meeting))
+    with pytest.raises(NotAllowed):
+        board_acts.sign_minute_member(world.approver, meeting.pk, signature=signed(meeting))
+    with pytest.raises(NotVisible):
+        board_acts.sign_minute_member(world.other_developer, meeting.pk, signature=signed(meeting))
+    with pytest.raises(WrongState):
+        board_acts.sign_minute_chair(world.security, meeting.pk, signature=signed(meeting))
+
+
+def test_a_decision_is_about_the_version_as_it_was(world, high_gate, board):  # noqa: F811
+    meeting = minuted(world, planned(world, high_gate, board))
+    add_author(world.owner, high_gate.version_id, person_id=world.monitor.pk, reason="Wrote a feature")
+    with pytest.raises(WrongState) as refused:
+        board_acts.sign_minute_chair(world.security, meeting.pk, signature=signed(meeting))
+    assert refused.value.rule == "21 CFR 11.70"
+
+
+def test_a_change_after_the_decision_shows_it_as_out_of_date(world, high_gate, board):  # noqa: F811
+    decided(world, high_gate, board)
+    add_author(world.owner, high_gate.version_id, person_id=world.monitor.pk, reason="Wrote a feature")
+    found = line(high_gate)
+    assert found.state is CheckState.OUT_OF_DATE
+    assert found.outcome.needs[0][0] == "approvals.plan_meeting"
+
+
+def test_a_rejection_blocks_and_a_condition_waits_until_a_member_confirms_it(world, high_gate, board):  # noqa: F811
+    decided(world, high_gate, board, decision="reject")
+    assert line(high_gate).state is CheckState.NOT_MET
+    meeting = decided(world, high_gate, board, decision="conditional", conditions="Label the report.")
+    assert line(high_gate).state is CheckState.WAITING
+    with pytest.raises(NotAllowed):
+        board_acts.confirm_conditions(world.owner, meeting.pk, reason="Done")
+    board_acts.confirm_conditions(world.stranger, meeting.pk, reason="The report is labelled")
+    assert line(high_gate).state is CheckState.MET
+    with pytest.raises(WrongState):
+        board_acts.confirm_conditions(world.stranger, meeting.pk, reason="Again")
+
+
+def test_a_rejected_minute_decides_nothing(world, high_gate, board):  # noqa: F811
+    meeting = minuted(world, planned(world, high_gate, board))
+    refusal = replace(signed(meeting), decision="rejected")
+    board_acts.sign_minute_chair(world.security, meeting.pk, signature=refusal, reason="I did not say that")
+    assert Meeting.objects.get(pk=meeting.pk).state == "rejected"
+    assert line(high_gate).state is CheckState.NOT_STARTED
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"minute": " "}, "minute"),
+        ({"minute": "x" * 20_001}, "minute"),
+        ({"decision": "maybe"}, "decision"),
+        ({"decision": "conditional"}, "conditions"),
+        ({"conditions": "some"}, "conditions"),
+        ({"file_digest": "sha256:" + "0" * 64}, "file"),
+    ],
+)
+def test_a_bad_minute_is_told_beside_its_field(world, high_gate, board, changes, field):  # noqa: F811
+    meeting = planned(world, high_gate, board)
+    with pytest.raises(BadInput) as refused:
+        minuted(world, meeting, **changes)
+    assert set(refused.value.fields) == {field}
+    assert Meeting.objects.get(pk=meeting.pk).state == "planned"
+
+
+def test_a_meeting_to_come_has_no_minute_yet(world, high_gate, board):  # noqa: F811
+    meeting = board_acts.plan_meeting(
+        world.owner, high_gate.pk, board_id=board.pk, held_at=now() + timedelta(days=1), agenda="Release?"
+    )
+    with pytest.raises(BadInput) as refused:
+        minuted(world, meeting)
+    assert "held_at" in refused.value.fields
+
+
+def test_only_a_gate_with_a_boards_line_is_put_before_one(world, board):
+    from tests.factories.evidence import validated_world
+
+    gate = acts.open_gate(world.owner, validated_world(world).version.pk)
+    with pytest.raises(WrongState, match="wants no board"):
+        planned(world, gate, board)
+
+
+def test_a_seat_is_approved_by_a_third_person_and_held_once(world, board):
+    with pytest.raises(Conflict):
+        board_acts.request_seat(
+            world.registrar, board.pk, person_id=world.author.pk, function="legal", reason="Again"
+        )
+    mine = board_acts.request_seat(
+        world.compliance, board.pk, person_id=world.monitor.pk, function="legal", reason="Law"
+    )
+    with pytest.raises(Conflict) as refused:
+        board_acts.approve_seat(world.compliance, mine.pk)
+    assert refused.value.rule.startswith("DY17")
+    own = board_acts.request_seat(
+        world.registrar, board.pk, person_id=world.compliance.pk, function="legal", reason="Law"
+    )
+    with pytest.raises(Conflict):
+        board_acts.approve_seat(world.compliance, own.pk)
+    with pytest.raises(NotAllowed):
+        board_acts.approve_seat(world.owner, mine.pk)
+    board_acts.approve_seat(world.compliance2, mine.pk)
+    with pytest.raises(WrongState):
+        board_acts.refuse_seat(world.compliance2, mine.pk, reason="Too late")
+    refused_seat = board_acts.refuse_seat(world.compliance2, own.pk, reason="One is enough")
+    assert refused_seat.state == "refused"
+    with pytest.raises(WrongState):
+        board_acts.end_seat(world.compliance, own.pk, reason="x")
+
+
+def test_a_board_has_one_chair(world, board):
+    second = board_acts.request_seat(
+        world.registrar, board.pk, person_id=world.monitor.pk, function="legal", chair=True, reason="Law"
+    )
+    with pytest.raises(Conflict, match="has a chair"):
+        board_acts.approve_seat(world.compliance, second.pk)
+    assert BoardMember.objects.get(pk=second.pk).state == "requested"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "x" * 101}, "name"),
+        ({"name": "release BOARD"}, "name"),
+        ({"purpose": ""}, "purpose"),
+        ({"quorum": 1}, "quorum"),
+        ({"quorum": 31}, "quorum"),
+        ({"required": ["astrology"]}, "required"),
+        ({"required": ["legal", "legal"]}, "required"),
+    ],
+)
+def test_a_bad_board_is_told_beside_its_field(world, board, changes, field):
+    given = {"name": "Other", "purpose": "Releases", "quorum": 2, "required": []} | changes
+    with pytest.raises(BadInput) as refused:
+        board_acts.create_board(world.compliance, **given, reason="Procedure")
+    assert set(refused.value.fields) == {field}
+
+
+def test_boards_are_made_by_compliance_with_a_reason(world):
+    given = {"name": "Other", "purpose": "Releases", "quorum": 2}
+    with pytest.raises(NotAllowed):
+        board_acts.create_board(world.owner, **given, reason="x")
+    with pytest.raises(BadInput):
+        board_acts.create_board(world.compliance, **given)
