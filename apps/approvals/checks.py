@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+from apps.approvals.board_checks import board_decided, has_board
 from apps.approvals.independence import conflicts_of, waived_in
 from apps.approvals.loading import live_gate, minute_of
+from apps.approvals.states import GateState
 from apps.core import registries
 from apps.core.clock import now
 from apps.core.outcomes import CheckState, Outcome
@@ -65,12 +67,13 @@ def trail_verified(version: Version) -> Outcome:
 
 @registries.check("board_minute")
 def board_minute(version: Version) -> Outcome:
-    """The review board's minute: number, date and file by digest (high tier)."""
+    """The review board's signed decision; without a board in the portal, the minute of one outside it (high tier)."""
     gate = live_gate(version)
     minute = minute_of(gate) if gate else None
-    if minute is None:
-        needs = (("approvals.record_minute", gate.subject_kind, gate.pk),) if gate else ()
-        return Outcome(CheckState.NOT_STARTED, why="No board minute is recorded.", needs=needs)
+    if gate is None:
+        return Outcome(CheckState.NOT_STARTED, why="No board minute is recorded.")
+    if minute is None or (gate.state == GateState.OPEN and has_board()):
+        return board_decided(gate)
     return Outcome(
         CheckState.MET,
         evidence=f"Minute {minute.number} of {minute.held_on:%Y-%m-%d}",
