@@ -92,12 +92,12 @@ PROVIDER_FIELDS = {
 }
 
 
-def oidc_providers(name: str = "OIDC_PROVIDERS") -> list[dict]:
+def oidc_providers(raw: str) -> list[dict]:
     """Identity providers as JSON: a list of objects with key, name, issuer, client_id, client_secret.
 
     `second_factor_amr` and `second_factor_acr`: values of these claims that count as a second factor (lists of text).
     """
-    raw = secret(name, "")
+    name = "OIDC_PROVIDERS"
     if not raw:
         return []
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
 from portal import env
@@ -94,7 +95,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"user_attributes": ("username", "printed_name", "email")},
     },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "apps.accounts.breached.BreachedPasswordValidator"},
 ]
 
 LANGUAGE_CODE = "en"
@@ -154,12 +155,14 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 # Second factors: "required" of who holds a duty that signs, or "offered". The host that passkeys are bound to.
 SECOND_FACTOR = env.text("SECOND_FACTOR", "offered")
 PASSKEY_HOST = env.text("PASSKEY_HOST")
+if SECOND_FACTOR not in ("required", "offered"):
+    raise ImproperlyConfigured(f'SECOND_FACTOR must be "required" or "offered", not {SECOND_FACTOR!r}.')
 # Who is told of locks and alarms besides administrators and compliance officers: addresses of the security unit.
 SECURITY_MAIL = env.names("SECURITY_MAIL")
 # The Pwned Passwords list, ordered by hash (lines "SHA-1:count"), to look new passwords up in; empty: not used.
 BREACHED_PASSWORDS_FILE = env.text("BREACHED_PASSWORDS_FILE")
 # Identity providers for single sign-on.
-OIDC_PROVIDERS = env.oidc_providers()
+OIDC_PROVIDERS = env.oidc_providers(env.secret("OIDC_PROVIDERS", ""))
 
 # Access tokens: longest life in days of personal ones and of services', hours that an old secret works on beside a
 # new one, seconds of one given to a CI job; longest life of a service account in days.

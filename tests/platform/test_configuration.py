@@ -106,6 +106,14 @@ def test_production_settings_load_with_a_full_configuration():
         ({"DATABASE_URL": "sqlite:////tmp/x.sqlite3"}, "must name a PostgreSQL database"),
         ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL must name SQLite"),
         ({"REDIS_URL": ""}, "REDIS_URL must name"),
+        ({"SECOND_FACTOR": "offered"}, 'SECOND_FACTOR must be "required"'),
+        ({"SECOND_FACTOR": "none"}, 'SECOND_FACTOR must be "required" or "offered"'),
+        ({"OIDC_PROVIDERS": "{}"}, "OIDC_PROVIDERS must be a list"),
+        ({"OIDC_PROVIDERS": "no"}, "OIDC_PROVIDERS is not JSON"),
+        (
+            {"OIDC_PROVIDERS": '[{"key": "x", "name": "X", "issuer": "http://x.example/", "client_id": "c"}]'},
+            "must begin with https://",
+        ),
         ({"JOB_LEASE_SECONDS": "soon"}, "JOB_LEASE_SECONDS must be a whole number, not 'soon'"),
     ],
 )
@@ -113,6 +121,10 @@ def test_production_refuses_what_only_suits_a_demo(change: dict[str, str], sente
     result = start(**change)
     assert result.returncode != 0
     assert sentence in result.stderr
+
+
+def test_running_without_second_factors_needs_a_stated_reason():
+    assert start(SECOND_FACTOR="offered", SECOND_FACTOR_REASON="A trial without signatures").returncode == 0
 
 
 def test_a_secret_can_come_from_a_file(tmp_path: Path):

@@ -1,0 +1,176 @@
+"""Passkey, one-time code and single sign-on in a real browser, with a virtual authenticator and a real provider."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from apps.access import oidc
+from apps.access.acts import confirm_link, propose_link
+from apps.accounts.factors import Factor, FactorUse
+from apps.registry.acts import write_intended_use
+from apps.trail.models import Entry, Signature
+from tests.access.telling import body_of, last
+from tests.cast import PASSWORD
+from tests.e2e.browsing import Person
+from tests.factories.factors import app_for, code_of
+from tests.factories.foundation import USE
+from tests.factories.issuer import Issuer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def with_authenticator(one: Person, *, verifies: bool = True) -> tuple[Any, str]:
+    """A virtual authenticator of Chromium in this person's window."""
+    session = one.context.new_cdp_session(one.page)
+    session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": verifies,
+        "automaticPresenceSimulation": True,
+    }
+    made = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    return session, made["authenticatorId"]
+
+
+def shows_password(one: Person) -> None:
+    one.goes_to("/sign-in/")
+    one.page.get_by_label("Username").fill(one.name)
+    one.page.get_by_label("Password").fill(PASSWORD)
+    one.page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def signs_out(one: Person) -> None:
+    one.context.clear_cookies()
+
+
+def went_to(one: Person, issuer: Issuer) -> None:
+    """The provider is a third party that is meant."""
+    one.faults = [fault for fault in one.faults if f"third party: {issuer.url}/authorize" not in fault]
+
+
+def at_work(one: Person) -> None:
+    expect(one.page.get_by_role("heading", name="My work", exact=True)).to_be_visible()
+
+
+@pytest.fixture
+def reached(settings, live_server) -> None:
+    settings.PORTAL_URL = live_server.url
+
+
+def test_a_passkey_is_added_signs_in_and_signs(world, person, reached):
+    use = write_intended_use(world.owner, world.model.pk, given=USE, reason="First statement")
+    expert = person("process_expert")
+    session, authenticator = with_authenticator(expert)
+    expert.goes_to("/account/")
+    expert.clicks("Security of my account")
+    expert.looks("security-empty")
+    expert.clicks("Add passkey")
+    expert.looks("add-passkey")
+    expert.fills(name="Laptop", password=PASSWORD)
+    expert.clicks("Add passkey", role="button")
+    expert.sees("is added")
+    expert.looks("security-passkey")
+    factor = Factor.objects.get()
+    assert (factor.kind, factor.person) == ("passkey", world.process_expert)
+
+    signs_out(expert)
+    shows_password(expert)
+    expert.looks("second-factor-passkey")
+    expert.clicks("Use a passkey", role="button")
+    at_work(expert)
+    assert body_of(last("access.sign_in"))["facts"]["factors"] == ["password", "passkey"]
+    assert FactorUse.objects.get(factor=factor).sign_count > 1
+
+    # Nothing is signed with the password alone, nor before a decision.
+    expert.goes_to(f"/sign/registry.sign_intended_use_expert/{use.pk}/")
+    expert.looks("sign-passkey")
+    expert.fills(password=PASSWORD)
+    expert.page.get_by_role("button", name=re.compile("^Sign my decision")).click()
+    expect(expert.page.locator(".errors")).to_contain_text("decision")
+    assert not Signature.objects.filter(subject_kind="registry.intended_use").exists()
+    expert.signs()
+    expert.has_signed()
+    expert.looks("receipt-passkey")
+    assert Signature.objects.latest("pk").factors == ["password", "passkey"]
+
+    # A device that cannot ask its person is not enough.
+    session.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
+    signs_out(expert)
+    shows_password(expert)
+    expert.clicks("Use a passkey", role="button")
+    expect(expert.page.locator("[data-passkey-error]")).to_contain_text("The passkey was not used")
+    assert (
+        Entry.objects.filter(
+            act="access.sign_in", kind="act", actor_uuid=str(world.process_expert.uuid)
+        ).count()
+        == 2
+    )
+
+
+def test_an_authenticator_app_is_added_and_signs_in_without_a_script(world, person):
+    author = person("author", javascript=False)
+    author.goes_to("/account/security/app/")
+    author.looks("add-app")
+    text = author.page.locator("code.wrap").inner_text().replace(" ", "")
+    secret = base64.b32decode(text)
+    author.fills(name="Phone", code=code_of(secret), password=PASSWORD)
+    author.clicks("Add authenticator app", role="button")
+    author.sees("is added")
+    author.clicks("Make recovery codes")
+    author.fills(password=PASSWORD)
+    author.clicks("Make recovery codes", role="button")
+    author.looks("recovery-codes")
+    spare = author.page.locator("ol.codes code").first.inner_text()
+    FactorUse.objects.update(last_step=0)  # the half minute until the next code is not waited for
+
+    signs_out(author)
+    shows_password(author)
+    author.looks("second-factor-code")
+    author.fills(code="000000")
+    author.clicks("Sign in with the code", role="button")
+    author.sees("The code is not right")
+    author.fills(code=code_of(secret))
+    author.clicks("Sign in with the code", role="button")
+    at_work(author)
+
+    signs_out(author)
+    shows_password(author)
+    author.page.get_by_text("I have neither here").click()
+    author.fills(recovery=spare)
+    author.clicks("Sign in with the recovery code", role="button")
+    at_work(author)
+
+
+def test_single_sign_on(world, person, settings, reached):
+    issuer = Issuer()
+    settings.OIDC_PROVIDERS = [issuer.provider()]
+    oidc.forget()
+    author = person("author", signed_in=False)
+    link = propose_link(world.administrator, world.author.pk, provider="corp", subject=issuer.subject)
+    author.goes_to("/sign-in/?next=/models/")
+    author.looks("sign-in-single-sign-on")
+    author.clicks("Sign in with Corporate sign-in")
+    author.sees("opens no account here")
+    went_to(author, issuer)
+    author.looks("single-sign-on-refused")
+    confirm_link(world.author, link.pk)
+    _, secret = app_for(world.author)
+    author.goes_to("/sign-in/?next=/models/")
+    author.clicks("Sign in with Corporate sign-in")
+    author.fills(code=code_of(secret))
+    author.clicks("Sign in with the code", role="button")
+    expect(author.page).to_have_url(re.compile("/models/$"))
+    went_to(author, issuer)
+    assert body_of(last("access.sign_in"))["facts"]["factors"] == ["sso", "totp"]
+    author.goes_to("/account/security/")
+    author.looks("security-single-sign-on")
+    issuer.close()
+    oidc.forget()
