@@ -131,6 +131,8 @@ class SeparationRules(models.Model):
 class Proposal(models.Model):
     """What two people sign before it counts: a QA approver and a compliance officer."""
 
+    subject_kind: str
+
     class State(models.TextChoices):
         PROPOSED = "proposed", "Waits for signatures"
         SIGNED = "signed", "Signed by both"
@@ -158,6 +160,10 @@ class Proposal(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def ref(self) -> str:
+        raise NotImplementedError
 
     @property
     def signatures(self) -> list[Signature]:
@@ -260,6 +266,7 @@ __all__ = [
     "Proposal",
     "Reminder",
     "ReviewSheet",
+    "RulesChange",
     "SeparationRules",
     "TrainingMatrix",
     "TrainingRecord",
@@ -268,4 +275,4 @@ __all__ = [
 ]
 
 
-from apps.access.rule_models import RulesChange  # noqa: E402, F401  (it builds on Proposal)
+from apps.access.rule_models import RulesChange  # noqa: E402  (it builds on Proposal)

@@ -28,7 +28,7 @@ def organisation_record_facts(_subject: Subject) -> Facts:
 @registries.facts("access.assignment")
 def assignment_facts(assignment: Assignment) -> Facts:
     kind, pk = assignment.subject_kind, str(assignment.pk)
-    declared = (
+    declared: tuple[Deed, ...] = (
         Deed(str(assignment.requester.uuid), "request_grant", kind, pk, "requested this duty"),
         Deed(str(assignment.person.uuid), "receive_grant", kind, pk, "would receive this duty"),
     )

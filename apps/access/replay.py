@@ -149,7 +149,7 @@ class Comparison:
             yield Deed(str(person.uuid), verb, *line.subject, told, line.at)
 
     def _facts(self, subject: tuple[str, str]) -> Facts | None:
-        model = models_by_kind().get(subject[0])
+        model: Any = models_by_kind().get(subject[0])
         row = model._default_manager.filter(pk=subject[1]).first() if model else None
         return facts_of(row) if row is not None else None
 
@@ -314,7 +314,8 @@ def replay(old: Rules, new: Rules, report: Callable[[int, int, str], None]) -> d
     until = now()
     comparison = Comparison(old, new, until - LOOKED_BACK)
     people = User.objects.filter(is_service=False).order_by("username")
-    total, cases = people.count(), []
+    total = people.count()
+    cases: list[Case] = []
     for number, person in enumerate(people.iterator(chunk_size=200)):
         report(number, total, "Judging what each person did")
         cases.extend(comparison.cases(person))
