@@ -93,7 +93,7 @@ MODEL_PAIRS = {
 NOT_YET = {
     "deploy", "monitor", "dispose_drift", "label", "verify_labels", "approve_datasheet", "raise_change",
     "approve_change", "implement_change", "close_change", "own_capa", "verify_effect",
-    "reset_credential", "enable_signing", "request_disposal", "approve_disposal", "execute_disposal",
+    "request_disposal", "approve_disposal", "execute_disposal",
     "supply_value", "verify_value",
 }  # fmt: skip
 DECLARED = {"receive_grant"}  # the record itself says whose it is

@@ -107,11 +107,13 @@ def test_signing_is_suspended_until_a_third_confirms_the_identity(world, expert,
     assert sign_intended_use_expert(again(expert), use.pk, signature=shown)
 
 
-def test_who_confirmed_an_identity_approves_no_reset_of_it(world, expert, asked):
-    """The cast was confirmed by compliance: enabling signing and resetting are two people's (DY18)."""
-    with refused(Conflict, "DY18", act="access.approve_reset", by=world.compliance):
-        approve_reset(world.compliance, asked.pk)
-    assert again(expert).has_usable_password()
+def test_who_confirmed_an_identity_may_reset_the_account_but_not_confirm_it_again(world, expert, asked):
+    """Else an organisation whose one compliance officer confirmed everybody could reset nobody."""
+    assert expert.identity_confirmed_by == world.compliance
+    approve_reset(world.compliance, asked.pk)
+    with refused(Conflict, "DY18", act="access.confirm_identity", by=world.compliance):
+        confirm_identity(world.compliance, expert.pk, how="known")
+    assert confirm_identity(world.compliance2, expert.pk, how="known")
 
 
 def test_reset_of_factors(world, expert):

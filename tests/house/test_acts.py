@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BOOKKEEPING = {
     "core.Job",
     "core.Counter",
+    "accounts.FactorUse",
     "accounts.Lockout",
     "accounts.SignedIn",
     "accounts.Throttle",

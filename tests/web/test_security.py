@@ -333,7 +333,7 @@ def test_signing_by_the_api_with_a_code(world):
     url = reverse("api:intended-uses-sign", args=[use.pk])
     given = {"digest": content_digest(use), "password": PASSWORD, "signing_as": "process_expert"}
     missing = api.post(url, given)
-    assert (missing.status_code, set(missing.json()["errors"])) == (422, {"code"})
+    assert (missing.status_code, set(missing.json()["fields"])) == (422, {"code"})
     assert api.post(url, given | {"code": code_of(secret)}).status_code == 200
 
 

@@ -96,7 +96,6 @@ def approve_reset(act: Act, reset_id: int) -> Reset:
     """Do the reset: sessions and tokens end, signing is suspended, and the person alone sets what is new."""
     row = _taken(act, reset_id)
     user = act.lock(User.objects.all(), pk=row.person_id)
-    act.separated(user)
     act.write(
         row, state=Reset.State.APPROVED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
     )
@@ -111,7 +110,7 @@ def approve_reset(act: Act, reset_id: int) -> Reset:
     facts["tokens"] = end_tokens(act, user)
     facts["sessions"] = sessions.end_all(user, "account reset")
     act.event(**facts)
-    act.about(user)  # who reset it is asked of the account (DY18)
+    act.about(user)  # a deed on the account: whoever did it cannot confirm the identity again (DY18)
     act.after_commit(TELL, row)
     return row
 
