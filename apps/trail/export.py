@@ -15,7 +15,7 @@ from pathlib import Path
 
 from django.db.models import Q
 
-from apps.trail import offline, sealer
+from apps.trail import anchored, offline, sealer
 from apps.trail.identity import keys
 from apps.trail.merkle import consistency_proof, node_hash
 from apps.trail.models import Checkpoint, Entry, Leaf
@@ -79,6 +79,7 @@ def write(
     (folder / "checkpoint.note").write_text(last.note, encoding="utf-8")
     (folder / "log.pub").write_text(keys().verifier + "\n", encoding="ascii")
     shutil.copyfile(Path(offline.__file__), folder / "offline_verifier.py")
+    anchored.write(folder, last)
     if earlier is not None:
         proof = consistency_proof(earlier.size, last.size, StoredTree().node)
         (folder / "earlier.note").write_text(earlier.note, encoding="utf-8")

@@ -1,13 +1,23 @@
 #!/usr/bin/env python3
-"""Offline verifier of an exported trail: `python3 offline_verifier.py FOLDER`. Standard library only.
+"""Offline verifier of an exported trail: `python3 offline_verifier.py FOLDER [EARLIER]`. Standard library only.
 
-FOLDER holds (made by apps/trail/export.py):
+FOLDER is an extract (made by apps/trail/export.py) or the whole log in tiles (apps/trail/tiles.py). An extract holds:
   entries.log      two lines an entry: `<body digest> <head JSON>` and `<salt> <body JSON>`, in leaf order
   cover.txt        `<first leaf> <number of leaves> <hash>`: hashes of the subtrees that are not in the extract
   index.txt        leaf index of each entry, one a line; absent when the extract is the whole log
   checkpoint.note  the signed state of the log (C2SP signed note, Ed25519)
   earlier.note, consistency.txt   an older checkpoint and the proof that it is a prefix (optional)
   log.pub          the log's public key; compare it with one you have from elsewhere
+The whole log (C2SP tlog-tiles; NNN numbers bundles of 256, .p/W the last one of W):
+  checkpoint, log.pub   as above
+  tile/entries/NNN      the heads, each behind its length in two bytes
+  bodies/NNN            the bodies, one a line
+  tile/L/NNN            the hashes of level 8 L
+Both may hold what others said of a checkpoint of this log:
+  cosigned.note, cosigned.txt, witnesses.txt    a checkpoint cosigned by witnesses, proof, the witnesses' keys
+  stamped.note, stamped.txt, stamped.tsr, stamped.pem   one with its time stamp (RFC 3161) and certificates; checked
+                        where the package rfc3161-client is present
+EARLIER is a checkpoint of this log that you have from elsewhere: the whole log must begin with it.
 Every entry must lie in the tree whose root the checkpoint signs. Exit code 0 verified, 1 not, 2 bad input.
 """
 
@@ -19,6 +29,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 sha256 = hashlib.sha256
@@ -277,9 +288,267 @@ def read(folder: str, name: str) -> str:
         return file.read()
 
 
-def verify(folder: str) -> str:
-    """Verify the extract in `folder`; returns a sentence, raises Bad."""
+# The whole log in tiles.
+
+TILE = 256
+# Size -> roots that the log must have had there, each with who says so.
+Marks = dict[int, list[tuple[bytes, str]]]
+
+
+def tile_path(folder: str, kind: str, number: int, width: int) -> str:
+    """Path of a bundle or tile; of the whole one where the partial one is gone because the log grew on."""
+    parts = [f"{number % 1000:03}"]
+    while number >= 1000:
+        number //= 1000
+        parts.insert(0, f"x{number % 1000:03}")
+    path = os.path.join(folder, kind, *parts)
+    partial = os.path.join(path + ".p", str(width))
+    return path if width == TILE or (not os.path.exists(partial) and os.path.exists(path)) else partial
+
+
+def read_tile(folder: str, kind: str, number: int, width: int) -> bytes:
+    with open(tile_path(folder, kind, number, width), "rb") as file:
+        return file.read()
+
+
+def read_bundle(folder: str, number: int, width: int) -> tuple[list[bytes], list[bytes]]:
+    """The heads and bodies of one bundle."""
+    raw = read_tile(folder, "tile/entries", number, width)
+    heads: list[bytes] = []
+    place = 0
+    while place < len(raw) and len(heads) < width:
+        length = raw[place] << 8 | raw[place + 1] if place + 1 < len(raw) else 65536
+        heads.append(raw[place + 2 : place + 2 + length])
+        place += 2 + length
+    bodies = read_tile(folder, "bodies", number, width).split(b"\n")
+    if len(heads) != width or place > len(raw) or len(bodies) <= width:
+        raise Bad(f"the bundle {number} is cut")
+    whole = tile_path(folder, "tile/entries", number, TILE) == tile_path(
+        folder, "tile/entries", number, width
+    )
+    if (width == TILE or not whole) and (place != len(raw) or len(bodies) != width + 1 or bodies[width]):
+        raise Bad(f"the bundle {number} holds more than its {width} entries")
+    return heads, bodies[:width]
+
+
+class Levels:
+    """The hashes of each level, tile by tile, compared with the tiles in the folder."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.rows: list[list[bytes]] = []
+        self.counts: list[int] = []
+
+    def push(self, hashes: list[bytes], level: int = 0) -> bytes:
+        """A whole tile of one level; returns the hash above it."""
+        self.compare(level, hashes)
+        self.counts[level] += 1
+        above = hashes
+        while len(above) > 1:
+            above = [sha256(b"\x01" + above[i] + above[i + 1]).digest() for i in range(0, len(above), 2)]
+        self.row(level + 1).append(above[0])
+        if len(self.rows[level + 1]) == TILE:
+            full, self.rows[level + 1] = self.rows[level + 1], []
+            self.push(full, level + 1)
+        return above[0]
+
+    def row(self, level: int) -> list[bytes]:
+        while len(self.rows) <= level:
+            self.rows.append([])
+            self.counts.append(0)
+        return self.rows[level]
+
+    def compare(self, level: int, hashes: list[bytes]) -> None:
+        self.row(level)
+        number = self.counts[level]
+        there = read_tile(self.folder, f"tile/{level}", number, len(hashes))
+        right = there[: 32 * len(hashes)] == b"".join(hashes)
+        if not right or len(there) not in (32 * len(hashes), 32 * TILE):
+            raise Bad(f"tile {number} of level {level} does not hold the hashes of the entries")
+
+    def end(self, last: list[bytes]) -> None:
+        for level, row in enumerate([last, *self.rows[1:]]):
+            if row:
+                self.compare(level, row)
+
+
+def fold_tiles(folder: str, size: int, marks: Marks) -> Tree:
+    """Recompute the tree from the entries; every tile must hold its hashes, every mark its root."""
+    tree, levels, hashed = Tree(), Levels(folder), sha256
+    hashes: list[bytes] = []
+    for number in range((size + TILE - 1) // TILE):
+        start, width = tree.size, min(TILE, size - tree.size)
+        heads, bodies = read_bundle(folder, number, width)
+        named = b"".join([head[:64] for head in heads])
+        if "".join([hashed(body).hexdigest() for body in bodies]).encode() != named:
+            for place, (head, body) in enumerate(zip(heads, bodies, strict=True)):
+                if hashed(body).hexdigest().encode() != head[:64]:
+                    raise Bad(f"leaf {start + place}: the body is not the one the head names: {told(head)}")
+        hashes = [hashed(b"\x00" + head).digest() for head in heads]
+        if width == TILE:
+            above = levels.push(hashes)
+        if width == TILE and not any(start < at < start + TILE for at in marks):
+            tree.push(above, TILE)
+            check_marks(marks, tree)
+        else:
+            for value in hashes:
+                tree.push(value)
+                check_marks(marks, tree)
+    levels.end(hashes if size % TILE else [])
+    return tree
+
+
+def check_marks(marks: Marks, tree: Tree) -> None:
+    for wanted, who in marks.get(tree.size, ()):
+        if wanted != tree.root():
+            raise Bad(f"the log of {tree.size} entries is not the one of {who}")
+
+
+# What others said of the log.
+
+
+def open_cosigned(note: str, key: tuple[str, bytes, bytes], keys: str) -> tuple[int, bytes, str]:
+    """(size, root, who) of a checkpoint with the lines of witnesses behind the log's own."""
+    text, _, lines = note.rpartition("\n\n")
+    own, *others = lines.split("\n")[:-1] if lines.endswith("\n") else [""]
+    size, root = open_checkpoint(f"{text}\n\n{own}\n", key)
+    known = {}
+    for line in keys.splitlines():
+        name, _, rest = line.partition("+")
+        key_hash, _, encoded = rest.partition("+")
+        raw = strict_base64(encoded)
+        if len(raw) != 33 or raw[0] != 4 or sha256(name.encode() + b"\n" + raw).hexdigest()[:8] != key_hash:
+            raise Bad("witnesses.txt holds what is no witness's key")
+        known[name] = (bytes.fromhex(key_hash), raw[1:])
+    who = []
+    for line in others:
+        dash, _, rest = line.partition(" ")
+        name, _, encoded = rest.partition(" ")
+        raw = strict_base64(encoded)
+        if dash != "—" or name not in known or len(raw) != 76 or raw[:4] != known[name][0]:
+            raise Bad("a cosignature is of a witness that witnesses.txt does not know")
+        seconds = int.from_bytes(raw[4:12], "big")
+        message = f"cosignature/v1\ntime {seconds}\n{text}\n".encode()
+        if not ed25519_holds(known[name][1], message, raw[12:]):
+            raise Bad(f"the cosignature of {name} does not hold")
+        who.append(f"{name} at {when(seconds)}")
+    if not who:
+        raise Bad("cosigned.note carries no cosignature")
+    return size, root, ", ".join(who)
+
+
+def when(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError) as error:
+        raise Bad(f"a time that is none: {seconds}") from error
+
+
+def stamp_seconds(token: bytes, message: bytes, pem: bytes, nonce: int | None = None) -> float:
+    """Seconds since 1970 at which an authority of the certificates `pem` stamped `message`; Bad, ImportError.
+
+    Where `pem` holds certificates of time-stamping authorities themselves, one of those must have stamped.
+    """
+    import rfc3161_client
+    from cryptography import x509
+
+    try:
+        response = rfc3161_client.decode_timestamp_response(token)
+        certificates = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise Bad(f"the time stamp cannot be read: {error}") from error
+    roots = [each for each in certificates if each.issuer == each.subject]
+    between = [each for each in certificates if each.issuer != each.subject]
+    faults = set()
+    named: list[Any] = [each for each in certificates if _stamps(each)] or [None]
+    for own in named:
+        builder = rfc3161_client.VerifierBuilder(
+            roots=roots, intermediates=between, tsa_certificate=own, nonce=nonce
+        )
+        try:
+            algorithm = response.tst_info.message_imprint.hash_algorithm.dotted_string
+            if algorithm != "2.16.840.1.101.3.4.2.1":
+                raise Bad(f"the time stamp's hash is not SHA-256 but {algorithm}")
+            builder.build().verify(response, sha256(message).digest())
+        except (rfc3161_client.VerificationError, ValueError) as error:
+            faults.add(str(error))
+        else:
+            return response.tst_info.gen_time.timestamp()
+    raise Bad("the time stamp does not hold: " + "; ".join(sorted(faults)))
+
+
+def _stamps(certificate: Any) -> bool:
+    """Whether it is the certificate of a time-stamping authority."""
+    from cryptography import x509
+
+    try:
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return x509.oid.ExtendedKeyUsageOID.TIME_STAMPING in purposes
+
+
+def read_anchors(
+    folder: str, key: tuple[str, bytes, bytes]
+) -> tuple[list[tuple[str, int, bytes]], list[str]]:
+    """[(file, size, root)] that the log must have had, and sentences of who says so."""
+    found, told_of = [], []
+    if os.path.exists(os.path.join(folder, "cosigned.note")):
+        keys = read(folder, "witnesses.txt")
+        size, root, who = open_cosigned(read(folder, "cosigned.note"), key, keys)
+        found.append(("cosigned", size, root))
+        told_of.append(f"Its first {size} entries were cosigned by {who}.")
+    if os.path.exists(os.path.join(folder, "stamped.note")):
+        note = read(folder, "stamped.note")
+        size, root = open_checkpoint(note, key)
+        found.append(("stamped", size, root))
+        token, pem = (read_bytes(folder, name) for name in ("stamped.tsr", "stamped.pem"))
+        try:
+            seconds = stamp_seconds(token, note.encode(), pem)
+            told_of.append(f"Its first {size} entries were stamped at {when(seconds)}.")
+        except ImportError:
+            told_of.append(
+                f"The time stamp over its first {size} entries was NOT checked: the package rfc3161-client is missing."
+            )
+    return found, told_of
+
+
+def read_bytes(folder: str, name: str) -> bytes:
+    with open(os.path.join(folder, name), "rb") as file:
+        return file.read()
+
+
+def verify(folder: str, earlier: str = "") -> str:
+    """Verify the folder; returns sentences, raises Bad. `earlier`: text of a checkpoint the reader has."""
     key = read_key(read(folder, "log.pub"))
+    if os.path.exists(os.path.join(folder, "checkpoint")):
+        return verify_tiles(folder, key, earlier)
+    if earlier:
+        raise Bad("an extract is not compared with an earlier checkpoint of yours: have it made with one")
+    return verify_extract(folder, key)
+
+
+def verify_tiles(folder: str, key: tuple[str, bytes, bytes], earlier: str) -> str:
+    size, root = open_checkpoint(read(folder, "checkpoint"), key)
+    anchors, sentences = read_anchors(folder, key)
+    marks: Marks = {}
+    if earlier:
+        old_size, old_root = open_checkpoint(earlier, key)
+        anchors.append(("your earlier checkpoint", old_size, old_root))
+        sentences.append(f"It begins with the {old_size} entries of the earlier checkpoint.")
+    for who, at, value in anchors:
+        if not 1 <= at <= size:
+            raise Bad(f"{who} tells of {at} entries, the checkpoint of {size}")
+        marks.setdefault(at, []).append((value, who))
+    tree = fold_tiles(folder, size, marks)
+    if tree.root() != root:
+        raise Bad("the entries do not give the signed root: one was edited, removed, added or moved")
+    return " ".join(
+        [f"Verified: the whole log {key[0]}, {size} entries, unchanged and in order.", *sentences]
+    )
+
+
+def verify_extract(folder: str, key: tuple[str, bytes, bytes]) -> str:
     size, root = open_checkpoint(read(folder, "checkpoint.note"), key)
     tree = Tree()
     count = fold_entries(folder, tree)
@@ -294,15 +563,21 @@ def verify(folder: str) -> str:
         if not consistency_holds(old_size, size, proof, old_root, root):
             raise Bad(f"the earlier checkpoint of {old_size} entries is not a prefix of this log")
         sentence += f" It only grew since it had {old_size} entries."
-    return sentence
+    anchors, sentences = read_anchors(folder, key)
+    for name, at, value in anchors:
+        proof = strict_lines(folder, f"{name}.txt", bytes.fromhex, bytes.hex)
+        if not consistency_holds(at, size, proof, value, root):
+            raise Bad(f"{name}.note of {at} entries is not a prefix of this log")
+    return " ".join([sentence, *sentences])
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1 or not os.path.isdir(arguments[0]):
-        print("usage: python3 offline_verifier.py FOLDER", file=sys.stderr)
+    if not 1 <= len(arguments) <= 2 or not os.path.isdir(arguments[0]):
+        print("usage: python3 offline_verifier.py FOLDER [EARLIER]", file=sys.stderr)
         return 2
     try:
-        print(verify(arguments[0]))
+        earlier = read("", arguments[1]) if arguments[1:] else ""
+        print(verify(arguments[0], earlier))
     except Bad as error:
         print(f"NOT VERIFIED: {error}.")
         return 1

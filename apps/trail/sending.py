@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from django.db import DatabaseError, connection
 
-from apps.trail import destinations, sealing
+from apps.trail import destinations, sealing, streams
 
 log = logging.getLogger("countersign.trail")
 INTERVAL = 0.5
@@ -23,6 +23,7 @@ def once(say: Callable[[str], None]) -> int:
     for place in destinations.configured():
         while destinations.step(place, at_once=True):
             continue
+        close(place)
         row = destinations.row_of(place)
         failed += bool(row.error)
         say(f"{place.kind} {place.name}: {row.error or f'has {row.position} entries'}")
@@ -60,18 +61,25 @@ def watch(stop: threading.Event, say: Callable[[str], None]) -> None:
     finally:
         for thread in threads:
             thread.join(PATIENCE)
+        place.leave()
 
 
-def _tell(place: destinations.Place, mine: threading.Event, stop: threading.Event) -> None:
+def _tell(each: destinations.Place, mine: threading.Event, stop: threading.Event) -> None:
     try:
         while not stop.is_set():
             try:
-                more = mine.is_set() and destinations.step(place)
+                more = mine.is_set() and destinations.step(each)
                 wait = 0.0 if more else INTERVAL
             except Exception:  # a thread that ended would be a silence
-                log.exception("%s %s could not be told", place.kind, place.name)
+                log.exception("%s %s could not be told", each.kind, each.name)
                 sealing.begin_again()
                 wait = PAUSE
             stop.wait(wait)
     finally:
+        close(each)
         connection.close()
+
+
+def close(each: destinations.Place) -> None:
+    if isinstance(each, streams.Stream):
+        each.close()

@@ -112,6 +112,9 @@ class Stream:
         """Where to go on after a failure."""
         return position
 
+    def close(self) -> None:
+        """Let go of what is held between two batches."""
+
 
 class Otlp(Stream):
     """OTLP/HTTP with its JSON encoding; `otlp+https://HOST:PORT/PATH`, /v1/logs when there is no path."""
@@ -174,6 +177,7 @@ def _nanoseconds(at: str) -> str:
     return str(int(whole.timestamp()) * 10**9 + whole.microsecond * 1000)
 
 
+@dataclass
 class Syslog(Stream):
     """RFC 5424: over UDP one datagram a record (RFC 5426), over TCP and TLS counted octets (RFC 6587, RFC 5425).
 
@@ -181,8 +185,7 @@ class Syslog(Stream):
     a broken connection the last ones are sent again. Over UDP nothing is known: what got lost shows as a gap.
     """
 
-    def __post_init__(self) -> None:
-        self._socket: socket.socket | None = None
+    _socket: socket.socket | None = field(default=None, init=False, repr=False)
 
     def deliver(self, batch: list[Record]) -> None:
         origin, host = keys().origin, socket.gethostname()
