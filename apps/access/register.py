@@ -167,7 +167,7 @@ def as_data(row: Any, place: str, standing: Standing) -> dict[str, Any]:
         "duty": row.duty,
         "object": place,
         "scope": duties.scope_text(row.scope_kind, row.scope_id),
-        "from": iso(row.starts_at),
+        "since": iso(row.starts_at),
         "until": iso(row.ends_at) if row.ends_at else None,
         "identity_confirmed": row.identified_then is not None,
         "acts": [each.act for each in acts],

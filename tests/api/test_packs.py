@@ -121,7 +121,7 @@ def test_filters(world, version, as_):
 def test_the_list_asks_the_same_number_of_queries(world, version, as_, django_assert_num_queries, count):
     for _ in range(count):
         request_pack(world.inspector, version.pk, purpose="x")
-    client = as_("inspector")
+    client = as_("compliance")
     client.get(URL)
     with django_assert_num_queries(LIST_QUERIES):
         assert len(client.get(URL).json()["results"]) == count

@@ -135,7 +135,7 @@ def test_a_wrong_password_is_told_on_top_and_in_the_title(world, slot):
 
 def test_the_list_of_signatures_says_which_bind_now(world, gate, slot):
     sign_approval(world.approver, slot.pk, signature=signed(slot))
-    client = browser(world.inspector)
+    client = browser(world.compliance)
 
     def told() -> dict[str, str]:
         body = b"".join(client.get(reverse("web:signatures") + "?format=csv").streaming_content).decode()

@@ -58,7 +58,7 @@ def test_the_list_shows_exactly_what_one_may_see(world, version, as_):
 
 def test_the_list_filters_sorts_and_exports(world, version, as_):
     asked(world, version, 2)
-    client, url = as_("inspector"), reverse("web:packs")
+    client, url = as_("compliance"), reverse("web:packs")
     assert rows_of(client.get(url, {"state": "done"})) == set()
     assert len(rows_of(client.get(url, {"state": "queued", "model": "lot"}))) == 2
     assert client.get(url, {"state": "nonsense"}).status_code == 422
@@ -69,7 +69,7 @@ def test_the_list_filters_sorts_and_exports(world, version, as_):
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_list_asks_the_same_number_of_queries(world, version, as_, django_assert_num_queries, count):
     asked(world, version, count)
-    client = as_("inspector")
+    client = as_("compliance")
     client.get(reverse("web:packs"))
     with django_assert_num_queries(LIST_QUERIES):
         client.get(reverse("web:packs"))

@@ -19,6 +19,7 @@ from apps.datasets import acts, queries
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.datasets.profiling import stored_profile
 from apps.datasets.receiving import receive
+from apps.datasets.sensitive_acts import read_profile
 from apps.datasets.states import Partition, State
 
 
@@ -288,7 +289,15 @@ class DatasetVersions(GateViewSet):
     def profile(self, request, pk=None):
         version = self.get_object()
         if request.method == "POST":
-            return Response(acts.read_test_profile(self.actor, version.pk))
+            sensitive = version.dataset.sensitive and not version.in_vault
+            return Response((read_profile if sensitive else acts.read_test_profile)(self.actor, version.pk))
+        if version.dataset.sensitive and not version.in_vault:
+            raise WrongState(
+                f"{version.ref} has no open profile.",
+                fact="The dataset is marked sensitive: reading its profile is an act that is entered (POST).",
+                rule="sensitive-access",
+                who=["whoever was granted access, by POST"],
+            )
         if version.in_vault or version.state != State.FIXED:
             raise WrongState(
                 f"{version.ref} has no open profile.",
