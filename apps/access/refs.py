@@ -18,6 +18,7 @@ NUMBERED = {
     "VP": ("validations.Plan", "number"),
     "B": ("fairness.Report", "number"),
     "DEV": ("quality.Deviation", "number"),
+    "TR": ("quality.TrailReview", "number"),
     "P": ("packs.Pack", "number"),
     "A": ("access.Assignment", "pk"),
 }
@@ -26,6 +27,7 @@ SYNTAX = (
     ("VP-2", "a validation plan"),
     ("B-1", "a bias report"),
     ("DEV-1", "a deviation"),
+    ("TR-1", "a review of an audit trail"),
     ("P-1", "an inspection pack"),
     ("A-12", "an assignment of a duty"),
     ("lotx", "a model or dataset, by its short name"),

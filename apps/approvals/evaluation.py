@@ -214,7 +214,11 @@ def _records_of(evaluation: Evaluation) -> dict[tuple[str, int], Any]:
 
 
 # Several duties may do these; one is asked, the others may as well.
-ASKED = {"approvals.open_gate": Duty.OWNER, "approvals.request_verification": Duty.OWNER}
+ASKED = {
+    "approvals.open_gate": Duty.OWNER,
+    "approvals.request_verification": Duty.OWNER,
+    "quality.open_trail_review": Duty.APPROVER,
+}
 
 
 def _is_asked(judge: Judge, act: str, actor: Actor, able: list[User]) -> bool:

@@ -10,6 +10,7 @@ from apps.access.sharing import gathered, grouped
 from apps.approvals.models import Gate, Minute, Slot
 from apps.fairness.queries import reports_of_versions
 from apps.quality.queries import deviations_of_versions
+from apps.quality.review_queries import prime_reviews
 from apps.registry.checks import signatures_on_uses
 from apps.registry.facts import kin_of
 from apps.registry.loading import authors_of_versions, data_of_versions
@@ -62,3 +63,4 @@ def prime(versions: Collection[Version]) -> None:
     plans = plans_of_versions(ids)
     comparisons_of_plans([plan.pk for pk in ids for plan in plans[pk]])
     signatures_on_uses({version.model_id for version in versions})
+    prime_reviews(versions)

@@ -42,6 +42,10 @@ class TrailReview(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     history = history()
 
+    marked: frozenset[int] = (
+        frozenset()
+    )  # entries seen so far, where `reviews_of_versions` has read them along
+
     class Meta:
         ordering = ["-number"]
         indexes = [models.Index(fields=["version", "state"], name="trail_review_version")]

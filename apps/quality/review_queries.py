@@ -19,7 +19,7 @@ from apps.access.separation import Deed
 from apps.access.sharing import gathered, grouped
 from apps.accounts.models import User
 from apps.core import registries
-from apps.quality.models import Deviation, TrailFinding, TrailReview
+from apps.quality.models import Deviation, TrailFinding, TrailMark, TrailReview
 from apps.quality.queries import deviations_of_versions, is_unsettled
 from apps.quality.review_rules import Line, WorkingHours, is_reading, outdates, review_rules
 from apps.registry.models import Version
@@ -89,12 +89,20 @@ def line_of(entry: Any) -> Line:
 
 
 def reviews_of_versions(version_ids: Collection[int]) -> dict[int, list[TrailReview]]:
-    """Version id -> its reviews that were not withdrawn, oldest first; for gates, whoever looks. One query."""
+    """Version id -> its reviews that were not withdrawn, oldest first; for gates, whoever looks.
+
+    Each with its findings; an open one with `marked`, the entries that were seen. Three queries, however many.
+    """
 
     def load(ids: list[int]) -> dict[int, list[TrailReview]]:
         rows = TrailReview.objects.filter(version_id__in=ids).exclude(state="withdrawn")
-        rows = rows.select_related("opened_by").prefetch_related("findings").order_by("number")
-        return grouped(rows, lambda row: row.version_id)
+        found = list(rows.select_related("opened_by").prefetch_related("findings").order_by("number"))
+        under_way = [review.pk for review in found if review.state == "open"]
+        marks = TrailMark.objects.filter(review_id__in=under_way).values_list("review_id", "entry")
+        marked = grouped(marks if under_way else (), lambda mark: mark[0])
+        for review in found:
+            review.marked = frozenset(entry for _, entry in marked.get(review.pk, ()))
+        return grouped(found, lambda row: row.version_id)
 
     return {pk: rows or [] for pk, rows in gathered("trail reviews", version_ids, load).items()}
 

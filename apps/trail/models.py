@@ -66,6 +66,9 @@ class Entry(models.Model):
             models.Index(fields=["scope", "id"], name="trail_entry_scope"),
             models.Index(fields=["table_name", "row_id"], name="trail_entry_row"),
             models.Index(fields=["at"], name="trail_entry_at"),
+            # The list is sorted by these; the key after them keeps pages steady.
+            models.Index(fields=["actor_name", "id"], name="trail_entry_who"),
+            models.Index(fields=["kind", "id"], name="trail_entry_kind"),
         ]
 
 

@@ -119,6 +119,23 @@ def by_person(entries: QuerySet, text: str) -> QuerySet:
     return entries.filter(Q(actor_name__icontains=name) | Q(on_behalf_name__icontains=name))
 
 
+def by_duty(entries: QuerySet, duty: str) -> QuerySet:
+    """Entries of people who held this duty when they acted, anywhere: the entry copies their duties.
+
+    Text of a person cannot look like it: a quote inside text is escaped.
+    """
+    first, later = f'["{duty} on ', f',"{duty} on '
+    return entries.filter(
+        Q(body__contains=first) | Q(body__contains=later), kind__in=(Kind.ACT, Kind.REFUSAL)
+    )
+
+
+def rows_behind(entries: QuerySet) -> QuerySet:
+    """The row entries that the acts among `entries` wrote. Rows carry no scope: they are read through their act."""
+    acts = entries.filter(kind=Kind.ACT).exclude(act_id="")
+    return Entry.objects.filter(kind=Kind.ROW, act_id__in=acts.order_by().values("act_id"))
+
+
 def between(entries: QuerySet, since: datetime | None = None, until: datetime | None = None) -> QuerySet:
     """Entries at or after `since` and before or at `until` (aware)."""
     if since is not None:

@@ -33,6 +33,7 @@ _JOINED: dict[str, tuple[str, ...]] = {
         "written_by",
     ),
     "quality.deviation": ("version__model", "raised_by", "raised_on_behalf_of"),
+    "quality.trail_review": ("version__model", "opened_by"),
     "approvals.slot": ("gate__minute", *(f"gate__version__{name}" for name in _VERSION)),
 }
 

@@ -335,6 +335,10 @@ class Listing:
         rows = self._all()
         return csv_lines([c.label for c in columns], ([c.plain(row) for c in columns] for row in rows))
 
+    def lines(self) -> Iterator[bytes]:
+        """All filtered rows as lines of CSV."""
+        return self._lines()
+
     def _all(self) -> Iterator[Any]:
         rows = self.rows.iterator(chunk_size=2000)
         if self.prepare is None:

@@ -31,6 +31,8 @@ from apps.fairness.acts import request_report
 from apps.fairness.models import Report
 from apps.packs.acts import request_pack
 from apps.packs.models import Pack
+from apps.quality import review_acts as trail_reviews
+from apps.quality.models import TrailReview
 from apps.registry import acts as registry
 from apps.registry.inspecting import inspect_artefact
 from apps.registry.models import IntendedUse, Model, Version
@@ -40,6 +42,7 @@ from apps.validations.states import PlanState, RunState
 from portal.demo import data as demo_data
 from portal.demo import people, story, training
 from portal.demo.people import PASSWORD
+from portal.demo.qualification import train_everybody
 
 ZONE = "Europe/Zurich"
 # Recorded as if by the developers' repository; the demo has no repository of its own.
@@ -72,6 +75,8 @@ class Seeding:
         use = self.intended_use()
         for label in ("1.0.0", "1.1.0", "1.2.0"):
             self.version(label, use)
+        self.say("Recording the people's training")
+        train_everybody(self.people)
 
     # People
 
@@ -264,7 +269,24 @@ class Seeding:
             self.say(f"Computing the bias report of {label}")
             request_report(self.of("bias_tester"), run.pk)
         run_queued()
+        if label != "1.0.0":  # what is rejected needs no review of its trail
+            self._review_trail(version)
         self._decide(version, reject=label == "1.0.0")
+
+    def _review_trail(self, version: Version) -> None:
+        """The compliance officer, who has done nothing on the version so far, goes through its trail."""
+        if TrailReview.objects.filter(version=version, state="signed").exists():
+            return
+        self.say(f"Reviewing the audit trail of {version.label}")
+        reviewer = self.of("compliance")
+        review = TrailReview.objects.filter(version=version, state="open").first()
+        if review is None:
+            review = trail_reviews.open_trail_review(self.of("owner"), version.pk)
+        comment = "Read with the record it is about; in order."
+        entries = sorted(review.shown)
+        trail_reviews.mark_trail_entries(reviewer, review.pk, entries=entries, comment=comment)
+        review = TrailReview.objects.select_related("version__model", "opened_by").get(pk=review.pk)
+        trail_reviews.sign_trail_review(reviewer, review.pk, signature=_signature(review))
 
     def _register(self, model: Model, label: str, use: IntendedUse) -> Version:
         made = self.trained["1.1.0" if label == "1.2.0" else label]

@@ -26,6 +26,7 @@ from tests.approvals.conftest import slot_of
 from tests.cast import PASSWORD, give
 from tests.factories.data import FEATURES, onnx_model
 from tests.factories.foundation import registered_version
+from tests.factories.reviews import trail_reviewed
 
 pytestmark = pytest.mark.evidence("reported")
 
@@ -43,7 +44,7 @@ def sign(world, gate, code, who=None, **changes):
 
 
 def test_opening_queues_a_verification_and_takes_the_template_of_the_tier(world, gate):
-    assert gate.template == "release-medium v1"
+    assert gate.template == "release-medium v2"
     assert [s.code for s in gate.slots.all()] == ["approval", "responsibility", "review"]
     row = next(r for r in evaluate(gate.version).rows if r.code == "trail_verified")
     assert row.state == "met", row
@@ -186,6 +187,11 @@ def test_a_later_change_shows_signatures_out_of_date_and_lets_them_be_given_agai
     add_author(world.author, gate.version_id, person_id=world.colleague.pk, reason="Forgotten")
     row = next(r for r in evaluate(gate.version).rows if r.code == "approval")
     assert row.state == "out_of_date"
+    reviewed = next(r for r in evaluate(gate.version).rows if r.code == "trail_reviewed")
+    assert (reviewed.state, "declared an author" in reviewed.outcome.why) == ("out_of_date", True)
+    with pytest.raises(WrongState, match="cannot be approved yet"):
+        sign(world, gate, "responsibility")
+    trail_reviewed(world, gate.version)
     sign(world, gate, "responsibility")
     sign(world, gate, "review")
     assert Version.objects.get(pk=gate.version_id).state == "validated"

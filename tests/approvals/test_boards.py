@@ -12,6 +12,7 @@ from apps.approvals.board_models import BoardMember, Meeting
 from apps.approvals.board_rules import quorum_problem
 from apps.approvals.evaluation import evaluate
 from apps.approvals.models import Gate
+from apps.approvals.templates import template_for
 from apps.core import blobs
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
@@ -20,8 +21,7 @@ from apps.registry.acts import add_author
 from apps.registry.models import Version
 from apps.trail.models import Entry
 from tests.approvals.boards import decided, founded, minuted, planned, seat, seats, signed_by_two
-from tests.approvals.test_high_tier import high_gate  # noqa: F401  (a gate whose template wants the board)
-from tests.factories.evidence import signed
+from tests.factories.evidence import signed, validated_world
 
 pytestmark = pytest.mark.evidence("reported")
 
@@ -29,6 +29,13 @@ pytestmark = pytest.mark.evidence("reported")
 @pytest.fixture
 def board(world):
     return founded(world)
+
+
+@pytest.fixture
+def high_gate(world, monkeypatch) -> Gate:
+    """The gate of the version of medium tier that stands there, by the template of the high one."""
+    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
+    return acts.open_gate(world.owner, validated_world(world).version.pk)
 
 
 def line(gate: Gate):
@@ -50,7 +57,7 @@ def test_a_quorum_counts_votes_and_functions(quorum, required, voting, missing):
     assert quorum_problem(quorum, required, voting) == missing
 
 
-def test_a_signed_decision_meets_the_gates_line(world, high_gate, board):  # noqa: F811
+def test_a_signed_decision_meets_the_gates_line(world, high_gate, board):
     assert line(high_gate).state is CheckState.NOT_STARTED
     meeting = planned(world, high_gate, board)
     assert line(high_gate).state is CheckState.WAITING
@@ -66,7 +73,7 @@ def test_a_signed_decision_meets_the_gates_line(world, high_gate, board):  # noq
     assert "board_decision" in entry.body
 
 
-def test_a_typed_minute_counts_no_more_once_there_is_a_board(world, high_gate, board):  # noqa: F811
+def test_a_typed_minute_counts_no_more_once_there_is_a_board(world, high_gate, board):
     with pytest.raises(WrongState) as refused:
         acts.record_minute(
             world.owner,
@@ -79,7 +86,7 @@ def test_a_typed_minute_counts_no_more_once_there_is_a_board(world, high_gate, b
     assert "signed decision" in refused.value.fact
 
 
-def test_who_developed_the_version_attends_without_a_vote(world, high_gate, board):  # noqa: F811
+def test_who_developed_the_version_attends_without_a_vote(world, high_gate, board):
     meeting = minuted(world, planned(world, high_gate, board), "security", "process_expert", "author")
     rows = {each.member.person.username: each for each in meeting.attendance.select_related("member__person")}
     assert {name: row.votes for name, row in rows.items()} == {
@@ -93,7 +100,7 @@ def test_who_developed_the_version_attends_without_a_vote(world, high_gate, boar
     assert refused.value.rule.startswith("DY2")
 
 
-def test_recused_members_do_not_make_a_quorum(world, high_gate, board):  # noqa: F811
+def test_recused_members_do_not_make_a_quorum(world, high_gate, board):
     with pytest.raises(BadInput) as refused:
         minuted(world, planned(world, high_gate, board), "process_expert", "author")
     assert "The quorum is 2 members with a vote; 1 attended." in refused.value.fields["attended"][0]
@@ -102,7 +109,7 @@ def test_recused_members_do_not_make_a_quorum(world, high_gate, board):  # noqa:
     assert "domain" in refused.value.fields["attended"][0]
 
 
-def test_a_member_twice_an_ended_seat_and_a_seat_of_another_board_are_refused(world, high_gate, board):  # noqa: F811
+def test_a_member_twice_an_ended_seat_and_a_seat_of_another_board_are_refused(world, high_gate, board):
     meeting = planned(world, high_gate, board)
     (pk,) = seats(board, "security")
     for attended in ([pk, pk], [pk, 10**9], [pk, seat(world, founded_second(world), "monitor", "legal").pk]):
@@ -122,7 +129,7 @@ def founded_second(world):
     return board_acts.create_board(world.compliance, **given, reason="Procedure")
 
 
-def test_a_seat_that_ended_after_the_meeting_signs_no_more(world, high_gate, board):  # noqa: F811
+def test_a_seat_that_ended_after_the_meeting_signs_no_more(world, high_gate, board):
     meeting = minuted(world, planned(world, high_gate, board))
     (domain,) = seats(board, "process_expert")
     board_acts.end_seat(world.compliance, domain, reason="Left the function")
@@ -131,7 +138,7 @@ def test_a_seat_that_ended_after_the_meeting_signs_no_more(world, high_gate, boa
     assert refused.value.fact == "Your seat has ended."
 
 
-def test_two_people_sign_and_one_of_them_is_in_the_chair(world, high_gate, board):  # noqa: F811
+def test_two_people_sign_and_one_of_them_is_in_the_chair(world, high_gate, board):
     meeting = minuted(world, planned(world, high_gate, board))
     with pytest.raises(NotAllowed, match="You cannot"):
         board_acts.sign_minute_chair(world.process_expert, meeting.pk, signature=signed(meeting))
@@ -146,7 +153,7 @@ def test_two_people_sign_and_one_of_them_is_in_the_chair(world, high_gate, board
         board_acts.sign_minute_chair(world.security, meeting.pk, signature=signed(meeting))
 
 
-def test_a_decision_is_about_the_version_as_it_was(world, high_gate, board):  # noqa: F811
+def test_a_decision_is_about_the_version_as_it_was(world, high_gate, board):
     meeting = minuted(world, planned(world, high_gate, board))
     add_author(world.owner, high_gate.version_id, person_id=world.monitor.pk, reason="Wrote a feature")
     with pytest.raises(WrongState) as refused:
@@ -154,7 +161,7 @@ def test_a_decision_is_about_the_version_as_it_was(world, high_gate, board):  # 
     assert refused.value.rule == "21 CFR 11.70"
 
 
-def test_a_change_after_the_decision_shows_it_as_out_of_date(world, high_gate, board):  # noqa: F811
+def test_a_change_after_the_decision_shows_it_as_out_of_date(world, high_gate, board):
     decided(world, high_gate, board)
     add_author(world.owner, high_gate.version_id, person_id=world.monitor.pk, reason="Wrote a feature")
     found = line(high_gate)
@@ -162,7 +169,7 @@ def test_a_change_after_the_decision_shows_it_as_out_of_date(world, high_gate, b
     assert found.outcome.needs[0][0] == "approvals.plan_meeting"
 
 
-def test_a_rejection_blocks_and_a_condition_waits_until_a_member_confirms_it(world, high_gate, board):  # noqa: F811
+def test_a_rejection_blocks_and_a_condition_waits_until_a_member_confirms_it(world, high_gate, board):
     decided(world, high_gate, board, decision="reject")
     assert line(high_gate).state is CheckState.NOT_MET
     meeting = decided(world, high_gate, board, decision="conditional", conditions="Label the report.")
@@ -175,7 +182,7 @@ def test_a_rejection_blocks_and_a_condition_waits_until_a_member_confirms_it(wor
         board_acts.confirm_conditions(world.stranger, meeting.pk, reason="Again")
 
 
-def test_a_rejected_minute_decides_nothing(world, high_gate, board):  # noqa: F811
+def test_a_rejected_minute_decides_nothing(world, high_gate, board):
     meeting = minuted(world, planned(world, high_gate, board))
     refusal = replace(signed(meeting), decision="rejected")
     board_acts.sign_minute_chair(world.security, meeting.pk, signature=refusal, reason="I did not say that")
@@ -194,7 +201,7 @@ def test_a_rejected_minute_decides_nothing(world, high_gate, board):  # noqa: F8
         ({"file_digest": "sha256:" + "0" * 64}, "file"),
     ],
 )
-def test_a_bad_minute_is_told_beside_its_field(world, high_gate, board, changes, field):  # noqa: F811
+def test_a_bad_minute_is_told_beside_its_field(world, high_gate, board, changes, field):
     meeting = planned(world, high_gate, board)
     with pytest.raises(BadInput) as refused:
         minuted(world, meeting, **changes)
@@ -202,7 +209,7 @@ def test_a_bad_minute_is_told_beside_its_field(world, high_gate, board, changes,
     assert Meeting.objects.get(pk=meeting.pk).state == "planned"
 
 
-def test_a_meeting_to_come_has_no_minute_yet(world, high_gate, board):  # noqa: F811
+def test_a_meeting_to_come_has_no_minute_yet(world, high_gate, board):
     meeting = board_acts.plan_meeting(
         world.owner, high_gate.pk, board_id=board.pk, held_at=now() + timedelta(days=1), agenda="Release?"
     )
@@ -212,8 +219,6 @@ def test_a_meeting_to_come_has_no_minute_yet(world, high_gate, board):  # noqa: 
 
 
 def test_only_a_gate_with_a_boards_line_is_put_before_one(world, board):
-    from tests.factories.evidence import validated_world
-
     gate = acts.open_gate(world.owner, validated_world(world).version.pk)
     with pytest.raises(WrongState, match="wants no board"):
         planned(world, gate, board)

@@ -16,6 +16,7 @@ from tests.approvals.test_acts import given
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.evidence import done_report, done_run, locked_plan
 from tests.factories.foundation import frozen_version
+from tests.factories.reviews import trail_reviewed
 
 pytestmark = pytest.mark.evidence("reported")
 
@@ -33,6 +34,7 @@ def high_gate(world):
         consequence="high",
     )
     done_report(world, done_run(world, locked_plan(world, version, test)))
+    trail_reviewed(world, version)
     gate = acts.open_gate(world.owner, version.pk)
     run_queued()
     return gate

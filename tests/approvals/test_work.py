@@ -10,6 +10,7 @@ from apps.core import blobs
 from apps.core.jobs import run_queued
 from apps.fairness.acts import request_report
 from apps.quality.acts import open_deviation
+from apps.quality.review_acts import open_trail_review, sign_trail_review
 from apps.registry.acts import freeze, sign_intended_use_expert, sign_intended_use_owner, write_intended_use
 from apps.validations.acts import sign_plan_approval, sign_plan_author, start_run, write_plan
 from tests.approvals.conftest import slot_of
@@ -17,6 +18,7 @@ from tests.cast import EVERYBODY
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.evidence import plan_input, signed
 from tests.factories.foundation import USE, data_version, registered_version, sign
+from tests.factories.reviews import seen_whole
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +60,19 @@ def test_each_step_waits_for_exactly_who_does_it(world):
     assert waiting(world) == {"bias_tester": {"Compute bias report"}, "owner": {"Open release gate"}}
     request_report(world.bias_tester, run.pk)
     run_queued()
-    assert waiting(world) == {"owner": {"Open release gate"}}
+    opens = {"owner": {"Open release gate"}}
+    assert waiting(world) == opens | {
+        "approver": {"Review the audit trail"},
+        "approver2": {"Review the audit trail"},
+    }
+    review = open_trail_review(world.approver, version.pk)
+    independent = ("approver2", "compliance", "compliance2")  # the first approver approved the plan
+    assert waiting(world) == opens | {name: {"Go through"} for name in independent}
+    seen_whole(review, world.approver2)
+    assert waiting(world) == opens | {name: {"Sign the review"} for name in independent}
+    review.refresh_from_db()
+    sign_trail_review(world.approver2, review.pk, signature=signed(review))
+    assert waiting(world) == opens
 
     gate = open_gate(world.owner, version.pk)
     run_queued()
@@ -94,7 +108,7 @@ def test_after_each_signature_only_the_missing_ones_wait(world, gate):
 
 
 def test_work_costs_the_same_for_one_version_and_for_three(world, gate, django_assert_max_num_queries):
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(34):
         work_for(world.approver)
     use = gate.version.intended_use
     train = gate.version.data.get().dataset_version
@@ -107,5 +121,5 @@ def test_work_costs_the_same_for_one_version_and_for_three(world, gate, django_a
             train=train,
             use=use,
         )
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(34):
         work_for(world.approver)

@@ -19,6 +19,7 @@ from apps.registry.acts import add_author
 from apps.trail.models import Signature
 from tests.cast import PASSWORD
 from tests.factories.evidence import validated_world
+from tests.factories.reviews import trail_reviewed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,6 +81,7 @@ def test_everything_between_the_page_and_the_signature(world, slot, person):
     assert approver.page.locator("[name='digest']").get_attribute("value") != shown
     approver.looks("sign-changed-record")
     assert signatures_of(slot) == 0
+    trail_reviewed(world, slot.gate.version)  # what came since the last review is reviewed as well
 
     # A session that ends in the middle of the form: what was typed comes through the sign-in, but not the password.
     Session.objects.all().delete()

@@ -1,6 +1,6 @@
 """A version with its whole evidence, made by the people of the cast through acts.
 
->>> evidence = validated_world(world)            # frozen version, locked plan, done run, done bias report
+>>> evidence = validated_world(world)            # frozen version up to bias report and reviewed trail
 >>> evidence = validated_world(world, until="locked")
 """
 
@@ -22,6 +22,7 @@ from tests.cast import PASSWORD, World
 from tests.evidence_base import base
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.foundation import frozen_version
+from tests.factories.reviews import trail_reviewed
 
 CRITERIA: tuple[dict[str, Any], ...] = (
     {"id": "C1", "metric": "auc", "limit": "0.8", "direction": "min", "rule": "lower", "min_n": 100},
@@ -167,5 +168,6 @@ def _continued(evidence: Evidence, until: str, begun: int, plan_changes: dict[st
         evidence.run = done_run(world, evidence.plan)
     if begun < reported <= stage:
         evidence.report = done_report(world, evidence.run)
+        trail_reviewed(world, evidence.version)
     evidence.version.refresh_from_db()
     return evidence

@@ -6,7 +6,7 @@ from apps.quality.models import TrailReview
 from apps.quality.review_acts import mark_trail_entries, open_trail_review, sign_trail_review
 from apps.registry.models import Version
 from tests.cast import World
-from tests.factories.evidence import signed
+from tests.factories.foundation import sign
 
 
 def seen_whole(review: TrailReview, person) -> TrailReview:
@@ -20,4 +20,4 @@ def trail_reviewed(world: World, version: Version, *, by: str = "compliance2") -
     review = open_trail_review(world.owner, version.pk)
     seen_whole(review, person)
     review = TrailReview.objects.select_related("version__model", "version__intended_use").get(pk=review.pk)
-    return sign_trail_review(person, review.pk, signature=signed(review))
+    return sign_trail_review(person, review.pk, signature=sign(review))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
+import zipfile
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.access import gate
 from apps.access.acts import create_token, end_assignment, request_assignment
 from apps.access.models import Assignment
 from apps.core.errors import NotAllowed, NotVisible
-from apps.trail import queries, sealer
-from apps.trail.models import Entry, Leaf, Signature
+from apps.trail import queries, sealer, witness
+from apps.trail.chain import chain_state
+from apps.trail.identity import keys
+from apps.trail.models import Checkpoint, Entry, Leaf, Signature
 from tests.cast import give
 from tests.factories.foundation import signed_use
 
@@ -132,7 +138,7 @@ def test_filters_narrow_to_exact_sets(signed_in, world):
     today = f"{Entry.objects.latest('id').at:%Y-%m-%d}"
     assert shown(**{"from": today, "to": today, "who": "@owner"}) == shown(who="@owner")
     assert client.get(reverse("web:audit"), {"from": "yesterday"}).status_code == 422
-    assert client.get(reverse("web:audit"), {"kind": "row"}).status_code == 422
+    assert client.get(reverse("web:audit"), {"kind": "rows"}).status_code == 422
 
 
 def test_a_refusal_shows_fact_and_rule_in_the_list(signed_in, world):
@@ -147,7 +153,7 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_few(signed_in, worl
     client = signed_in("author")
     client.get(reverse("web:audit"))
     for query in ({"act": "registry.register_model"}, {"who": "@owner"}, {}):
-        with django_assert_num_queries(8 + ("who" in query)):
+        with django_assert_num_queries(12 + ("who" in query)):
             client.get(reverse("web:audit"), query)
 
 
@@ -233,6 +239,104 @@ def test_json_lines_bring_the_rows_each_act_wrote(signed_in, world):
     bad = client.get(reverse("web:audit"), {"kind": "nonsense", "format": "jsonl"})
     assert bad.status_code == 422
     assert Entry.objects.filter(act="trail.export", kind="act").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"), [("csv.zip", "audit-trail.csv"), ("jsonl.zip", "audit-trail.jsonl")]
+)
+def test_an_export_brings_its_side_file_and_both_bear_the_number_that_the_trail_has(
+    signed_in, world, wanted, name
+):
+    answer = signed_in("author").get(reverse("web:audit"), {"scope": "lotx", "format": wanted})
+    archive = zipfile.ZipFile(io.BytesIO(body_of(answer)))
+    assert archive.testzip() is None
+    assert archive.namelist() == [name, f"{name}.meta.json"]
+    about = json.loads(archive.read(f"{name}.meta.json"))
+    assert about["sha256"] == hashlib.sha256(archive.read(name)).hexdigest()
+    assert about["bytes"] == len(archive.read(name))
+    facts = json.loads(Entry.objects.get(act="trail.export", kind="act").body)["facts"]
+    assert facts["export"] == about["export"]
+    assert about["export"] in answer.headers["Content-Disposition"]
+    assert facts["count"] == about["count"] == len(archive.read(name).splitlines()) - (wanted == "csv.zip")
+    assert list(about["filter"].values()) == ["lotx"]
+    assert about["made_by"]["username"] == "author"
+    assert about["made_at"].endswith("Z")
+
+
+def test_a_bad_filter_exports_nothing(signed_in):
+    answer = signed_in("author").get(reverse("web:audit"), {"duty": "king", "format": "csv.zip"})
+    assert answer.status_code == 422
+    assert not Entry.objects.filter(act="trail.export").exists()
+
+
+def test_entries_are_found_by_the_duty_held_when_acting(signed_in, world):
+    wanted = {
+        row.pk
+        for row in Entry.objects.filter(kind__in=["act", "refusal"])
+        if any(d.startswith("registrar on ") for d in json.loads(row.body).get("actor", {}).get("duties", []))
+    }
+    assert wanted
+    compliance = signed_in("compliance")
+    rows = body_of(compliance.get(reverse("web:audit"), {"duty": "registrar", "format": "csv"})).decode()
+    assert {int(row["Entry"]) for row in csv.DictReader(io.StringIO(rows))} == wanted & seen(world.compliance)
+
+
+def test_a_reason_cannot_pass_for_a_duty(world):
+    """The search looks into the body; a quote in a person's words is escaped there."""
+    asked = request_assignment(
+        world.registrar,
+        person_id=world.stranger.pk,
+        duty="monitor",
+        scope_kind=world.model.subject_kind,
+        scope_id=world.model.pk,
+        reason='["security on registry.model:1","security on registry.model:2"]',
+    )
+    entry = Entry.objects.get(kind="act", subject_kind="access.assignment", subject_id=str(asked.pk))
+    assert entry.pk not in set(queries.by_duty(Entry.objects.all(), "security").values_list("pk", flat=True))
+    assert entry.pk in set(queries.by_duty(Entry.objects.all(), "registrar").values_list("pk", flat=True))
+
+
+def test_rows_are_listed_for_who_sees_their_act(signed_in, world):
+    html = page_of(signed_in("author").get(reverse("web:audit"), {"kind": "row"}))
+    acts = set(Entry.objects.filter(pk__in=seen(world.author), kind="act").values_list("act_id", flat=True))
+    allowed = set(Entry.objects.filter(kind="row", act_id__in=acts).values_list("pk", flat=True))
+    shown = set(listed(html))
+    assert shown
+    assert shown <= allowed
+    assert len(shown) == min(50, len(allowed))
+    behind = Entry.objects.filter(pk__in=seen(world.stranger), kind="act").values("act_id")
+    own = Entry.objects.filter(kind="row", act_id__in=behind).order_by("-id").values_list("pk", flat=True)
+    assert listed(page_of(signed_in("stranger").get(reverse("web:audit"), {"kind": "row"}))) == list(own[:50])
+
+
+@pytest.mark.parametrize("order", ["number", "-at", "who", "what", "record", "kind"])
+def test_every_order_asks_the_same_number_of_queries(signed_in, world, order):
+    client = signed_in("inspector")
+    url = reverse("web:audit")
+    client.get(url, {"o": order, "record": "@stranger"})
+    with CaptureQueriesContext(connection) as few:
+        client.get(url, {"o": order, "record": "@stranger"})
+    with CaptureQueriesContext(connection) as many:
+        client.get(url, {"o": order})
+    assert len(many) <= len(few) + 1  # the record that is looked up is not looked up
+
+
+def test_the_state_of_the_log_is_shown(signed_in, world, monkeypatch, tmp_path):
+    monkeypatch.setattr(witness, "path", lambda origin: tmp_path / origin / "checkpoints.jsonl")
+    sealer.seal()
+    witness.catch_up(keys().origin)
+    html = page_of(signed_in("inspector").get(reverse("web:audit")))
+    newest = Checkpoint.objects.latest("size")
+    assert f"{newest.size} entries are sealed" in html
+    assert "Witness copy beside the keys" in html
+    assert "None is entered yet" in html
+    state = chain_state()
+    assert (state.size, state.root, state.waiting) == (newest.size, newest.root, 0)
+    assert [(word.size, word.agrees) for word in state.words] == [(newest.size, True)]
+    copy = tmp_path / keys().origin / "checkpoints.jsonl"
+    copy.write_text(copy.read_text().replace(newest.root, "0" * 64))
+    assert [word.agrees for word in chain_state().words] == [False]
+    assert "not a state of this log" in page_of(signed_in("inspector").get(reverse("web:audit")))
 
 
 # ---------------------------------------------------------------- signatures

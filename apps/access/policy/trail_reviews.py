@@ -22,7 +22,7 @@ ROWS = [
     ),
     row(
         "quality.mark_trail_entries",
-        "Mark as seen",
+        "Go through",
         "marked entries as seen in a trail review",
         "quality.trail_review",
         [D.APPROVER, D.COMPLIANCE],

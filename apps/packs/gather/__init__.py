@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from apps.core.clock import iso, now
 from apps.core.digests import digest
-from apps.packs.gather import gate, limits, people, records, separation, trail
+from apps.packs.gather import gate, limits, people, records, reviews, separation, trail
 from apps.registry.models import Version
 
 SCHEMA = "countersign.pack/2"
@@ -85,6 +85,7 @@ def gather(version_id: int, as_of: datetime) -> Gathered:
             "separation": separation.separation(version, as_of),
             "duties": people.duties_over_time(version, as_of),
             "access_log": trail.access_log(version, as_of),
+            "trail_reviews": reviews.trail_reviews(version, as_of),
             "trail": trail.extract(version, scopes, as_of),
         }
     # Drawing takes a second: not while the database waits.

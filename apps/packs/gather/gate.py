@@ -18,8 +18,10 @@ from apps.approvals.templates import template_for
 from apps.core import registries
 from apps.core.clock import iso
 from apps.core.outcomes import WORDS
+from apps.packs.gather.boards import decisions
 from apps.packs.gather.records import moment, person
 from apps.packs.gather.separation import own_records
+from apps.quality.models import TrailReview
 from apps.registry.models import Version
 from apps.trail.models import Signature
 
@@ -76,6 +78,7 @@ def ledger(version: Version) -> dict[str, Any]:
                 }
                 if minute
                 else None,
+                "boards": decisions(gate),
                 "snapshots": [
                     {
                         "taken_at": iso(s.taken_at),
@@ -111,7 +114,9 @@ def signatures(version: Version, as_of: datetime) -> list[dict[str, Any]]:
     """
     use = (version.intended_use.subject_kind, str(version.intended_use_id))
     own = own_records(version)
-    wanted = {use} | facts_of(version).closures["version"]
+    reviews = {(TrailReview.subject_kind, str(each.pk)) for each in version.trail_reviews.all()}
+    own |= reviews
+    wanted = {use} | facts_of(version).closures["version"] | reviews
     by_kind: dict[str, list[str]] = {}
     for kind, pk in sorted(wanted):
         by_kind.setdefault(kind, []).append(pk)

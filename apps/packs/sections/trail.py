@@ -14,6 +14,7 @@ from apps.packs.sections.blocks import Cell, Section, at, short
 from apps.packs.sections.front import Generation
 
 TRAIL_ROWS = 1000  # a chapter; chapters are what is laid out in parallel
+SEEN_ROWS = 200  # comments of reviewers that are printed
 PRINTED_ROWS = 5000  # the newest are printed, all are in trail.csv and entries.log
 
 
@@ -74,6 +75,7 @@ def trail(content: dict[str, Any], made: Generation) -> Iterator[Chapter]:
             ("Checkpoint", f"signed over {made.trail_size} entries of the whole log"),
         ]
     )
+    _reviews(part, content)
     numbers = iter(printed)
     first = True
     while batch := list(islice(numbers, TRAIL_ROWS)) or ([] if not first else [None]):
@@ -90,6 +92,73 @@ def trail(content: dict[str, Any], made: Generation) -> Iterator[Chapter]:
         )  # fmt: skip
         yield part.chapter()
         first = False
+
+
+def _reviews(part: Section, content: dict[str, Any]) -> None:
+    """Who went through the version's trail, what they were shown, and what they found."""
+    reviews = content["trail_reviews"]
+    part.heading("Reviews of the trail")
+    if not reviews:
+        part.text(f"None recorded as of {part.as_of}. Responsible: QA approver or compliance officer.")
+        return
+    part.table(
+        "Reviews: range, what was shown, who signed, and whether acts came after",
+        [
+            ("Review", "w-8", ""), ("Range", "w-25", ""), ("Shown", "w-27", ""), ("Signed", "w-20", ""),
+            ("Standing", "w-20", ""),
+        ],
+        [_review(each) for each in reviews],
+        small=True,
+    )  # fmt: skip
+    seen = [
+        (review["ref"], mark) for review in reviews for mark in review["content"]["seen"] if mark["comment"]
+    ]
+    part.table(
+        "Entries seen with a comment",
+        [("Review", "w-10", ""), ("Entry", "w-10", "num"), ("By", "w-15", ""), ("Comment", "w-65", "")],
+        [(ref, mark["entry"], mark["by"], mark["comment"]) for ref, mark in seen[:SEEN_ROWS]],
+        small=True,
+    )
+    if len(seen) > SEEN_ROWS:
+        part.text(f"The first {SEEN_ROWS} of {len(seen)} are printed; all are in content.json.")
+    findings = []
+    for review in reviews:
+        for each in review["content"]["findings"]:
+            ref = f"{review['ref']}/{each['number']}"
+            findings.append((ref, each["weight"], each["text"], review["deviations"].get(ref, "")))
+    if findings:
+        part.table(
+            "Findings",
+            [
+                ("Finding", "w-12", ""),
+                ("Weight", "w-13", ""),
+                ("What", "w-60", ""),
+                ("Deviation", "w-15", ""),
+            ],
+            findings,
+            small=True,
+        )
+    else:
+        part.text("Findings: none.")
+
+
+def _review(review: dict[str, Any]) -> tuple[Any, ...]:
+    content = review["content"]
+    within, sample = content["range"], content["sample"]
+    caught = ", ".join(
+        f"{each['title'].lower()} {each['count']}" for each in content["filters"] if each["count"]
+    )
+    drawn = f"sample of {sample['size']}, seed {sample['seed']}"
+    shown = f"{within['entries']} entries; {caught or 'no exception'}; {drawn}"
+    signed = (
+        "; ".join(f"{each['who']}, {at(each['at'])}" for each in review["signed"]) or review["state_word"]
+    )
+    standing = review["state_word"]
+    if review["state"] == "signed":
+        count = len(review["came_after"])
+        standing = f"out of date: {count} acts came after" if count else "current"
+    until = f"leaf {within['from_leaf']} to a tree of {within['tree_size']}, up to {at(within['until'])}"
+    return review["ref"], until, shown, signed, standing
 
 
 def _line(entry: dict[str, Any]) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -20,6 +21,7 @@ from apps.core.errors import NotVisible
 from apps.fairness.models import Report
 from apps.packs.models import Pack
 from apps.trail import queries
+from apps.trail.chain import chain_state
 from apps.trail.models import Entry, Kind, Signature
 from apps.web.binding import Bonds
 from apps.web.door import actor_of, page
@@ -29,8 +31,16 @@ from apps.web.marks import icon
 from apps.web.templatetags.countersign import when
 from apps.web.timeline import line_of
 from apps.web.times import day_begins, day_ends
+from apps.web.zipped import zip_response
 
-KINDS = [(Kind.ACT, "act"), (Kind.REFUSAL, "refusal"), (Kind.EVENT, "event"), (Kind.SEAL, "seal")]
+KINDS = [
+    (Kind.ACT, "act"),
+    (Kind.REFUSAL, "refusal"),
+    (Kind.EVENT, "event"),
+    (Kind.SEAL, "seal"),
+    (Kind.ROW, "row that an act wrote"),
+]
+DUTIES = sorted(((str(duty), word) for duty, word in duties.WORDS.items()), key=lambda pair: pair[1])
 ACT_CHOICES = sorted(((row.act, row.sentence) for row in TABLE.values()), key=lambda pair: pair[1])
 
 
@@ -39,7 +49,9 @@ def _link(entry: Entry):
 
 
 def _told(entry: Entry):
-    """The plain sentence; a refusal with its fact and rule."""
+    """The plain sentence; a refusal with its fact and rule; a row by its table."""
+    if entry.kind == Kind.ROW:
+        return _row(entry)
     line = line_of(entry)
     if not line.refused:
         return format_html("{} {}", icon("bot"), line.told) if line.machine else line.told
@@ -52,7 +64,24 @@ def _rule(facts: dict) -> str:
     return f"Rule {facts['rule']}." if facts.get("rule") else ""
 
 
+def _row(entry: Entry) -> str:
+    done = {"insert": "written", "delete": "removed", "update": "changed"}.get(
+        json.loads(entry.body)["op"], ""
+    )
+    return f"{entry.table_name} row {entry.row_id} {done}"
+
+
+def _who(entry: Entry) -> str:
+    return "the act that wrote it" if entry.kind == Kind.ROW else line_of(entry).who
+
+
+def _record(entry: Entry) -> str:
+    return f"{entry.subject_kind} {entry.subject_id}" if entry.kind == Kind.ROW else line_of(entry).ref
+
+
 def _sentence(entry: Entry) -> str:
+    if entry.kind == Kind.ROW:
+        return _row(entry)
     line = line_of(entry)
     facts = json.loads(entry.body).get("facts", {}) if line.refused else {}
     return " ".join(p for p in (line.told, str(facts.get("fact", "")), _rule(facts)) if p)
@@ -118,10 +147,10 @@ def audit_table(actor, *, below: bool = False) -> Table:
                 "who",
                 "Who",
                 sort="actor_name",
-                value=lambda e: line_of(e).who,
+                value=_who,
             ),
             Column("what", "What", sort="act", value=_sentence, render=_told),
-            Column("record", "Record", sort=("subject_kind", "subject_id"), value=lambda e: line_of(e).ref),
+            Column("record", "Record", sort=("subject_kind", "subject_id"), value=_record),
             Column("reason", "Reason", value=lambda e: line_of(e).reason),
             Column("kind", "Kind", sort="kind", value=lambda e: str(e.kind)),
         ],
@@ -136,6 +165,7 @@ def audit_table(actor, *, below: bool = False) -> Table:
             ),
             text("who", "Who", queries.by_person),
             choice("act", "Act", ACT_CHOICES, lambda rows, v: rows.filter(act=v)),
+            choice("duty", "Duty held by who did it", DUTIES, queries.by_duty),
             choice("kind", "Kind", KINDS, lambda rows, v: rows.filter(kind=v)),
             text("scope", "Belongs to (a model, a dataset, organisation)", of_scope),
             on_day("from", "From (UTC)", lambda rows, v: queries.between(rows, since=day_begins(v))),
@@ -149,29 +179,36 @@ def audit(request: HttpRequest) -> HttpResponseBase:
     """Entries, filtered and sorted. CSV and JSON are acts of their own and stand in the trail before they leave."""
     actor = actor_of(request)
     rows = queries.told(visible(actor, Entry))
+    if request.GET.get("kind") == Kind.ROW:
+        rows = queries.rows_behind(rows)
     wanted = request.GET.get("format", "")
     if wanted:
         # What is written from here on, the entry of the export itself included, is not part of it.
         newest = Entry.objects.order_by("-id").values_list("id", flat=True).first() or 0
         rows = rows.filter(pk__lte=newest)
 
-    def enter(about: dict, form: str = "CSV") -> None:
+    def enter(about: dict, form: str = "CSV", export: str = "") -> None:
         acts.export_trail(
             actor,
             asked={str(k): str(v) for k, v in about["filter"].items()},
             count=about["count"],
             form=form,
+            export=export,
         )
 
     below = request.GET.get("below") == "yes"
     listing = audit_table(actor, below=below).read(request, rows, on_export=enter)
     if wanted == "jsonl" and not listing.bad:
         return _json_lines(listing, enter)
+    if wanted in ZIPPED and not listing.bad:
+        return _zipped(listing, wanted, enter)
     return listing.respond(
         "audit/audit.html",
         {
-            "state": queries.log_state(),
+            "chain": chain_state(),
             "json_url": listing.url(format="jsonl"),
+            "csv_zip_url": listing.url(format="csv.zip"),
+            "json_zip_url": listing.url(format="jsonl.zip"),
             "sees_all": Scopes(actor.user).sees_all,
         },
     )
@@ -183,6 +220,23 @@ def _json_lines(listing: Listing, enter) -> StreamingHttpResponse:
     response = StreamingHttpResponse(queries.exported(listing.rows), content_type="application/x-ndjson")
     response["Content-Disposition"] = 'attachment; filename="audit-trail.jsonl"'
     return response
+
+
+# format asked for -> name of the file inside the ZIP, and how its entry calls it
+ZIPPED = {
+    "csv.zip": ("audit-trail.csv", "CSV in a ZIP"),
+    "jsonl.zip": ("audit-trail.jsonl", "JSON Lines in a ZIP"),
+}
+
+
+def _zipped(listing: Listing, wanted: str, enter) -> StreamingHttpResponse:
+    """The file with its side file: filter, order, count, SHA-256, who, when, and the number of the export."""
+    name, form = ZIPPED[wanted]
+    export = secrets.token_hex(8)
+    about = {**listing.meta_of(name.partition(".")[2]), "export": export}
+    enter(about, form, export)
+    lines = listing.lines() if wanted == "csv.zip" else queries.exported(listing.rows)
+    return zip_response(f"audit-trail-{export}.zip", name, lines, about)
 
 
 @page

@@ -23,7 +23,9 @@ from apps.fairness import queries as fairness
 from apps.fairness.models import Report
 from apps.packs.models import Pack
 from apps.quality import queries as quality
+from apps.quality import review_queries
 from apps.quality.queries import deviations_of_versions
+from apps.quality.review_queries import reviews_of_versions
 from apps.registry import queries as registry
 from apps.registry.loading import data_of_versions
 from apps.registry.models import Version
@@ -118,6 +120,7 @@ def signed_records(version: Version) -> list[Any]:
         version.intended_use,
         *plans_of_versions([version.pk])[version.pk],
         *deviations_of_versions([version.pk])[version.pk],
+        *reviews_of_versions([version.pk])[version.pk],
         *slots,
     ]
 
@@ -216,7 +219,15 @@ def documents(actor: Actor, version: Version) -> dict[str, Any]:
 
 @builds("audit")
 def audit(actor: Actor, version: Version) -> dict[str, Any]:
-    return {"timeline": timeline(actor, version, limit=AUDIT_ROWS), "limit": AUDIT_ROWS}
+    reviews = linked(review_queries.register(actor, version=version))
+    last = review_queries.last_signed(version)
+    return {
+        "timeline": timeline(actor, version, limit=AUDIT_ROWS),
+        "limit": AUDIT_ROWS,
+        "reviews": reviews,
+        "last_review": last,
+        "since_review": len(review_queries.came_after(last, version)) if last else 0,
+    }
 
 
 @page

@@ -64,6 +64,8 @@ def way_to(verdict: Verdict, kind: str, pk: int) -> dict:
         url = reverse("web:freeze", args=[pk])
     elif verdict.act == "approvals.record_minute":
         url = reverse("web:minute", args=[pk])
+    elif verdict.act == "quality.open_trail_review":
+        url = reverse("web:trail_review_new", args=[pk])
     elif verdict.act == "approvals.plan_meeting":
         url = reverse("web:meeting_new", args=[pk])
     elif verdict.act == "validations.write_plan":

@@ -1,0 +1,74 @@
+"""The state of the log for people: how far it is sealed, what was verified last, and what its witnesses hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import models
+
+from apps.trail import witness
+from apps.trail.anchor_models import Cosignature, Stamp
+from apps.trail.models import Checkpoint, Log, Pending
+from apps.trail.queries import Verification, last_verification
+
+
+@dataclass(frozen=True)
+class Word:
+    """What somebody outside the database said of the log: who, how far, when, and whether it is this log."""
+
+    who: str
+    size: int
+    at: datetime | None
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class ChainState:
+    """`waiting`: entries not sealed yet. `words`: the witness copy first, then witnesses and time stamps."""
+
+    origin: str
+    size: int
+    root: str
+    sealed_at: datetime | None
+    waiting: int
+    verified: Verification | None
+    words: tuple[Word, ...]
+
+
+def chain_state() -> ChainState:
+    """Read anew at each call: seven small queries and the end of the witness copy."""
+    log = Log.objects.order_by("pk").last()
+    newest = Checkpoint.objects.order_by("-size").first()
+    return ChainState(
+        origin=log.origin if log else "",
+        size=newest.size if newest else 0,
+        root=newest.root if newest else "",
+        sealed_at=newest.created_at if newest else None,
+        waiting=Pending.objects.count(),
+        verified=last_verification(),
+        words=tuple(_words(log.origin)) if log else (),
+    )
+
+
+def _words(origin: str) -> list[Word]:
+    found = []
+    copy = witness.last(origin)
+    if copy is not None:
+        row = Checkpoint.objects.filter(size=copy["size"]).first()
+        agrees = row is not None and row.root == copy["root"]
+        found.append(
+            Word("Witness copy beside the keys", copy["size"], row.created_at if row else None, agrees)
+        )
+    told = [(f"Witness {name}", size, at) for name, (size, at) in _newest(Cosignature, "witness").items()]
+    told += [(f"Time stamp by {name}", size, at) for name, (size, at) in _newest(Stamp, "authority").items()]
+    known = set(
+        Checkpoint.objects.filter(size__in=[size for _, size, _ in told]).values_list("size", flat=True)
+    )
+    return found + [Word(who, size, at, size in known) for who, size, at in told]
+
+
+def _newest(model: type[models.Model], by: str) -> dict[str, tuple[int, datetime]]:
+    """Name of each place -> how far it went last, and when."""
+    rows = model._default_manager.values(by).annotate(far=models.Max("size"), last=models.Max("at"))
+    return {row[by]: (row["far"], row["last"]) for row in rows.order_by(by)}

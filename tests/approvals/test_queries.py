@@ -1,0 +1,99 @@
+"""Verdicts for a gate page take the same number of queries whatever the number of people, checks and waivers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.access.acts import request_waiver, sign_waiver_approver, sign_waiver_compliance
+from apps.approvals import acts
+from apps.approvals.evaluation import evaluate, for_viewer
+from apps.approvals.templates import template_for
+from apps.core.clock import now
+from apps.core.jobs import run_queued
+from apps.registry.models import Version
+from tests.access.people import crowd
+from tests.approvals.boards import founded, minuted, planned, signed_by_two
+from tests.cast import give
+from tests.factories.evidence import signed, validated_world
+
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+
+
+def asked(gate, viewer) -> tuple[int, int]:
+    """(queries of the evaluation with every verdict, people named in it)."""
+    rows = Version.objects.select_related(
+        "model", "intended_use__model", "intended_use__written_by", "parent__model", "registered_by"
+    )
+    version = rows.get(pk=gate.version_id)
+    with CaptureQueriesContext(connection) as queries:
+        seen = for_viewer(evaluate(version), viewer)
+    return len(queries), len({name for row in seen.rows for name in row.who})
+
+
+@pytest.fixture
+def opened(world):
+    gate = acts.open_gate(world.owner, validated_world(world).version.pk)
+    run_queued()
+    return gate
+
+
+def test_one_three_or_ten_people_cost_the_same(world, opened):
+    first, few = asked(opened, world.approver)
+    names = [f"qa{i}" for i in range(10)]
+    crowd(world, names)
+    many = few
+    for upto in (3, 10):
+        for name in names[:upto]:
+            if not world.people[name].assignments.exists():
+                give(world, name, "approver", world.model)
+                give(world, name, "owner", world.model)
+        count, many = asked(opened, world.approver)
+        assert count == first
+    assert many >= few + 10, "the people are really asked about"
+
+
+def test_waivers_cost_the_same_for_one_and_for_three(world, opened):
+    def waived(person) -> None:
+        waiver = request_waiver(
+            world.owner,
+            model_id=world.model.pk,
+            person_id=world.people[person].pk,
+            rule="DY8",
+            control="Second reader",
+            expires_at=now() + timedelta(days=30),
+            reason="Few people",
+        )
+        sign_waiver_approver(world.approver2, waiver.pk, signature=signed(waiver))
+        sign_waiver_compliance(world.compliance, waiver.pk, signature=signed(waiver))
+
+    for name in ("validator", "bias_tester"):
+        give(world, name, "approver", world.model)
+    blocked, _ = asked(opened, world.validator)  # a rule stands in the way: its waivers are looked for
+    waived("validator")
+    one, _ = asked(opened, world.validator)
+    waived("bias_tester")
+    waived("process_expert")
+    three, _ = asked(opened, world.validator)
+    assert one == three
+    assert one <= blocked + 1
+
+
+def test_more_slots_and_checks_cost_no_verdict_more(world, opened, monkeypatch):
+    """The high tier wants two signatures and the board besides: what is read for the board is all that is added."""
+    low, _ = asked(opened, world.approver)
+    opened.template_content = template_for("high")
+    opened.save()
+    for position, slot in enumerate(opened.template_content["slots"][3:], start=4):
+        opened.slots.create(code=slot["code"], position=position)
+    high, _ = asked(opened, world.approver)
+    assert high <= low + 2, "the board's meetings, and whether there is a board"
+    board = founded(world)
+    meeting = signed_by_two(world, minuted(world, planned(world, opened, board)))
+    assert meeting.state == "signed"
+    once_decided, _ = asked(opened, world.approver)
+    signed_by_two(world, minuted(world, planned(world, opened, board)))
+    assert asked(opened, world.approver)[0] == once_decided
