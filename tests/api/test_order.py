@@ -51,6 +51,16 @@ ACTS = {
 # POSTs that take no input, or that everybody may who sees the record.
 WITHOUT = {
     "api:assignment-approve",
+    # Review boards are asked in tests/api/test_boards.py.
+    "api:board-list",
+    "api:board-seats",
+    "api:meeting-conditions",
+    "api:meeting-list",
+    "api:meeting-minute",
+    "api:meeting-sign",
+    "api:seat-approve",
+    "api:seat-end",
+    "api:seat-refuse",
     "api:dataset-versions-profile",
     "api:gates-verify-trail",
     "api:packs-download",
@@ -79,6 +89,24 @@ WITHOUT = {
     "api:training-evidence",
     "api:training-list",
     "api:training-matrix-list",
+    # Resets and links are asked in tests/api/test_security.py.
+    "api:reset-approve",
+    "api:reset-list",
+    "api:reset-refuse",
+    "api:sign-on-end",
+    "api:sign-on-list",
+    # Service accounts and trusts are asked in tests/api/test_services.py, the exchange in tests/access/test_ci_identity.py.
+    "api:ci_token",
+    "api:service-approve",
+    "api:service-end",
+    "api:service-list",
+    "api:service-refuse",
+    "api:service-resume",
+    "api:service-suspend",
+    "api:service-trusts",
+    "api:trust-approve",
+    "api:trust-end",
+    "api:trust-refuse",
     # Waivers are asked in tests/access/test_waivers.py.
     "api:waiver-list",
     "api:waiver-revoke",

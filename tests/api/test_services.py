@@ -11,7 +11,7 @@ from apps.accounts.services import ServiceAccount
 from apps.core.clock import now
 from apps.trail.models import Entry
 from tests.factories.doors import session_api
-from tests.factories.services import ACTS, CLAIMS, asked_service, service, service_token
+from tests.factories.services import ACTS, CLAIMS, asked_service, asked_trust, service, service_token
 
 pytestmark = pytest.mark.django_db
 BASE = "/api/v1/services"
@@ -121,9 +121,24 @@ def test_the_list_asks_as_often_for_three_as_for_one(world, django_assert_max_nu
 
 
 def test_who_may_not_hears_that_before_anything_of_the_input(world):
+    """`colleague` asked for it and `registrar` sees it; neither answers for it."""
     made = service(world)
-    for verb in ("resume", "refuse"):
-        before = Entry.objects.filter(kind="refusal").count()
-        answer = session_api(world.author).post(f"{BASE}/{made.name}/{verb}", {"nonsense": 1})
-        assert (answer.status_code, Entry.objects.filter(kind="refusal").count()) == (403, before + 1)
-        assert answer.json()["eligible"]
+    asked = asked_trust(made, "https://ci.example")
+    wanted = {
+        "author": [
+            f"{BASE}/{made.name}/resume",
+            f"{BASE}/{made.name}/refuse",
+            f"/api/v1/trusts/{asked.pk}/refuse",
+        ],
+        "registrar": [
+            f"{BASE}/{made.name}/{verb}" for verb in ("suspend", "end", "trusts", "resume", "refuse")
+        ],
+        "inspector": [f"/api/v1/trusts/{asked.pk}/{verb}" for verb in ("end", "refuse", "approve")],
+    }
+    for by, urls in wanted.items():
+        for url in urls:
+            before = Entry.objects.filter(kind="refusal").count()
+            answer = session_api(world.people[by]).post(url, {"nonsense": 1})
+            entered = Entry.objects.filter(kind="refusal").count() - before
+            assert (answer.status_code, entered) == (403, 1), (by, url, answer.json())
+            assert answer.json()["eligible"]

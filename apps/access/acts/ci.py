@@ -12,12 +12,12 @@ from django.db import transaction
 from apps.access import ci_identity, issuers, reach
 from apps.access.acting import Act, act
 from apps.access.actors import Actor
-from apps.access.acts.services import locked, refuse_stranger, refuse_unless_owner
+from apps.access.acts.services import locked, refuse_stranger
 from apps.access.acts.tokens import make_token
 from apps.access.ci_identity import LEEWAY, Identity, Untrusted
 from apps.access.sign_in import REFUSALS, enter_folded
 from apps.access.throttle import hit, key_of, network
-from apps.accounts.models import ApiToken
+from apps.accounts.models import ApiToken, User
 from apps.accounts.services import CiTrust, ServiceAccount
 from apps.core import registries
 from apps.core.clock import iso, now
@@ -39,7 +39,6 @@ def request_trust(
     """Ask that jobs with exactly these claims are this service; by its owner. The reason says why these."""
     service = locked(act, service_id)
     act.allow(service)
-    refuse_unless_owner(act, service)
     problems: dict[str, list[str]] = {}
     if problem := issuers.url_problem(issuer) or ("At most 200 characters." if len(issuer) > 200 else ""):
         problems["issuer"] = [problem]
@@ -92,8 +91,12 @@ def end_trust(act: Act, trust_id: int) -> CiTrust:
     """End a trust at once: tokens that were given under it are refused from now on."""
     trust = _locked(act, trust_id)
     act.allow(trust)
-    refuse_stranger(act, trust.service)
     return act.write(trust, state=State.ENDED, ended_at=now(), end_reason=act.reason)
+
+
+@registries.allowance("access.end_trust")
+def refuse_stranger_to_trust(person: User, trust: CiTrust) -> tuple[str, ...]:
+    return refuse_stranger(person, trust.service)
 
 
 @registries.precondition("access.approve_trust")

@@ -120,9 +120,8 @@ def _object_problem(act: Act, objects: Places) -> str:
 
 
 def _unfit(owner: User, only_acts: Sequence[str], objects: Places) -> dict[str, list[str]]:
-    """Every act has an object of its kind and every object an act; the owner holds a duty for each."""
+    """Every act has objects of its kind, and the owner a duty for it on each; other objects may be seen only."""
     places = set(objects)
-    kinds = {reach.place_kind(TABLE[name]) for name in only_acts}
     if reach.ORGANISATION not in places:
         idle = [
             name for name in only_acts if reach.place_kind(TABLE[name]) not in {kind for kind, _ in places}
@@ -130,8 +129,6 @@ def _unfit(owner: User, only_acts: Sequence[str], objects: Places) -> dict[str, 
         if idle:
             labels = ", ".join(TABLE[name].label for name in idle)
             return {"acts": [f"None of the objects is of the kind these acts work on: {labels}."]}
-        if spare := [place for place in objects if place[0] not in kinds]:
-            return {"objects": [f"None of the acts works on: {', '.join(_told(spare))}."]}
     missing = reach.lacking(only_acts, objects, reach.held_by([owner.pk])[owner.pk])
     if not missing:
         return {}
@@ -151,13 +148,15 @@ def locked(act: Act, service_id: int) -> ServiceAccount:
     return act.lock(ServiceAccount.objects.select_related("owner", "requester"), pk=service_id)
 
 
-def refuse_stranger(act: Act, service: ServiceAccount) -> None:
-    """Its owner, a compliance officer or an administrator may stop a service."""
+@registries.allowance("access.suspend_service")
+@registries.allowance("access.end_service")
+def refuse_stranger(person: User, service: ServiceAccount) -> tuple[str, ...]:
+    """Its owner, a compliance officer or an administrator may stop a service: asked by the gate, before the state."""
     held = Assignment.objects.active().filter(
-        person=act.user, scope_kind=duties.ORGANISATION, duty__in=OFFICERS
+        person=person, scope_kind=duties.ORGANISATION, duty__in=OFFICERS
     )
-    if act.user.pk == service.owner_id or held.exists():
-        return
+    if person.pk == service.owner_id or held.exists():
+        return ()
     officers = Judge(ORGANISATION_SUBJECT).eligible(TABLE["access.refuse_service"])
     raise NotAllowed(
         f"You cannot do this to {service.ref}.",
@@ -167,14 +166,18 @@ def refuse_stranger(act: Act, service: ServiceAccount) -> None:
     )
 
 
-def refuse_unless_owner(act: Act, service: ServiceAccount) -> None:
-    if act.user.pk != service.owner_id:
+@registries.allowance("access.create_service_token")
+@registries.allowance("access.request_trust")
+def refuse_unless_owner(person: User, service: ServiceAccount) -> tuple[str, ...]:
+    """Only who answers for a service holds its secrets and says which jobs are it."""
+    if person.pk != service.owner_id:
         raise NotAllowed(
             f"You cannot do this to {service.ref}.",
             fact="You are not its owner: only who answers for a service holds its secrets.",
             rule="service-account: owner",
             who=[service.owner.printed_name],
         )
+    return ()
 
 
 @act("access.approve_service")
@@ -209,7 +212,6 @@ def suspend_service(act: Act, service_id: int) -> ServiceAccount:
     """Stop a service at once, with a reason; a compliance officer resumes it."""
     service = locked(act, service_id)
     act.allow(service)
-    refuse_stranger(act, service)
     return act.write(service, state=State.SUSPENDED, end_reason=act.reason)
 
 
@@ -226,7 +228,6 @@ def end_service(act: Act, service_id: int) -> ServiceAccount:
     """End a service for good: its tokens and trusts end with it, its name is not given again."""
     service = locked(act, service_id)
     act.allow(service)
-    refuse_stranger(act, service)
     act.event(ended=end_now(act, service, act.reason))
     return service
 

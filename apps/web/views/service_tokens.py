@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 from apps.access import acts, reach
 from apps.access import service_queries as queries
 from apps.access.acting import refuse_first
+from apps.access.gate import may
 from apps.accounts.models import ApiToken
 from apps.accounts.services import ServiceAccount
 from apps.web.door import actor_of, attempt, page, seen_or_404
@@ -105,6 +106,8 @@ def service_token(request: HttpRequest, pk: int) -> HttpResponse:
                 return _shown(request, made, reverse("web:service", args=[found.pk]) + "#tokens")
     if request.method == "POST":
         refuse_first(actor, "access.create_service_token", found)
+    if not (verdict := may(actor, "access.create_service_token", found)).allowed:
+        raise verdict.refusal()
     context = {"form": form, "service": found}
     return render(request, "services/token_form.html", context, status=422 if form.errors else 200)
 
@@ -154,6 +157,8 @@ def rotate_token(request: HttpRequest, pk: int) -> HttpResponse:
             return _shown(request, made, back)
     if request.method == "POST":
         refuse_first(actor, "access.rotate_token", found)
+    if not (verdict := may(actor, "access.rotate_token", found)).allowed:
+        raise verdict.refusal()
     context = {"form": form, "token": found, "back": back}
     return render(request, "services/rotate.html", context, status=422 if form.errors else 200)
 

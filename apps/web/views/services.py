@@ -13,10 +13,10 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 
-from apps.access import acts, duties, reach
+from apps.access import acts, reach
 from apps.access import service_queries as queries
 from apps.access.acting import refuse_first
-from apps.access.gate import ORGANISATION_SUBJECT, Judge, Scopes, offers
+from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, offers
 from apps.access.policy import policy
 from apps.accounts.models import User
 from apps.accounts.services import CiTrust, ServiceAccount
@@ -87,19 +87,17 @@ def _found(request: HttpRequest, pk: int) -> ServiceAccount:
     return row
 
 
-def _answers(request: HttpRequest, service: ServiceAccount) -> bool:
-    """Its owner and the officers stop a service; what only they may do is not offered to others."""
-    officers = {duties.Duty.COMPLIANCE, duties.Duty.ADMINISTRATOR} & Scopes(request.user).organisation_duties
-    return bool(officers) or service.owner_id == request.user.pk
-
-
 def _buttons(request: HttpRequest, service: ServiceAccount) -> Acts:
     given = {v.act.removeprefix("access."): v for v in offers(actor_of(request), service)}
-    wanted = ["approve_service", "refuse_service", "resume_service"]
-    if service.owner_id == request.user.pk:
-        wanted += ["create_service_token", "request_trust"]
-    if _answers(request, service):
-        wanted += ["suspend_service", "end_service"]
+    wanted = [
+        "approve_service",
+        "refuse_service",
+        "resume_service",
+        "create_service_token",
+        "request_trust",
+        "suspend_service",
+        "end_service",
+    ]
     urls = {"create_service_token": "web:service_token", "request_trust": "web:trust_new"}
     styles = {"approve_service": "primary", "end_service": "danger", "suspend_service": "danger"}
     return Acts(
@@ -144,7 +142,7 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _trust_buttons(request: HttpRequest, trust: CiTrust) -> list[Button]:
     actor, judge = actor_of(request), Judge(trust)
-    names = ["approve_trust", "refuse_trust"] + (["end_trust"] if _answers(request, trust.service) else [])
+    names = ["approve_trust", "refuse_trust", "end_trust"]
     verdicts = [judge.verdict(actor, policy(f"access.{name}")) for name in names]
     return [
         Button(v, reverse("web:trust_decide", args=[trust.pk, name.removesuffix("_trust")]))
@@ -331,6 +329,8 @@ def trust_new(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect(reverse("web:service", args=[found.pk]) + "#trusts")
     if request.method == "POST":
         refuse_first(actor, "access.request_trust", found)
+    if not (verdict := may(actor, "access.request_trust", found)).allowed:
+        raise verdict.refusal()
     context = {"form": form, "service": found}
     return render(request, "services/trust_form.html", context, status=422 if form.errors else 200)
 
