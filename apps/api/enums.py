@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.db.models import Model
 
 from apps.access.models import Assignment, Waiver
+from apps.accounts.factors import Reset, SignOnLink
+from apps.accounts.services import ServiceAccount
+from apps.approvals.board_models import BoardMember, Meeting
 from apps.approvals.models import Gate, Slot
 from apps.datasets.models import DatasetVersion
 from apps.fairness.models import Report
@@ -22,6 +25,11 @@ def _of(model: type[Model], field: str) -> Choices:
 
 
 ASSIGNMENT_STATE = _of(Assignment, "state")
+BOARD_DECISION = _of(Meeting, "decision")
+BOARD_FUNCTION = _of(BoardMember, "function")
+MEETING_STATE = _of(Meeting, "state")
+MINUTE_HALF = ["chair", "member"]
+SEAT_STATE = _of(BoardMember, "state")
 BIAS_VERDICT = _of(Report, "verdict")
 CRITERION_VERDICT = VERDICTS
 DATASET_VERSION_STATE = _of(DatasetVersion, "state")
@@ -34,6 +42,9 @@ PACK_STATE = _of(Pack, "state")
 PARTITION = _of(DatasetVersion, "partition")
 PLAN_STATE = _of(Plan, "state")
 COMPUTATION_STATE = _of(Run, "state")  # of validation runs and of bias reports
+RESET_STATE = _of(Reset, "state")
+SIGN_ON_STATE = _of(SignOnLink, "state")
+SERVICE_STATE = _of(ServiceAccount, "state")  # of service accounts and of trusts
 SLOT_STATE = _of(Slot, "state")
 VERSION_STATE = _of(Version, "state")
 WAIVER_STATE = _of(Waiver, "state")

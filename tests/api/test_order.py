@@ -95,7 +95,7 @@ WITHOUT = {
     "api:reset-refuse",
     "api:sign-on-end",
     "api:sign-on-list",
-    # Service accounts and trusts are asked in tests/api/test_services.py, the exchange in tests/access/test_ci_identity.py.
+    # Service accounts and trusts are asked in test_services.py, the exchange in tests/access/test_ci_identity.py.
     "api:ci_token",
     "api:service-approve",
     "api:service-end",
@@ -107,6 +107,19 @@ WITHOUT = {
     "api:trust-approve",
     "api:trust-end",
     "api:trust-refuse",
+    # Inspections and sensitive data are asked in tests/api/test_inspections.py.
+    "api:dataset-mark",
+    "api:dataset-unmark",
+    "api:inspection-approve",
+    "api:inspection-end",
+    "api:inspection-list",
+    "api:inspection-refuse",
+    "api:read-grant-end",
+    "api:read-grant-grant",
+    "api:read-grant-list",
+    "api:read-grant-refuse",
+    "api:unmarking-approve",
+    "api:unmarking-refuse",
     # Waivers are asked in tests/access/test_waivers.py.
     "api:waiver-list",
     "api:waiver-revoke",

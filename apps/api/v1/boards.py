@@ -13,10 +13,12 @@ from apps.api.lookup import one_of, person_ids
 from apps.approvals import board_acts as acts
 from apps.approvals.board_models import Board, BoardMember, Meeting
 from apps.approvals.board_rules import MAX_NAME, MAX_TEXT
-from apps.approvals.board_states import BoardDecision, Function, MeetingState
+from apps.approvals.board_states import DECISION_WORDS, FUNCTION_WORDS, MeetingState
 from apps.approvals.models import Gate
 from apps.core.errors import NotVisible
 
+FUNCTIONS = [(each.value, word) for each, word in FUNCTION_WORDS.items()]
+DECISIONS = [(each.value, word) for each, word in DECISION_WORDS.items()]
 SIGN = {"chair": acts.sign_minute_chair, "member": acts.sign_minute_member}
 
 
@@ -49,7 +51,7 @@ class SeatOut(serializers.ModelSerializer):
 
 class BoardOut(serializers.ModelSerializer):
     ref = serializers.CharField()
-    required = serializers.ListField(child=serializers.ChoiceField(choices=[f.value for f in Function]))
+    required = serializers.ListField(child=serializers.ChoiceField(choices=FUNCTIONS))
 
     class Meta:
         model = Board
@@ -61,14 +63,14 @@ class BoardInput(serializers.Serializer):
     purpose = serializers.CharField(max_length=MAX_TEXT)
     quorum = serializers.IntegerField(min_value=0, max_value=1000)
     required = serializers.ListField(
-        child=serializers.ChoiceField(choices=[f.value for f in Function]), required=False, default=list
+        child=serializers.ChoiceField(choices=FUNCTIONS), required=False, default=list
     )
     reason = serializers.CharField(max_length=2000)
 
 
 class SeatInput(serializers.Serializer):
     person = serializers.CharField(max_length=80, help_text="Username.")
-    function = serializers.ChoiceField(choices=[f.value for f in Function])
+    function = serializers.ChoiceField(choices=FUNCTIONS)
     chair = serializers.BooleanField(required=False, default=False)
     starts_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
     ends_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
@@ -243,10 +245,10 @@ class MeetingInput(serializers.Serializer):
     agenda = serializers.CharField(max_length=MAX_TEXT)
 
 
-class MinuteInput(serializers.Serializer):
+class MeetingMinuteInput(serializers.Serializer):
     attended = serializers.ListField(child=serializers.IntegerField(), help_text="Ids of seats.")
     minute = serializers.CharField(max_length=MAX_TEXT)
-    decision = serializers.ChoiceField(choices=[each.value for each in BoardDecision])
+    decision = serializers.ChoiceField(choices=DECISIONS)
     conditions = serializers.CharField(max_length=MAX_TEXT, required=False, default="", allow_blank=True)
 
 
@@ -305,14 +307,14 @@ class Meetings(GateViewSet):
     @extend_schema(
         tags=["boards"],
         summary="Record the minute (not with a token)",
-        request=MinuteInput,
+        request=MeetingMinuteInput,
         responses=MeetingDetail,
         parameters=[IDEMPOTENCY],
     )
     @action(detail=True, methods=["post"])
     def minute(self, request, pk=None):
         meeting = self.get_object()
-        given = self.given(MinuteInput, "approvals.record_meeting", meeting)
+        given = self.given(MeetingMinuteInput, "approvals.record_meeting", meeting)
         acts.record_meeting(self.actor, meeting.pk, **given, **self.key())
         return self.answer(self.get_object())
 

@@ -45,6 +45,28 @@ def gate_ledger(content: dict[str, Any]) -> Chapter:
                 ),
             ]
         )  # fmt: skip
+        if each.get("boards"):
+            part.table(
+                "What review boards decided, and who voted",
+                [
+                    ("Meeting", "w-20", ""),
+                    ("Decision", "w-25", ""),
+                    ("With a vote", "w-20", ""),
+                    ("Recused", "w-20", ""),
+                    ("Signed by", "w-15", ""),
+                ],
+                [
+                    (
+                        f"{m['ref']} of {m['board']}, {at(m['held_at'])}: {m['state_word'].lower()}",
+                        m["decision"],
+                        "; ".join(m["voted"]),
+                        "; ".join(m["recused"]),
+                        ", ".join(m["signed_by"]),
+                    )
+                    for m in each["boards"]
+                ],
+                small=True,
+            )
         part.table(
             "Signatures it wants",
             [

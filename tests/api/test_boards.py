@@ -1,0 +1,101 @@
+"""Review boards by the API: the same acts, the same refusals; no token signs."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from apps.approvals import acts
+from apps.approvals.board_models import Board, BoardMember
+from apps.approvals.templates import template_for
+from apps.core.clock import iso, now
+from tests.approvals.boards import founded, minuted, planned, seats
+from tests.cast import PASSWORD
+from tests.factories.doors import session_api, token_api
+from tests.factories.evidence import validated_world
+
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+
+
+@pytest.fixture
+def gate(world, monkeypatch):
+    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
+    return acts.open_gate(world.owner, validated_world(world).version.pk)
+
+
+def test_a_board_with_a_seat(world):
+    given = {"name": "Release board", "purpose": "Releases", "quorum": 2, "reason": "QP-12"}
+    answer = session_api(world.owner).post(reverse("api:board-list"), given)
+    assert (answer.status_code, answer.json()["rule"]) == (403, "duty")
+    answer = session_api(world.compliance).post(reverse("api:board-list"), given)
+    assert answer.status_code == 201, answer.json()
+    board = Board.objects.get(pk=answer.json()["id"])
+    seat = {"person": "security", "function": "security", "chair": True, "reason": "Leads security"}
+    answer = session_api(world.registrar).post(reverse("api:board-seats", args=[board.pk]), seat)
+    assert answer.status_code == 201, answer.json()
+    made = BoardMember.objects.get(pk=answer.json()["id"])
+    assert token_api(world.compliance).post(reverse("api:seat-approve", args=[made.pk])).status_code == 403
+    answer = session_api(world.compliance).post(reverse("api:seat-approve", args=[made.pk]))
+    assert (answer.status_code, answer.json()["state"]) == (200, "approved")
+    answer = session_api(world.compliance).post(reverse("api:seat-end", args=[made.pk]), {"reason": "Left"})
+    assert answer.json()["state"] == "ended"
+
+
+def test_a_meeting_from_agenda_to_signature(world, gate):
+    board = founded(world)
+    given = {"gate": gate.pk, "board": board.pk, "held_at": iso(now()), "agenda": "Release?"}
+    answer = session_api(world.other_developer).post(reverse("api:meeting-list"), given)
+    assert answer.status_code == 404
+    answer = session_api(world.owner).post(reverse("api:meeting-list"), given)
+    assert answer.status_code == 201, answer.json()
+    pk = answer.json()["id"]
+    minute = {
+        "attended": seats(board, "security", "process_expert", "author"),
+        "minute": "Nobody objected.",
+        "decision": "approve",
+    }
+    assert token_api(world.owner).post(reverse("api:meeting-minute", args=[pk]), minute).status_code == 403
+    short = minute | {"attended": seats(board, "security")}
+    answer = session_api(world.owner).post(reverse("api:meeting-minute", args=[pk]), short)
+    assert (answer.status_code, answer.json()["rule"]) == (422, "quorum")
+    answer = session_api(world.owner).post(reverse("api:meeting-minute", args=[pk]), minute)
+    assert answer.status_code == 200, answer.json()
+    assert [row["votes"] for row in answer.json()["attendance"]] == [True, True, False]
+    sign = reverse("api:meeting-sign", args=[pk])
+    given = {"half": "chair", "digest": answer.json()["digest"], "password": PASSWORD}
+    assert token_api(world.security).post(sign, given).status_code == 403
+    assert session_api(world.security).post(sign, given).status_code == 200
+    answer = session_api(world.process_expert).post(sign, given | {"half": "member"})
+    assert (answer.status_code, answer.json()["state"]) == (200, "signed")
+    answer = session_api(world.process_expert).post(
+        reverse("api:meeting-conditions", args=[pk]), {"reason": "x"}
+    )
+    assert answer.status_code == 409
+
+
+def test_lists_hold_exactly_what_one_may_see(world, gate, django_assert_max_num_queries):
+    meeting = minuted(world, planned(world, gate, founded(world)))
+    for person, seen in (("owner", {meeting.pk}), ("stranger", {meeting.pk}), ("other_developer", set())):
+        client = session_api(world.people[person])
+        with django_assert_max_num_queries(8):
+            answer = client.get(reverse("api:meeting-list"))
+        assert {row["id"] for row in answer.json()["results"]} == seen
+    answer = session_api(world.stranger).get(reverse("api:seat-list"), {"board": meeting.board_id})
+    assert len(answer.json()["results"]) == 4
+
+
+def test_who_may_not_hears_that_before_anything_of_the_input(world, gate):
+    board = founded(world)
+    meeting = planned(world, gate, board)
+    (seat,) = seats(board, "stranger")
+    client = session_api(world.author)
+    asked = (
+        ("api:board-list", []),
+        ("api:board-seats", [board.pk]),
+        ("api:seat-refuse", [seat]),
+        ("api:seat-end", [seat]),
+        ("api:meeting-minute", [meeting.pk]),
+    )
+    for name, args in asked:
+        answer = client.post(reverse(name, args=args), {"nonsense": "x"}, format="json")
+        assert (answer.status_code, bool(answer.json()["eligible"])) == (403, True), name
