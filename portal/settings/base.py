@@ -238,6 +238,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AssignmentState": "apps.api.enums.ASSIGNMENT_STATE",
         "BiasVerdict": "apps.api.enums.BIAS_VERDICT",
+        "BoardDecision": "apps.api.enums.BOARD_DECISION",
+        "BoardFunction": "apps.api.enums.BOARD_FUNCTION",
+        "MeetingState": "apps.api.enums.MEETING_STATE",
+        "MinuteHalf": "apps.api.enums.MINUTE_HALF",
+        "SeatState": "apps.api.enums.SEAT_STATE",
         "CriterionVerdict": "apps.api.enums.CRITERION_VERDICT",
         "DatasetVersionState": "apps.api.enums.DATASET_VERSION_STATE",
         "Decision": "apps.api.enums.DECISION",
