@@ -23,6 +23,7 @@ ELSEWHERE = {
     *("registry.Version.closure_digest", "registry.Version.image_digest", "packs.Pack.content_digest"),
     *("fairness.Report.cells_digest", "trail.Entry.digest", "trail.Leaf.body_digest"),
     *("trail.Signature.content_digest", "trail.Signature.statement_digest"),
+    *("access.TrainingMatrix.digest", "access.AccessReview.result_digest"),
 }
 
 
