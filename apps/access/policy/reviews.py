@@ -26,7 +26,7 @@ ROWS = [
     ),
     row(
         "access.decide_review",
-        "Decide the lines of",
+        "Decide line by line",
         "decided on lines of an access review",
         "access.review_sheet",
         [D.OWNER, D.COMPLIANCE],

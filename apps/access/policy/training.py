@@ -17,7 +17,7 @@ ROWS = [
     ),
     row(
         "access.record_training",
-        "Record a training for",
+        "Record a training",
         "recorded a training",
         "accounts.user",
         [D.COMPLIANCE, D.REGISTRAR],
@@ -33,7 +33,7 @@ ROWS = [
     ),
     row(
         "access.read_training_evidence",
-        "Fetch the evidence of",
+        "Fetch the evidence",
         "fetched the evidence of a training",
         "access.training",
         [D.COMPLIANCE, D.REGISTRAR, D.INSPECTOR],
