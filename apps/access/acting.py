@@ -88,7 +88,6 @@ class Act:
             )
         if not self.policy.service and not is_visible(self.actor, subject):
             raise NotVisible()
-        hold_rules()
         verdict = Judge(subject).verdict(self.actor, self.policy)
         if not verdict.allowed:
             raise verdict.refusal()
@@ -357,6 +356,8 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     transaction.atomic(durable=True),
                     current.opened(name, user_id=actor.pk, reason=reason) as open_act,
                 ):
+                    # Before any row is locked: who waits for the rules then holds nothing that others wait for.
+                    hold_rules(change=row.alone)
                     doing = Act(
                         actor,
                         row,

@@ -11,7 +11,6 @@ from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Proposal, RulesChange, SeparationRules
 from apps.access.policy import TABLE
 from apps.access.rule_queries import gains_of
-from apps.access.rulebook import hold_rules
 from apps.access.rulesdiff import differences
 from apps.access.rulesfile import SHIPPED, newest_shipped, read_rules, shipped
 from apps.access.separation import parse
@@ -53,7 +52,6 @@ def propose_rules(act: Act, *, content: bytes | None, effective_from: datetime |
 
     effective_from: empty, as soon as both have signed. Refused while another change waits or is still to come.
     """
-    hold_rules(change=True)
     act.allow(ORGANISATION_SUBJECT)
     base = newest()
     waiting = RulesChange.objects.filter(state=State.PROPOSED).first()
@@ -95,8 +93,6 @@ def propose_rules(act: Act, *, content: bytes | None, effective_from: datetime |
 
 
 def _locked(act: Act, change_id: int) -> RulesChange:
-    # Before the row: who holds the row may still wait for the rules.
-    hold_rules(change=True)
     rows = RulesChange.objects.select_related("proposed_by", "job", "made", *Proposal.SIGNERS)
     change = act.lock(rows, pk=change_id)
     act.allow(change)

@@ -42,6 +42,7 @@ ROWS = [
         ["sign_rules"],
         meaning="approval",
         token=False,
+        alone=True,
     ),
     row(
         "access.sign_rules_compliance",
@@ -52,6 +53,7 @@ ROWS = [
         ["sign_rules"],
         meaning="approval",
         token=False,
+        alone=True,
     ),
     row(
         "access.withdraw_rules",
