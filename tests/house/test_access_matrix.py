@@ -6,9 +6,9 @@ they answer tells who is let as far as the form's or the act's own questions (42
 (401, 302 to sign-in, 403, 404).
 
 A new URL: give its parameters in `things` (URLs whose only parameter is a slug need none), run this file, READ the
-rows that the failure prints for each of the two files, and paste them. `ONLY=part-of-a-name` in the environment asks
-for the URLs that hold it and is done in seconds; `python tests/house/matrix_paste.py < failure.txt` puts printed rows
-into both files, in the place of the old ones or at the end.
+rows that the failure prints for each of the two files, and paste them: `python tests/house/matrix_paste.py <
+failure.txt` puts them into both files, in the place of the old ones or at the end. `ONLY=pattern` in the environment
+asks for the URLs whose names it matches alone.
 
 Nothing that a cell does stays (each works in a savepoint), so facts, duties and deeds are the same for all cells and
 are read once, within one `shared()`; what a POST learns it forgets at its end. `make soak` asks every cell afresh. The
@@ -17,8 +17,10 @@ pack is a small file: laying it out is tested elsewhere.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,8 +37,11 @@ from django.test.client import ClientHandler
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from apps.access import sessions, sharing
-from apps.access.acts import create_token, request_assignment, request_waiver
+from apps.access.acts import create_token, propose_rules, request_assignment, request_waiver
+from apps.access.models import Assignment
+from apps.access.rulesfile import newest_shipped
 from apps.access.sharing import shared
+from apps.approvals import board_acts
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
 from apps.core import blobs
@@ -47,7 +52,11 @@ from apps.packs.acts import request_pack
 from apps.packs.models import Pack
 from apps.quality.acts import open_deviation
 from apps.trail.models import Entry, Signature
+from tests.access.test_reviews import opened, sheet_of
+from tests.access.test_training import adopt, record
+from tests.approvals.boards import founded, minuted, planned
 from tests.factories.evidence import validated_world
+from tests.factories.services import asked_trust, service, service_token
 from tests.house.matrix_people import relate
 
 pytestmark = pytest.mark.evidence("reported")
@@ -121,6 +130,7 @@ def things(world, monkeypatch) -> Things:
     given = {"title": "Noted", "description": "Seen in review.", "blocking": False}
     deviation = open_deviation(world.validator, version.pk, **given)
     pack = request_pack(world.compliance, version.pk, purpose="Inspection")
+    change = propose_rules(world.compliance2, content=fewer_rules(), reason="Needed")
     monkeypatch.setattr(work, "build", small_pack)
     run_queued()
     asked, asked_other = (
@@ -144,10 +154,22 @@ def things(world, monkeypatch) -> Things:
         expires_at=now() + timedelta(days=30),
         reason="Needed",
     )
+    pipeline = service(world, by="author")
+    pipeline_token = service_token(world, pipeline)
+    trusted = asked_trust(pipeline, "https://ci.example")
     relate(world, version)
+    monkeypatch.setattr(board_acts, "wants_board", lambda gate: True)  # the gate is of medium tier
+    board = founded(world)
+    seat = board.members.get(person=world.stranger)
+    meeting = minuted(world, planned(world, gate, board))
     session = sessions.begin(world.approver, "s" * 32, address="192.0.2.1", browser="")
     slot = Slot.objects.get(gate=gate, code="approval")
     signature = Signature.objects.filter(subject_kind="registry.intended_use").earliest("pk")
+
+    review, review_other = (opened(world, models=[each.pk]) for each in (world.model, world.other_model))
+    sheet, sheet_other = sheet_of(review), sheet_of(review_other)
+    trained = record(world, "stranger")
+    matrix = adopt(world, {"monitor": ["system"]})
 
     def entry(scope: str) -> int:
         return Entry.objects.filter(scope=scope, kind="act").latest("pk").pk
@@ -167,7 +189,36 @@ def things(world, monkeypatch) -> Things:
         "api:waiver-detail": waiver.pk,
         "api:waiver-sign": waiver.pk,
         "api:waiver-revoke": waiver.pk,
+        "api:rule-change-detail": change.pk,
+        "api:rule-change-cases": change.pk,
+        "api:rule-change-sign": change.pk,
+        "api:rule-change-withdraw": change.pk,
+        "api:rule-change-replay": change.pk,
+        "web:rules_change": change.pk,
+        "web:rules_replay": change.pk,
+        "web:rules_withdraw": change.pk,
+        "api:trust-detail": trusted.pk,
+        "api:trust-approve": trusted.pk,
+        "api:trust-refuse": trusted.pk,
+        "api:trust-end": trusted.pk,
+        "web:service": pipeline.pk,
+        "web:service_token": pipeline.pk,
+        "web:trust_new": pipeline.pk,
+        "web:rotate_token": pipeline_token.pk,
         "web:waiver": waiver.pk,
+        "web:board": board.pk,
+        "web:seat_new": board.pk,
+        "web:meeting_new": gate.pk,
+        "api:board-detail": board.pk,
+        "api:board-seats": board.pk,
+        "api:seat-detail": seat.pk,
+        "api:seat-approve": seat.pk,
+        "api:seat-refuse": seat.pk,
+        "api:seat-end": seat.pk,
+        "api:meeting-detail": meeting.pk,
+        "api:meeting-minute": meeting.pk,
+        "api:meeting-sign": meeting.pk,
+        "api:meeting-conditions": meeting.pk,
         "web:waiver_revoke": waiver.pk,
         "api:assignment-detail": asked.pk,
         "api:assignment-approve": asked.pk,
@@ -195,6 +246,21 @@ def things(world, monkeypatch) -> Things:
         "web:minute": gate.pk,
         "web:open_gate": version.pk,
         "web:suspend": version.pk,
+        "web:review": review.pk,
+        "web:review_withdraw": review.pk,
+        "web:review_result_json": review.pk,
+        "web:review_result_csv": review.pk,
+        "web:review_sheet": sheet.pk,
+        "web:training_evidence": trained.pk,
+        "api:access-review-detail": review.pk,
+        "api:access-review-withdraw": review.pk,
+        "api:access-review-result": review.pk,
+        "api:review-sheet-detail": sheet.pk,
+        "api:review-sheet-decide": sheet.pk,
+        "api:review-sheet-sign": sheet.pk,
+        "api:training-detail": trained.pk,
+        "api:training-evidence": trained.pk,
+        "api:training-standing-detail": Assignment.objects.get(person=world.monitor).pk,
     }
     by_number = {
         "api:run_bias_reports": run.number,
@@ -213,6 +279,9 @@ def things(world, monkeypatch) -> Things:
         "api:deviations-accept": deviation.number,
         "api:deviations-close": deviation.number,
         "web:pack": pack.number,
+        "web:meeting": meeting.number,
+        "web:meeting_minute": meeting.number,
+        "web:meeting_conditions": meeting.number,
         "web:pack_download": pack.number,
         "web:plan": plan.number,
         "web:run_start": plan.number,
@@ -223,28 +292,38 @@ def things(world, monkeypatch) -> Things:
         "web:bias_report": report.number,
         "web:bias_csv": report.number,
         "web:deviation": deviation.number,
+        "web:rules_version": change.base_version,
+        "web:rules_file": change.base_version,
     }
     people = (
         "web:person",
         "web:deactivate_account",
         "web:renew_enrolment",
         "web:confirm_identity",
+        "web:record_training",
         "web:unlock_account",
         "api:person-confirm-identity",
         "api:person-renew-enrolment",
         "api:person-unlock",
         "api:person-detail",
         "api:person-deactivate",
+        "api:person_leaving",
     )
     lotx = {name: {"pk": pk} for name, pk in by_pk.items()}
     lotx |= {name: {"number": number} for name, number in by_number.items()}
+    lotx |= {name: {"name": pipeline.name} for name, wanted in ROUTES.items() if wanted == {"name"}}
     lotx |= {name: {"username": "stranger"} for name in people}
     lotx |= {
+        "api:rules-detail": {"version": change.base_version},
+        "api:training-matrix-detail": {"version": matrix.version},
         "web:enrol": {"uid": "bm9ib2R5", "token": "cabcde-0123456789abcdef0123456789abcdef"},
+        "web:service_decide": {"pk": pipeline.pk, "verb": "suspend"},
+        "web:trust_decide": {"pk": trusted.pk, "verb": "approve"},
         "web:sign": {"act": "approvals.sign_approval", "pk": slot.pk},
         "web:signature": {"uid": uuid.UUID(str(signature.uuid))},
         "web:signature_receipt": {"uid": uuid.UUID(str(signature.uuid))},
         "web:decide_assignment": {"pk": asked.pk, "verb": "approve"},
+        "web:seat_decide": {"pk": seat.pk, "verb": "end"},
         "web:intended_use": {"slug": "lotx", "number": evidence.use.number},
         "web:pack_request": {"slug": "lotx", "label": version.label},
         "web:version": {"slug": "lotx", "label": version.label},
@@ -258,6 +337,10 @@ def things(world, monkeypatch) -> Things:
         "api:assignment-detail": {"pk": asked_other.pk},
         "api:assignment-approve": {"pk": asked_other.pk},
         "web:entry": {"pk": entry(world.other_model.scope)},
+        "web:review": {"pk": review_other.pk},
+        "web:review_sheet": {"pk": sheet_other.pk},
+        "api:access-review-detail": {"pk": review_other.pk},
+        "api:review-sheet-detail": {"pk": sheet_other.pk},
         "api:entry-detail": {"pk": entry(world.other_model.scope)},
     }
     for name, wanted in ROUTES.items():
@@ -266,6 +349,14 @@ def things(world, monkeypatch) -> Things:
             lotx[name] = {"slug": "trial" if of_data else "lotx"}
             visc[name] = {"slug": "plant" if of_data else "visc"}
     return Things(lotx, visc)
+
+
+def fewer_rules() -> bytes:
+    """The rules that came with the portal without DY21, as the next version."""
+    rules = newest_shipped()
+    rules["version"] += 1
+    rules["dynamic"] = [rule for rule in rules["dynamic"] if rule["id"] != "DY21"]
+    return json.dumps(rules).encode()
 
 
 def small_pack(_pack: Pack, _report) -> tuple[datetime, dict[str, object]]:
@@ -373,7 +464,7 @@ def compare(world, things: Things, part: str) -> None:
     door, only = Door(), os.environ.get("ONLY", "")
 
     def wanted(name: str) -> bool:
-        return only in name and (not part or (part == "api") == name.startswith("api:"))
+        return re.search(only, name) is not None and (not part or (part == "api") == name.startswith("api:"))
 
     addresses = [each for each in things.addresses() if wanted(each[0])]
     logging.disable(logging.WARNING)  # each refusal would be a line
