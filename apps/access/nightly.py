@@ -6,6 +6,7 @@ import logging
 import time
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import send_mail
 
 from apps.access.actors import Actor
@@ -13,7 +14,7 @@ from apps.access.acts.logs import enter_verification, raise_trail_alarm
 from apps.access.duties import ORGANISATION, ORGANISATION_ID, Duty
 from apps.access.models import Assignment
 from apps.accounts.models import User
-from apps.trail import sealer, verifier
+from apps.trail import destinations, sealer, verifier
 
 log = logging.getLogger("countersign.trail")
 # Lines of findings that the entry and the mail carry; verify_trail tells them all.
@@ -44,7 +45,7 @@ def verify() -> list[str]:
         seconds=f"{time.monotonic() - began:.1f}",
     )
     if lines:
-        told, missed = _tell(lines)
+        told, missed = _tell(lines, "The nightly verification of the trail")
         raise_trail_alarm(worker, findings=len(lines), first=lines[:LINES], told=told, missed=missed)
     return lines
 
@@ -56,12 +57,31 @@ def _people() -> list[User]:
     return list(User.objects.filter(pk__in=held.values("person_id")).order_by("username"))
 
 
-def _tell(lines: list[str]) -> tuple[list[str], list[str]]:
+def watch() -> list[str]:
+    """Between two nights: sealing that stands still, places outside that are silent or contradict the log.
+
+    Each is told once, until it was well in between. Returns what was told.
+    """
+    try:
+        found = destinations.untold()
+    except ImproperlyConfigured as error:
+        log.error("the trail cannot be told outside: %s", error)
+        return []
+    lines = [fault[:LINE] for _, fault in found]
+    if lines:
+        told, missed = _tell(lines, "The watch over the trail")
+        first = lines[:LINES]
+        raise_trail_alarm(Actor.service("worker"), findings=len(lines), first=first, told=told, missed=missed)
+        destinations.alarmed(row for row, _ in found)
+    return lines
+
+
+def _tell(lines: list[str], who: str) -> tuple[list[str], list[str]]:
     """Mail each of them; (usernames told, usernames not reached). No mail server stops the alarm's entry."""
     shown = "\n".join(lines[:LINES])
     more = f"\n… and {len(lines) - LINES} more." if len(lines) > LINES else ""
     text = (
-        f"The nightly verification of the trail has {len(lines)} finding{'s' if len(lines) > 1 else ''}.\n\n"
+        f"{who} has {len(lines)} finding{'s' if len(lines) > 1 else ''}.\n\n"
         f"{shown}{more}\n\n"
         "Keep the database, the folders keys and witness, and the backups as they are. Run "
         "`manage.py verify_trail --files` for the whole list, and have somebody look who did not change anything."

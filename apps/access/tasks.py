@@ -11,6 +11,12 @@ def verify_trail() -> int:
     return len(nightly.verify())
 
 
+@shared_task(name="access.watch_trail", ignore_result=True)
+def watch_trail() -> int:
+    """Alarm of a sealer that stands still and of places outside that are silent; returns how many."""
+    return len(nightly.watch())
+
+
 @shared_task(name="access.lapse_reviews", ignore_result=True)
 def lapse_reviews() -> int:
     """What access reviews did not confirm by their due date ends; returns the number of sheets."""

@@ -7,6 +7,7 @@ its word is a finding for as long as it stands.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -15,12 +16,13 @@ from django.conf import settings
 from apps.core.clock import iso, now
 from apps.trail import stamps, streams, witnesses
 from apps.trail.anchor_models import Destination
-from apps.trail.models import Checkpoint
+from apps.trail.models import Checkpoint, Entry, Pending
 from apps.trail.outside import Contradicted, Unreachable
 
 log = logging.getLogger("countersign.trail")
 FIRST_PAUSE, LAST_PAUSE = 2.0, 300.0
 LONGEST_WAIT = 3600.0
+SEAL_PATIENCE = timedelta(minutes=5)
 
 
 class Place(Protocol):
@@ -90,6 +92,32 @@ def _failed(place: Place, row: Destination, error: Contradicted | Unreachable) -
         error=str(error),
         contradicted=isinstance(error, Contradicted),
     )
+
+
+def standing_still() -> tuple[Destination, str] | None:
+    """The sealer's own row and a sentence, when an entry has waited longer than SEAL_PATIENCE; else None."""
+    row, _ = Destination.objects.get_or_create(kind="sealer", name="log", defaults={"known_since": now()})
+    first = Pending.objects.order_by("entry_id").values_list("entry_id", flat=True).first()
+    oldest = Entry.objects.filter(pk=first).values_list("at", flat=True).first()
+    if oldest is None or now() - oldest < SEAL_PATIENCE:
+        Destination.objects.filter(pk=row.pk, alarmed_at__isnull=False).update(alarmed_at=None)
+        return None
+    return (
+        row,
+        f"entries have waited to be sealed since {iso(oldest)}: no sealer is at work, or it cannot seal",
+    )
+
+
+def untold() -> list[tuple[Destination, str]]:
+    """The faults of which nobody was alarmed yet: outside, and of the sealer."""
+    still = standing_still()
+    every = [*faults(), *([still] if still else [])]
+    return [(row, fault) for row, fault in every if row.alarmed_at is None]
+
+
+def alarmed(rows: Iterable[Destination]) -> None:
+    """People were alarmed of these; again only after the place was well in between."""
+    Destination.objects.filter(pk__in=[row.pk for row in rows]).update(alarmed_at=now())
 
 
 def faults() -> list[tuple[Destination, str]]:

@@ -315,18 +315,19 @@ def read_bundle(folder: str, number: int, width: int) -> tuple[list[bytes], list
     """The heads and bodies of one bundle."""
     raw = read_tile(folder, "tile/entries", number, width)
     heads: list[bytes] = []
-    place = 0
-    while place < len(raw) and len(heads) < width:
-        length = raw[place] << 8 | raw[place + 1] if place + 1 < len(raw) else 65536
-        heads.append(raw[place + 2 : place + 2 + length])
-        place += 2 + length
+    place, size = 0, len(raw)
+    take = heads.append
+    while place + 1 < size and len(heads) < width:
+        end = place + 2 + (raw[place] << 8 | raw[place + 1])
+        take(raw[place + 2 : end])
+        place = end
     bodies = read_tile(folder, "bodies", number, width).split(b"\n")
-    if len(heads) != width or place > len(raw) or len(bodies) <= width:
+    if len(heads) != width or place > size or len(bodies) <= width:
         raise Bad(f"the bundle {number} is cut")
     whole = tile_path(folder, "tile/entries", number, TILE) == tile_path(
         folder, "tile/entries", number, width
     )
-    if (width == TILE or not whole) and (place != len(raw) or len(bodies) != width + 1 or bodies[width]):
+    if (width == TILE or not whole) and (place != size or len(bodies) != width + 1 or bodies[width]):
         raise Bad(f"the bundle {number} holds more than its {width} entries")
     return heads, bodies[:width]
 
@@ -343,14 +344,14 @@ class Levels:
         """A whole tile of one level; returns the hash above it."""
         self.compare(level, hashes)
         self.counts[level] += 1
-        above = hashes
-        while len(above) > 1:
-            above = [sha256(b"\x01" + above[i] + above[i + 1]).digest() for i in range(0, len(above), 2)]
-        self.row(level + 1).append(above[0])
+        above, hashed, node = b"".join(hashes), sha256, b"\x01"
+        while len(above) > 32:
+            above = b"".join([hashed(node + above[i : i + 64]).digest() for i in range(0, len(above), 64)])
+        self.row(level + 1).append(above)
         if len(self.rows[level + 1]) == TILE:
             full, self.rows[level + 1] = self.rows[level + 1], []
             self.push(full, level + 1)
-        return above[0]
+        return above
 
     def row(self, level: int) -> list[bytes]:
         while len(self.rows) <= level:
@@ -374,7 +375,7 @@ class Levels:
 
 def fold_tiles(folder: str, size: int, marks: Marks) -> Tree:
     """Recompute the tree from the entries; every tile must hold its hashes, every mark its root."""
-    tree, levels, hashed = Tree(), Levels(folder), sha256
+    tree, levels, hashed, leaf = Tree(), Levels(folder), sha256, b"\x00"
     hashes: list[bytes] = []
     for number in range((size + TILE - 1) // TILE):
         start, width = tree.size, min(TILE, size - tree.size)
@@ -384,7 +385,7 @@ def fold_tiles(folder: str, size: int, marks: Marks) -> Tree:
             for place, (head, body) in enumerate(zip(heads, bodies, strict=True)):
                 if hashed(body).hexdigest().encode() != head[:64]:
                     raise Bad(f"leaf {start + place}: the body is not the one the head names: {told(head)}")
-        hashes = [hashed(b"\x00" + head).digest() for head in heads]
+        hashes = [hashed(leaf + head).digest() for head in heads]
         if width == TILE:
             above = levels.push(hashes)
         if width == TILE and not any(start < at < start + TILE for at in marks):

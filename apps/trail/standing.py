@@ -17,7 +17,7 @@ from apps.trail.identity import keys
 
 def is_ours(row: Any) -> bool:
     """Whether this history row is as the portal wrote it: its MAC, under a key outside the database, fits."""
-    past = type(row)
+    past: type[models.Model] = type(row)
     values = [(column, form(getattr(row, name))) for name, column, form in covered(past)]
     return hmac.compare_digest(keys().mac(mac_content(past._meta.db_table, values)), row.mac)
 

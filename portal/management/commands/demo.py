@@ -93,6 +93,7 @@ class _Demo:
             ),
             self._celery("beat", "beat", "--scheduler", "celery.beat:Scheduler"),
             self._manage("sealer", "seal_trail", "--watch"),
+            *self._sender(),
             self._web(),
         )
         if self.supervisor.stopping:
@@ -156,6 +157,11 @@ class _Demo:
             answers=ready.exists,
             environment={**self.environment, "COUNTERSIGN_READY_FILE": str(ready)},
         )
+
+    def _sender(self) -> list[Part]:
+        """Only where there is somebody to tell."""
+        outside = settings.TRAIL_WITNESSES or settings.TRAIL_TIMESTAMP_URL or settings.TRAIL_STREAMS
+        return [self._manage("sender", "send_trail", "--watch")] if outside else []
 
     def _web(self) -> Part:
         host, port = self.listener.getsockname()[:2]
