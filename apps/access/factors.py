@@ -64,6 +64,16 @@ def owes(user: User) -> bool:
     return Assignment.objects.active().filter(person=user, duty__in=SIGNING_DUTIES).exists()
 
 
+def warning(person: User, duty: str) -> str:
+    """What to tell whoever gives this duty; empty when nothing is missing."""
+    if duty not in SIGNING_DUTIES or not required() or has_any(person):
+        return ""
+    return (
+        f"{person.printed_name} has no second factor. The duty signs, so at the next sign-in they must add one before "
+        "anything else."
+    )
+
+
 def owes_without(factor: Factor) -> bool:
     """Whether the person must keep this factor because it is the only one."""
     rest = Factor.objects.filter(person=factor.person, ended_at=None).exclude(pk=factor.pk)

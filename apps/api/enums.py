@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.db.models import Model
 
+from apps.access.inspection_models import Copy, Inspection
 from apps.access.models import Assignment, Waiver
 from apps.accounts.factors import Reset, SignOnLink
 from apps.accounts.services import ServiceAccount
 from apps.approvals.board_models import BoardMember, Meeting
 from apps.approvals.models import Gate, Slot
+from apps.datasets.grants import ReadGrant, Unmarking
 from apps.datasets.models import DatasetVersion
 from apps.fairness.models import Report
 from apps.packs.models import Pack
@@ -37,7 +39,11 @@ DECISION = ["approved", "rejected"]
 DEVIATION_STATE = _of(Deviation, "state")
 ENTRY_KIND = [kind.value for kind in TOLD]
 GATE_STATE = _of(Gate, "state")
+INSPECTION_STATE = _of(Inspection, "state")
 LEVEL = LEVELS
+COPY_STATE = _of(Copy, "state")
+READ_GRANT_STATE = _of(ReadGrant, "state")
+UNMARKING_STATE = _of(Unmarking, "state")
 PACK_STATE = _of(Pack, "state")
 PARTITION = _of(DatasetVersion, "partition")
 PLAN_STATE = _of(Plan, "state")

@@ -19,6 +19,7 @@ from apps.api.v1 import (
     people,
     reviews,
     rules,
+    security,
     sensitive,
     separation,
     services,
@@ -50,6 +51,7 @@ for module in (
     services,
     training,
     reviews,
+    security,
 ):
     module.register(router)
 

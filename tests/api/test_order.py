@@ -10,6 +10,7 @@ from apps.access.acts import request_assignment
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
 from apps.quality.acts import open_deviation
+from apps.quality.review_acts import open_trail_review
 from apps.trail.models import Entry
 from tests.factories.evidence import validated_world
 from tests.house.test_access_matrix import routes
@@ -46,6 +47,11 @@ ACTS = {
     "api:deviations-accept": ("author", {}),
     "api:deviations-close": ("author", {}),
     "api:gates-minute": ("author", {}),
+    "api:version_trail_reviews": ("author", {}),
+    "api:trail_reviews-findings": ("author", {}),
+    "api:trail_reviews-seen": ("author", {}),
+    "api:trail_reviews-sign": ("author", {}),
+    "api:trail_reviews-withdraw": ("author", {}),
     "api:slots-sign": ("author", {}),
 }
 # POSTs that take no input, or that everybody may who sees the record.
@@ -71,6 +77,7 @@ WITHOUT = {
     "api:run_bias_reports",
     "api:token-end",
     "api:trail_export",
+    "api:trail_reviews-extend",
     "api:version_gate",
     "api:versions-freeze",
     # Changes of the rules are asked in tests/access/test_rule_doors.py.
@@ -176,6 +183,8 @@ def addresses(world) -> dict[str, dict]:
         "versions": {"pk": version.pk},
         "version_plans": {"pk": version.pk},
         "version_deviations": {"pk": version.pk},
+        "version_trail_reviews": {"pk": version.pk},
+        "trail_reviews": {"number": open_trail_review(world.owner, version.pk).number},
         "suspend": {"pk": version.pk},
         "dataset-versions": {"pk": evidence.train.pk},
         "plans": {"number": plan.number},

@@ -421,3 +421,30 @@ def test_a_wrong_username_and_a_wrong_password_are_answered_the_same(world):
             (answer.status_code, re.sub(rf"{name}|[A-Za-z0-9]{{64}}", "", answer.content.decode()))
         )
     assert len(set(answers)) == 1
+
+
+def test_giving_a_duty_that_signs_warns_where_a_second_factor_is_required(world, settings):
+    from apps.access.acts import request_assignment
+
+    def given(duty: str):
+        asked = request_assignment(
+            world.registrar,
+            person_id=world.stranger.pk,
+            duty=duty,
+            scope_kind="registry.model",
+            scope_id=world.model.pk,
+            reason="Needed",
+        )
+        client = browser(world.owner)
+        return text_of(
+            client.post(f"/assignments/{asked.pk}/approve/", {"idempotency_key": duty * 4}, follow=True)
+        )
+
+    said = "Stranger Person has no second factor"
+    settings.SECOND_FACTOR = "required"
+    app_for(world.owner)
+    assert said not in given("developer")
+    settings.SECOND_FACTOR = "offered"
+    assert said not in given("process_expert")
+    settings.SECOND_FACTOR = "required"
+    assert said in given("security")

@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
-from apps.access import acts, duties, queries
+from apps.access import acts, duties, factors, queries
 from apps.access.actors import Actor
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, Scopes, may, visible
 from apps.access.models import Assignment
@@ -168,6 +168,7 @@ def request_duty(request: HttpRequest, kind: str = duties.ORGANISATION, slug: st
         )
         if made:
             messages.success(request, f"Requested: {made}. Somebody else approves it.")
+            _warn_of_factor(request, made)
             return redirect(people_url(kind, slug))
     context = {
         "parent": parent,
@@ -220,6 +221,8 @@ def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         ):
             done = {"approve": "approved", "refuse": "refused", "end": "ended"}[verb]
             messages.success(request, f"{assignment.ref} is {done}: {assignment}.")
+            if verb == "approve":
+                _warn_of_factor(request, assignment)
             return redirect(back)
     context = {
         "a": assignment,
@@ -256,3 +259,9 @@ urlpatterns = [
     ),
     path("assignments/<int:pk>/<str:verb>/", decide, name="decide_assignment"),
 ]
+
+
+def _warn_of_factor(request: HttpRequest, assignment: Assignment) -> None:
+    """A duty that signs was asked for or given to somebody who has no second factor, where one is required."""
+    if said := factors.warning(assignment.person, assignment.duty):
+        messages.warning(request, said)
