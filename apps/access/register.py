@@ -47,7 +47,7 @@ def held_at(moment: datetime) -> QuerySet[Any]:
     if not settings.DEMO:
         people = people.filter(is_demo=False)
     person = (
-        User.history.model.objects.filter(id=OuterRef("person_id"), history_date__lte=moment)  # type: ignore[attr-defined]
+        User.history.model.objects.filter(id=OuterRef("person_id"), history_date__lte=moment)
         .order_by("-history_id")
         .values
     )

@@ -14,7 +14,7 @@ from apps.datasets.grants import ReadGrant, Unmarking
 from apps.datasets.models import DatasetVersion
 from apps.fairness.models import Report
 from apps.packs.models import Pack
-from apps.quality.models import Deviation
+from apps.quality.models import Deviation, TrailFinding, TrailReview
 from apps.registry.models import LEVELS, Version
 from apps.trail.queries import TOLD
 from apps.validations.models import VERDICTS, Plan, Run
@@ -52,5 +52,7 @@ RESET_STATE = _of(Reset, "state")
 SIGN_ON_STATE = _of(SignOnLink, "state")
 SERVICE_STATE = _of(ServiceAccount, "state")  # of service accounts and of trusts
 SLOT_STATE = _of(Slot, "state")
+TRAIL_REVIEW_STATE = _of(TrailReview, "state")
+FINDING_WEIGHT = _of(TrailFinding, "weight")
 VERSION_STATE = _of(Version, "state")
 WAIVER_STATE = _of(Waiver, "state")

@@ -263,6 +263,8 @@ SPECTACULAR_SETTINGS = {
         "ServiceState": "apps.api.enums.SERVICE_STATE",
         "SlotState": "apps.api.enums.SLOT_STATE",
         "VersionState": "apps.api.enums.VERSION_STATE",
+        "TrailReviewState": "apps.api.enums.TRAIL_REVIEW_STATE",
+        "FindingWeight": "apps.api.enums.FINDING_WEIGHT",
         "WaiverState": "apps.api.enums.WAIVER_STATE",
     },
 }

@@ -51,13 +51,16 @@ from apps.packs import work
 from apps.packs.acts import request_pack
 from apps.packs.models import Pack
 from apps.quality.acts import open_deviation
+from apps.quality.review_acts import open_trail_review, record_trail_finding
 from apps.trail.models import Entry, Signature
 from tests.access.test_reviews import opened, sheet_of
 from tests.access.test_training import adopt, record
 from tests.approvals.boards import founded, minuted, planned
 from tests.factories.evidence import validated_world
 from tests.factories.services import asked_trust, service, service_token
+from tests.house.matrix_inspections import inspected
 from tests.house.matrix_people import relate
+from tests.house.matrix_security import secured
 
 pytestmark = pytest.mark.evidence("reported")
 
@@ -129,6 +132,8 @@ def things(world, monkeypatch) -> Things:
     gate = open_gate(world.owner, version.pk)
     given = {"title": "Noted", "description": "Seen in review.", "blocking": False}
     deviation = open_deviation(world.validator, version.pk, **given)
+    trail_review = open_trail_review(world.owner, version.pk)
+    finding = record_trail_finding(world.compliance2, trail_review.pk, text="Noted")
     pack = request_pack(world.compliance, version.pk, purpose="Inspection")
     change = propose_rules(world.compliance2, content=fewer_rules(), reason="Needed")
     monkeypatch.setattr(work, "build", small_pack)
@@ -179,6 +184,9 @@ def things(world, monkeypatch) -> Things:
         "api:suspend": version.pk,
         "api:version_plans": version.pk,
         "api:version_deviations": version.pk,
+        "api:version_trail_reviews": version.pk,
+        "web:trail_review_new": version.pk,
+        "web:trail_finding_deviation": finding.pk,
         "api:gates-detail": gate.pk,
         "api:gates-minute": gate.pk,
         "api:gates-verify-trail": gate.pk,
@@ -292,6 +300,17 @@ def things(world, monkeypatch) -> Things:
         "web:bias_report": report.number,
         "web:bias_csv": report.number,
         "web:deviation": deviation.number,
+        "api:trail_reviews-detail": trail_review.number,
+        "api:trail_reviews-seen": trail_review.number,
+        "api:trail_reviews-findings": trail_review.number,
+        "api:trail_reviews-extend": trail_review.number,
+        "api:trail_reviews-withdraw": trail_review.number,
+        "api:trail_reviews-sign": trail_review.number,
+        "web:trail_review": trail_review.number,
+        "web:trail_review_seen": trail_review.number,
+        "web:trail_review_finding": trail_review.number,
+        "web:trail_review_extend": trail_review.number,
+        "web:trail_review_withdraw": trail_review.number,
         "web:rules_version": change.base_version,
         "web:rules_file": change.base_version,
     }
@@ -302,6 +321,8 @@ def things(world, monkeypatch) -> Things:
         "web:confirm_identity",
         "web:record_training",
         "web:unlock_account",
+        "web:request_reset",
+        "web:propose_link",
         "api:person-confirm-identity",
         "api:person-renew-enrolment",
         "api:person-unlock",
@@ -331,6 +352,8 @@ def things(world, monkeypatch) -> Things:
         "web:dataset_version": {"slug": "trial", "number": evidence.train.number},
         "web:read_test_profile": {"slug": "trial", "number": evidence.test.number},
         "web:dataset_download": {"slug": "trial", "number": evidence.train.number},
+        **inspected(world, evidence.train),
+        **secured(world),
     }
     visc: dict[str, dict[str, object]] = {
         "web:decide_assignment": {"pk": asked_other.pk, "verb": "approve"},

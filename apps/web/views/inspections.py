@@ -128,7 +128,7 @@ class InspectionForm(Form):
         widget=forms.CheckboxSelectMultiple,
     )
     starts_at = MomentField(label="From", required=False, help_text="UTC. Empty: as soon as it is approved.")
-    ends_at = MomentField(label="Until", required=False, help_text="UTC. The access ends by itself.")
+    ends_at = MomentField(label="Until", help_text="UTC. The access ends by itself.")
     reason = ReasonField(label="Purpose")
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
