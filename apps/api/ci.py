@@ -17,7 +17,7 @@ from apps.api.throttles import refuse_from_address
 from apps.core.errors import BadInput
 
 
-class IdentityInput(serializers.Serializer):
+class CiIdentityInput(serializers.Serializer):
     service = serializers.CharField(max_length=40, help_text="Name of the service account.")
     token = serializers.CharField(
         max_length=MOST, write_only=True, help_text="The job's JSON Web Token, as its CI system gave it."
@@ -40,7 +40,7 @@ class CiToken(APIView):
     @extend_schema(
         tags=["services"],
         summary="Exchange the identity of a CI job for a token of at most 15 minutes",
-        request=IdentityInput,
+        request=CiIdentityInput,
         responses={201: CiTokenOut},
         auth=[],
     )
@@ -50,7 +50,7 @@ class CiToken(APIView):
         unknown = set(request.data) - {"service", "token"} if hasattr(request.data, "keys") else set()
         if unknown:
             raise BadInput(fields={name: ["This field is not known here."] for name in sorted(unknown)})
-        given = IdentityInput(data=request.data)
+        given = CiIdentityInput(data=request.data)
         given.is_valid(raise_exception=True)
         asked = given.validated_data
         token = exchange(asked["service"], asked["token"], address=address)

@@ -23,7 +23,7 @@ from apps.core.errors import NotAllowed, NotVisible
 from apps.trail import queries, sealer, witness
 from apps.trail.chain import chain_state
 from apps.trail.identity import keys
-from apps.trail.models import Checkpoint, Entry, Leaf, Signature
+from apps.trail.models import Checkpoint, Entry, Leaf, Pending, Signature
 from tests.cast import give
 from tests.factories.foundation import signed_use
 
@@ -331,7 +331,7 @@ def test_the_state_of_the_log_is_shown(signed_in, world, monkeypatch, tmp_path):
     assert "Witness copy beside the keys" in html
     assert "None is entered yet" in html
     state = chain_state()
-    assert (state.size, state.root, state.waiting) == (newest.size, newest.root, 0)
+    assert (state.size, state.root, state.waiting) == (newest.size, newest.root, Pending.objects.count())
     assert [(word.size, word.agrees) for word in state.words] == [(newest.size, True)]
     copy = tmp_path / keys().origin / "checkpoints.jsonl"
     copy.write_text(copy.read_text().replace(newest.root, "0" * 64))
