@@ -1,0 +1,38 @@
+"""Second factors, resets and links for the matrix: a stranger's own ones, and what is asked for an author."""
+
+from __future__ import annotations
+
+from django.test import override_settings
+
+from apps.access.acts import propose_link, request_reset
+from tests.factories.factors import app_for
+
+PROVIDER = {"key": "corp", "name": "Corporate", "issuer": "https://id.example/", "client_id": "x"}
+
+
+def secured(world) -> dict[str, dict[str, object]]:
+    """Parameters by URL name."""
+    factor, _ = app_for(world.stranger)
+    reset = request_reset(world.administrator, world.author.pk, what="password", reason="Lost")
+    with override_settings(OIDC_PROVIDERS=[PROVIDER]):
+        link = propose_link(world.administrator, world.stranger.pk, provider="corp", subject="abc")
+    by_pk = {
+        "web:name_factor": factor.pk,
+        "web:end_factor": factor.pk,
+        "api:second-factor-detail": factor.pk,
+        "web:reset": reset.pk,
+        "web:approve_reset": reset.pk,
+        "web:refuse_reset": reset.pk,
+        "api:reset-detail": reset.pk,
+        "api:reset-approve": reset.pk,
+        "api:reset-refuse": reset.pk,
+        "web:confirm_link": link.pk,
+        "web:end_own_link": link.pk,
+        "web:end_link": link.pk,
+        "api:sign-on-detail": link.pk,
+        "api:sign-on-end": link.pk,
+    }
+    return {name: {"pk": pk} for name, pk in by_pk.items()} | {
+        "web:sso_leave": {"key": "corp"},
+        "web:sso_return": {"key": "corp"},
+    }
