@@ -92,6 +92,7 @@ def version(request: HttpRequest, number: int) -> HttpResponse:
         "row": next(each for each in known if each.pk == row.pk),
         "before": before,
         "changed": [each for each in changed if each.kind != "same"],
+        "same": [each.id for each in changed if each.kind == "same"],
         "read": rule_queries.readable(parse(row.rules)),
         "change": visible(actor_of(request), RulesChange).filter(made=row).first(),
         "area": "records",
@@ -117,9 +118,11 @@ def change_context(request: HttpRequest, found: RulesChange) -> dict:
         Button(given["access.withdraw_rules"], reverse("web:rules_withdraw", args=[found.pk]), style="danger")
     )
     doable = Acts(tuple(buttons))
+    every = rule_queries.difference_to_base(found)
     return {
         "change": found,
-        "changed": rule_queries.difference_to_base(found),
+        "changed": [each for each in every if each.kind != "same"],
+        "same": [each.id for each in every if each.kind == "same"],
         "progress": progress_of(request, found.job, f"The replay of {found.ref}"),
         **cases_of(request, found),
         "standings": standings(found, found.signatures),
