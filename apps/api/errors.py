@@ -47,8 +47,8 @@ def handle(error: Exception, context) -> Response | None:
         error = NotVisible()
     if isinstance(error, BlobDamaged):
         error = damaged(error)
-    if isinstance(error, NotVisible) and not error.fact:
-        error.fact = _beyond(context)
+    if isinstance(error, NotVisible):
+        error = _by_token(error, context)
     if isinstance(error, Refused):
         return problem(
             error.status,
@@ -72,11 +72,17 @@ def handle(error: Exception, context) -> Response | None:
     return None
 
 
-def _beyond(context) -> str:
-    """What a token is for, where it was made for some objects: others are not there for it."""
+def _by_token(error: NotVisible, context) -> Refused:
+    """What is not there for a token: because it ended during the call, or because it was made for other objects."""
     token = getattr(context.get("request"), "auth", None)
-    reached = reach.reach_of(token) if isinstance(token, ApiToken) else reach.WHOLE
-    return "" if reached.objects is None else reach.told(reached)
+    if not isinstance(token, ApiToken):
+        return error
+    if (lapsed := reach.refuse_lapsed(token)) is not None:
+        return lapsed
+    reached = reach.reach_of(token)
+    if reached.objects is not None and not error.fact:
+        error.fact = reach.told(reached)
+    return error
 
 
 def _texts(detail):

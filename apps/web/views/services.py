@@ -219,6 +219,8 @@ def service_new(request: HttpRequest) -> HttpResponse:
                 return redirect("web:service", made.pk)
     if request.method == "POST":
         refuse_first(actor_of(request), "access.request_service", ORGANISATION_SUBJECT)
+    if not (verdict := may(actor_of(request), "access.request_service", ORGANISATION_SUBJECT)).allowed:
+        raise verdict.refusal()
     return render(request, "services/service_form.html", {"form": form}, status=422 if form.errors else 200)
 
 
