@@ -90,7 +90,7 @@ def test_from_request_to_approval(world, visitor):
 
 
 def test_outside_the_scope_nothing_is_seen(world, visitor):
-    mine = validated_world(until="frozen").version
+    mine = validated_world(world, until="frozen").version
     opened(world)
     visitor = world.visitor
     assert set(gate.visible(visitor, Model)) == {world.model}

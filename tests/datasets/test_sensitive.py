@@ -198,9 +198,11 @@ def test_one_request_or_access_at_a_time(world, version):
         grant_read(world.steward, grant.pk, hours=1)
     end_read(world.steward, grant.pk, reason="Done early")
     assert asked(world, version).pk != grant.pk
+    twin = ReadGrant(
+        dataset=world.dataset, person=world.author, justification="x", hours=1, requested_at=now()
+    )
     with pytest.raises(IntegrityError), transaction.atomic():  # what the lock keeps apart, the table refuses
-        twin = {"dataset": world.dataset, "person": world.author, "justification": "x", "hours": 1}
-        ReadGrant.objects.bulk_create([ReadGrant(requested_at=now(), **twin)])
+        ReadGrant.objects.bulk_create([twin])
 
 
 def test_a_refused_request_opens_nothing(world, version):

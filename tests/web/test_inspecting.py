@@ -16,16 +16,17 @@ from django.urls import reverse
 from apps.access import inspections
 from apps.access.actors import Actor
 from apps.access.acts import end_assignment, request_inspection
-from apps.access.acts.inspections import approve_inspection
+from apps.access.acts.inspections import approve_inspection, spoil_copy
 from apps.access.duties import MODEL
 from apps.access.inspection_models import Copy
 from apps.access.models import Assignment
 from apps.accounts.models import User
 from apps.core.clock import now
-from apps.core.errors import NotAllowed
+from apps.core.errors import NotAllowed, NotVisible
 from apps.packs.render import RenderFailed
 from apps.trail.models import Entry
 from apps.web import inspecting
+from tests.access.telling import assert_history, assert_told, refused
 from tests.factories.doors import browser, session_api, token_api
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +167,18 @@ def test_access_that_ends_in_the_middle_of_a_download_stops_it(world, monkeypatc
     assert refusal.actor_uuid == str(world.inspector.uuid)
     copy = Copy.objects.get()
     assert (copy.state, copy.spoilt_because) == ("spoilt", "Access ended while it was handed over")
+
+
+def test_nobody_spoils_the_copy_of_another(world, monkeypatch):
+    monkeypatch.setattr("apps.packs.covers.pdf", lambda copy, authority: b"%PDF sheet")
+    unpacked(browser(world.inspector).get(MODELS, {"format": "csv"}))
+    copy = Copy.objects.get()
+    for name in ("compliance", "owner"):
+        with refused(NotVisible, "visibility", act="access.spoil_copy", by=world.people[name]):
+            spoil_copy(world.people[name], copy.pk, because="x")
+    spoil_copy(world.inspector, copy.pk, because="Lost")
+    assert_told("access.spoil_copy", by=world.inspector, about=copy)
+    assert_history(Copy.objects.get(), act="access.spoil_copy", by=world.inspector)
 
 
 def test_a_connection_that_breaks_is_told_too(world, monkeypatch):

@@ -45,7 +45,7 @@ ROWS = [
     ),
     row(
         "access.look",
-        "",
+        "Look",
         "looked at a page, as an inspector",
         "accounts.user",
         anyone=True,
@@ -54,7 +54,7 @@ ROWS = [
     ),
     row(
         "access.take_copy",
-        "",
+        "Take a copy of",
         "was handed a copy, as an inspector",
         "accounts.user",
         anyone=True,
@@ -63,7 +63,7 @@ ROWS = [
     ),
     row(
         "access.spoil_copy",
-        "",
+        "Give back",
         "did not get a copy whole, as an inspector",
         "access.copy",
         anyone=True,
@@ -72,7 +72,7 @@ ROWS = [
     ),
     row(
         "access.export_register",
-        "",
+        "Export a register of",
         "exported a register of access",
         "organisation",
         anyone=True,
