@@ -183,7 +183,7 @@ def _random() -> str:
 
 def leave(one: Provider, back: str) -> tuple[str, dict[str, Any]]:
     """(where to send the browser, what to keep in its session). `back`: the address of the answer."""
-    kept = {
+    kept: dict[str, Any] = {
         "key": one.key,
         "state": _random(),
         "nonce": _random(),

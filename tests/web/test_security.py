@@ -351,6 +351,7 @@ def test_a_reset_from_page_to_page(world):
     reset = Reset.objects.get()
     assert sent["Location"] == f"/resets/{reset.pk}/"
     assert reset.ref in text_of(compliance.get("/resets/"))
+    assert "1 reset to decide" in text_of(compliance.get("/work/"))
     assert "Forgot it" in text_of(compliance.get(f"/resets/{reset.pk}/"))
     assert "It needs the duty compliance officer here" in text_of(admin.get(f"/resets/{reset.pk}/approve/"))
     assert browser(world.owner).get(f"/resets/{reset.pk}/").status_code == 404

@@ -7,11 +7,14 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 from apps.access import duties
+from apps.access.actors import Actor
 from apps.access.gate import visible
 from apps.access.looking import inspecting
 from apps.access.models import Assignment
 from apps.access.review_queries import waiting_for
 from apps.access.training_queries import own_warnings
+from apps.accounts.factors import Reset
+from apps.accounts.models import User
 from apps.approvals.queries import work_for
 from apps.datasets import readings
 from apps.web.door import actor_of, page
@@ -46,12 +49,19 @@ def work(request: HttpRequest) -> HttpResponse:
         "unmarkings": readings.unmarkings_for(actor)
         if held & {duties.Duty.STEWARD, duties.Duty.OWNER, duties.Duty.COMPLIANCE}
         else [],
+        "resets": _resets(actor, request.user) if duties.Duty.COMPLIANCE in held else [],
         "review_sheets": waiting_for(actor),
         "trainings": own_warnings(actor.user),
         "held": sorted(duties.WORDS[duties.Duty(d)] for d in held),
         "needs_you": "mine" if found.mine else "",
     }
     return render(request, "web/work.html", context)
+
+
+def _resets(actor: Actor, user: User) -> list[Reset]:
+    """Resets that wait for a compliance officer who has no part in them."""
+    rows = visible(actor, Reset).filter(state=Reset.State.REQUESTED).exclude(person=user)
+    return list(rows.exclude(requested_by=user).select_related("person", "requested_by").order_by("pk")[:50])
 
 
 urlpatterns = [path("work/", work, name="work")]
