@@ -295,6 +295,9 @@ class Judge:
         names = tuple(p.printed_name for p in self.eligible(row) if p.pk != besides.pk)
         if names:
             return names
+        untrained = {a.person.printed_name for a in self.holders if self.untrained(a.person, row) is not None}
+        if untrained := untrained - {besides.printed_name}:
+            return tuple(f"{name}, once their training is recorded" for name in sorted(untrained))
         words = " or ".join(sorted(duties.WORDS[duties.Duty(d)] for d in row.duties))
         return (f"nobody yet: an owner or compliance officer can give somebody the duty {words}",)
 
@@ -472,7 +475,7 @@ def may(actor: Actor | User, act: str, subject: Subject) -> Verdict:
         raise LookupError(f"{act} acts on {row.subject}, not on {subject.subject_kind}")
     lapsed = reach.refuse_lapsed(actor.token)
     if lapsed is not None:
-        parts = {"what": lapsed.what, "fact": lapsed.fact, "rule": lapsed.rule, "who": lapsed.who}
+        parts: dict[str, Any] = {"what": lapsed.what, "fact": lapsed.fact, "rule": lapsed.rule, "who": lapsed.who}
         return Verdict(False, act, row.label, status=lapsed.status, **parts)
     if not row.service and not is_visible(actor, subject):
         hidden = NotVisible()
