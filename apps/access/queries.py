@@ -112,7 +112,11 @@ def coverage(
     """
     known = list(assignments)
     made = []
-    for duty in duties_on(parent.subject_kind):
+    wanted = duties_on(parent.subject_kind)
+    # On a model or dataset an inspection alone gives this duty: it is told where somebody holds it.
+    if Duty.INSPECTOR not in wanted and any(a.duty == Duty.INSPECTOR and not is_past(a) for a in known):
+        wanted = [*wanted, Duty.INSPECTOR]
+    for duty in wanted:
         mine = [a for a in known if a.duty == duty and not is_past(a)]
         held = tuple(a for a in mine if a.in_force() and a.person.is_active)
         requested = tuple(a for a in mine if a.state == State.REQUESTED)

@@ -23,6 +23,7 @@ from apps.access.inspection_models import Copy
 from apps.access.inspections import authority
 from apps.access.looking import inspecting, only_inspector
 from apps.accounts.models import User
+from apps.core.digests import sha256_hex
 from apps.core.errors import Refused
 from apps.packs import covers
 from apps.packs.render import PdfUnavailable, RenderFailed
@@ -85,7 +86,7 @@ def _named(request: HttpRequest) -> tuple[str, str]:
 def _seen_just_now(request: HttpRequest, person: User) -> bool:
     if not getattr(request, "htmx", None):
         return False
-    key = f"inspector-look:{person.pk}:{hash(request.get_full_path())}"
+    key = f"inspector-look:{person.pk}:{sha256_hex(request.get_full_path().encode())}"
     return not cache.add(key, 1, SAME_FRAGMENT_SECONDS)
 
 

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db import IntegrityError, transaction
 
 from apps.access import gate
+from apps.access.actors import Actor
 from apps.access.acts import (
     approve_inspection,
     create_account,
@@ -24,6 +25,7 @@ from apps.access.inspection_models import Inspection
 from apps.access.looking import own_affairs
 from apps.access.models import Assignment
 from apps.access.policy import TABLE
+from apps.access.queries import coverage, on_parent
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
@@ -324,3 +326,12 @@ def test_every_kind_registered_has_a_visibility_for_scoped_inspectors(world, vis
         if registries.visibility[model._meta.label]:
             rows = gate.visible(world.visitor, model)
             rows.exists()
+
+
+def test_the_people_page_of_a_model_tells_of_its_inspectors(world, visitor):
+    actor = Actor.of(world.owner)
+    before = {c.duty for c in coverage(world.model, on_parent(actor, world.model))}
+    assert "inspector" not in before
+    opened(world)
+    found = {c.duty: c for c in coverage(world.model, on_parent(actor, world.model))}
+    assert [a.person for a in found["inspector"].held] == [visitor]

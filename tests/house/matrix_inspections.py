@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from apps.access.acts import request_inspection, take_copy
+from apps.access.acts import create_account, request_inspection, take_copy
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.datasets.sensitive_acts import approve_unmark, mark_sensitive, request_read, request_unmark
@@ -13,9 +13,12 @@ from apps.datasets.sensitive_acts import approve_unmark, mark_sensitive, request
 
 def inspected(world: Any, train: Any) -> dict[str, dict[str, object]]:
     """Name of the URL to its parameters. The dataset is sensitive for a moment only: other cells read its rows."""
+    visitor = create_account(
+        world.administrator, username="visitor", printed_name="Vera Visitor", email="vera@agency.example"
+    )
     visit = request_inspection(
         world.administrator,
-        person_id=world.stranger.pk,
+        person_id=visitor.pk,
         authority="Agency",
         places=[("registry.model", world.model.pk)],
         ends_at=now() + timedelta(days=9),
