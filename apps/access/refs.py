@@ -21,6 +21,7 @@ NUMBERED = {
     "TR": ("quality.TrailReview", "number"),
     "P": ("packs.Pack", "number"),
     "A": ("access.Assignment", "pk"),
+    "SR": ("access.RulesChange", "pk"),
 }
 SYNTAX = (
     ("R-3", "a validation run"),
@@ -30,6 +31,7 @@ SYNTAX = (
     ("TR-1", "a review of an audit trail"),
     ("P-1", "an inspection pack"),
     ("A-12", "an assignment of a duty"),
+    ("SR-1", "a change of the separation rules"),
     ("lotx", "a model or dataset, by its short name"),
     ("lotx/1.0.0", "a model version"),
     ("trial/v2", "a dataset version"),

@@ -23,6 +23,7 @@ from apps.access.recorded import counted_verbs
 from apps.access.rulebook import tier_of
 from apps.access.rulesdiff import only_in
 from apps.access.separation import (
+    ALONE,
     ANY,
     Deed,
     DynamicRule,
@@ -47,13 +48,13 @@ REQUESTS = ("access.request_assignment", "access.request_organisation_assignment
 class Case:
     """One thing that the two versions judge differently. before, after: the rule that refuses it; empty: allowed.
 
-    sort: act (it was done), attempt (it was refused), duty (it was asked for), open (it could be done now).
+    sort: act (it was done), attempt (it was refused), duty (it was asked for), open (the duties held allow it).
     """
 
     sort: str
     person: str  # username
     name: str
-    at: str  # RFC 3339; empty for what could be done now
+    at: str  # RFC 3339; empty for `open`
     act: str
     record: str
     scope: str
@@ -205,11 +206,10 @@ class Comparison:
         every = [deed for _, deed in deeds]
         judged: set[tuple[Any, ...]] = set()
         for line, deed in deeds:
-            opposite = frozenset().union(*(rule.other(frozenset({deed.verb})) for rule in lost)) - {ANY}
-            rows = [row for row in TABLE.values() if row.verbs & opposite and not row.service]
-            if not rows or (facts := self._facts(line.subject)) is None:
+            met = [rule for rule in lost if rule.other(frozenset({deed.verb}))]
+            if not met or (facts := self._facts(line.subject)) is None:
                 continue
-            for row in rows:
+            for row in _opposite(met, deed, facts):
                 place, record = (row.act, line.scope, deed.verb), (row.act, *line.subject)
                 if {place, record} & judged or not any(self._counts(a, row, facts, line) for a in mine):
                     continue
@@ -297,6 +297,19 @@ class Comparison:
             yield Case(
                 "duty", person.username, person.printed_name, iso(at), label, ref, scope, said[0], said[1]
             )
+
+
+def _opposite(rules: Iterable[DynamicRule], deed: Deed, facts: Facts) -> list[Policy]:
+    """Acts of people that one of `rules` sets against the deed; on one record, those that act on such a record."""
+    kinds = {kind for kind, _ in facts.closures["record"]}
+    found: dict[str, Policy] = {}
+    for rule in rules:
+        verbs = rule.other(frozenset({deed.verb}))
+        for row in TABLE.values():
+            fits = rule.scope not in ALONE or row.subject in kinds
+            if row.verbs & verbs and fits and not row.service:
+                found[row.act] = row
+    return list(found.values())
 
 
 def _open_at(other: Assignment, one: Assignment) -> bool:

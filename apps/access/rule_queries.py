@@ -28,7 +28,7 @@ SORTS = {
     "act": "was done",
     "attempt": "was refused",
     "duty": "was asked for",
-    "open": "could be done now",
+    "open": "by the duties held",
 }
 
 

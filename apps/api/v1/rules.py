@@ -124,7 +124,7 @@ class CaseOut(serializers.Serializer):
     sort = serializers.ChoiceField(choices=list(rule_queries.SORTS))
     person = serializers.CharField(help_text="Username; empty where you may not see the record.")
     name = serializers.CharField()
-    at = serializers.CharField(help_text="RFC 3339; empty for what could be done now.")
+    at = serializers.CharField(help_text="RFC 3339; empty for what the duties held allow.")
     act = serializers.CharField()
     record = serializers.CharField()
     scope = serializers.CharField()
