@@ -34,8 +34,6 @@ class AccessReview(models.Model):
     empty = models.JSONField(default=list)  # references of chosen objects on which nobody held a duty
     result_digest = models.CharField(max_length=71, blank=True)
     history = history()
-    open_sheets: int  # counted by queries.reviews
-    all_sheets: int
 
     class Meta:
         ordering = ["-pk"]

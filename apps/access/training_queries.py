@@ -52,7 +52,8 @@ def in_state(rows: QuerySet[Assignment, Any], wanted: str) -> QuerySet[Assignmen
     """Rows whose worst training is in this state; "none" where nothing is needed, "gap" for any that blocks."""
     found = {pk: worst(each) for pk, each in standings(rows).items()}
     blocking = {State.MISSING, State.LAPSED, State.OUTDATED}
-    fits = {"none": {None}, "gap": blocking}.get(wanted) or {State(wanted)}
+    named: dict[str, set[State | None]] = {"none": {None}, "gap": set(blocking)}
+    fits = named.get(wanted) or {State(wanted)}
     return rows.filter(pk__in=[pk for pk, state in found.items() if state in fits])
 
 

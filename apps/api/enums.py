@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db.models import Model
 
 from apps.access.inspection_models import Copy, Inspection
-from apps.access.models import Assignment, Waiver
+from apps.access.models import AccessReview, Assignment, ReviewSheet, Waiver
+from apps.access.training import State as TrainingState
 from apps.accounts.factors import Reset, SignOnLink
 from apps.accounts.services import ServiceAccount
 from apps.approvals.board_models import BoardMember, Meeting
@@ -56,3 +57,6 @@ TRAIL_REVIEW_STATE = _of(TrailReview, "state")
 FINDING_WEIGHT = _of(TrailFinding, "weight")
 VERSION_STATE = _of(Version, "state")
 WAIVER_STATE = _of(Waiver, "state")
+ACCESS_REVIEW_STATE = _of(AccessReview, "state")
+REVIEW_SHEET_STATE = _of(ReviewSheet, "state")
+TRAINING_STATE = [state.value for state in TrainingState]

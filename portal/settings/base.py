@@ -266,6 +266,9 @@ SPECTACULAR_SETTINGS = {
         "TrailReviewState": "apps.api.enums.TRAIL_REVIEW_STATE",
         "FindingWeight": "apps.api.enums.FINDING_WEIGHT",
         "WaiverState": "apps.api.enums.WAIVER_STATE",
+        "AccessReviewState": "apps.api.enums.ACCESS_REVIEW_STATE",
+        "ReviewSheetState": "apps.api.enums.REVIEW_SHEET_STATE",
+        "TrainingState": "apps.api.enums.TRAINING_STATE",
     },
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apps.access.acting import Act, act
 from apps.access.models import Reminder
 from apps.accounts.models import User
@@ -17,7 +19,7 @@ def remind(
     act: Act, *, about_kind: str, about_id: int, person_id: int, stage: str, title: str, text: str
 ) -> Reminder:
     """Tell one person of what is coming, once at each stage ("30 days", "7 days", "1 day", "lapsed")."""
-    about = model_of(about_kind)._default_manager.filter(pk=about_id).first()
+    about: Any = model_of(about_kind)._default_manager.filter(pk=about_id).first()
     if about is None:
         raise NotVisible()
     act.allow(about)

@@ -107,7 +107,7 @@ def proposed_book(
         problems.setdefault("editions", []).append("The signature policy needs an edition.")
     if problems:
         raise BadInput("The training matrix was not put into force.", rule="training-matrix", fields=problems)
-    every = {duty: wanted.get(duty, ()) for duty in Duty}
+    every: dict[str, tuple[str, ...]] = {str(duty): wanted.get(duty, ()) for duty in Duty}
     return replace(before, duties=every, editions={k: v for k, v in known.items() if v}, policy=text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -206,7 +207,7 @@ class Reviews(GateViewSet):
     @extend_schema(
         tags=["access reviews"],
         summary="The whole result as canonical JSON; its SHA-256 is result_digest once closed",
-        responses=serializers.DictField(),
+        responses=OpenApiTypes.OBJECT,
     )
     @action(detail=True, methods=["get"])
     def result(self, request, pk=None):

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 
-from apps.access import acts, duties
+from apps.access import acts
 from apps.access import training_queries as reads
 from apps.access.duties import Duty
 from apps.access.gate import ORGANISATION_SUBJECT, visible
@@ -247,7 +247,7 @@ class StandingOut(serializers.Serializer):
 class HeldOut(serializers.Serializer):
     assignment = serializers.CharField(source="ref")
     person = serializers.CharField(source="person.username")
-    duty = serializers.ChoiceField(choices=[(d.value, duties.WORDS[d]) for d in Duty])
+    duty = serializers.CharField()
     scope = serializers.CharField()
     binding = serializers.SerializerMethodField(help_text="A matrix is in force: what is not good blocks.")
     trainings = serializers.SerializerMethodField()
