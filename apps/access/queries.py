@@ -121,7 +121,15 @@ def coverage(
         held = tuple(a for a in mine if a.in_force() and a.person.is_active)
         requested = tuple(a for a in mine if a.state == State.REQUESTED)
         stopped = () if held else only_by(duty, parent.subject_kind)
-        made.append(Coverage(duty, held, requested, stopped, takers(ground, duty) if ground else None))
+        made.append(
+            Coverage(
+                duty,
+                held,
+                requested,
+                stopped,
+                takers(ground, duty) if ground and duty in duties_on(parent.subject_kind) else None,
+            )
+        )
     return made
 
 
