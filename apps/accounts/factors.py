@@ -110,7 +110,7 @@ class Reset(models.Model):
         FACTORS = "factors", "Second factors"
 
     class State(models.TextChoices):
-        REQUESTED = "requested", "Requested"
+        REQUESTED = "requested", "Asked for"
         APPROVED = "approved", "Approved"
         REFUSED = "refused", "Refused"
 

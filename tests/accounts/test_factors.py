@@ -332,6 +332,21 @@ def test_a_passkey_answers_one_challenge_for_one_origin_with_its_person(world):
     assert shown().good
 
 
+def test_over_https_only_the_portals_own_address_counts(world, settings):
+    settings.PORTAL_URL = "https://portal.example"
+    factor, device = passkey_for(world.author, origin="https://portal.example")
+    for origin, good in (
+        ("https://portal.example", True),
+        ("https://evil.portal.example", False),
+        ("https://portal.example:8443", False),
+        ("http://portal.example", False),
+        ("http://localhost", False),
+    ):
+        options, challenge = passkeys.request([factor])
+        assert options["rpId"] == "portal.example"
+        assert factors.by_passkey(world.author, device.shows(options, origin=origin), challenge).good is good
+
+
 def test_a_passkey_whose_counter_goes_back_is_ended_with_an_alarm(world):
     factor, device = passkey_for(world.author)
     device.count = 7
