@@ -25,7 +25,7 @@ from apps.registry.models import Model
 
 class RowInput(serializers.Serializer):
     person = serializers.CharField(max_length=80, help_text="Username.")
-    duty = serializers.ChoiceField(choices=[d.value for d in Duty])
+    duty = serializers.CharField(max_length=20, help_text="Such as validator.")
 
 
 class PlacedRow(RowInput):
@@ -155,15 +155,13 @@ class OfModel(GateViewSet):
         rows, problems = [], {}
         for number, row in enumerate(given, 1):
             parent = place(self.actor, row["on"]) if row["on"] else model
-            duty = Duty(row["duty"])
+            held = parent.subject_kind in (MODEL, DATASET) and queries.duties_on(parent.subject_kind)
             if row["person"] not in people:
                 problems[f"row-{number}"] = ["No active account with this username."]
-            elif parent.subject_kind not in (MODEL, DATASET) or duty not in queries.duties_on(
-                parent.subject_kind
-            ):
-                problems[f"row-{number}"] = [f"The duty {duty} is not held on {parent.ref}."]
+            elif not held or row["duty"] not in held:
+                problems[f"row-{number}"] = [f"There is no such duty on {parent.ref}."]
             else:
-                rows.append(Row(number, people[row["person"]], duty, parent))
+                rows.append(Row(number, people[row["person"]], Duty(row["duty"]), parent))
         if problems:
             raise BadInput(fields=problems)
         return rows
