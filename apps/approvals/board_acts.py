@@ -245,7 +245,7 @@ def record_meeting(
         )
     for seat in seats:
         broken = recused[seat.pk]
-        because = f"{broken.rule.id}: {seat.person.printed_name} {broken.deed.told}" if broken else ""
+        because = f"{broken.rule.id}: {broken.rule.text}" if broken else ""
         act.create(Attendance, meeting=meeting, member=seat, votes=broken is None, recused_because=because)
     act.write(
         meeting,

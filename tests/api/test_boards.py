@@ -77,7 +77,7 @@ def test_lists_hold_exactly_what_one_may_see(world, gate, django_assert_max_num_
     meeting = minuted(world, planned(world, gate, founded(world)))
     for person, seen in (("owner", {meeting.pk}), ("stranger", {meeting.pk}), ("other_developer", set())):
         client = session_api(world.people[person])
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(9):
             answer = client.get(reverse("api:meeting-list"))
         assert {row["id"] for row in answer.json()["results"]} == seen
     answer = session_api(world.stranger).get(reverse("api:seat-list"), {"board": meeting.board_id})

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.access.acts import request_waiver, sign_waiver_approver, sign_waiver_compliance
 from apps.approvals import acts
 from apps.approvals.evaluation import evaluate, for_viewer
+from apps.approvals.models import Gate
 from apps.approvals.templates import template_for
 from apps.core.clock import now
 from apps.core.jobs import run_queued
@@ -82,18 +83,23 @@ def test_waivers_cost_the_same_for_one_and_for_three(world, opened):
     assert one <= blocked + 1
 
 
-def test_more_slots_and_checks_cost_no_verdict_more(world, opened, monkeypatch):
-    """The high tier wants two signatures and the board besides: what is read for the board is all that is added."""
-    low, _ = asked(opened, world.approver)
-    opened.template_content = template_for("high")
-    opened.save()
-    for position, slot in enumerate(opened.template_content["slots"][3:], start=4):
-        opened.slots.create(code=slot["code"], position=position)
-    high, _ = asked(opened, world.approver)
-    assert high <= low + 2, "the board's meetings, and whether there is a board"
+def test_more_slots_and_checks_cost_no_verdict_more(world, monkeypatch):
+    """The high tier wants a signature and the board besides: what is read for the board is all that is added."""
+    high_tier = template_for("high")
+    monkeypatch.setattr(acts, "template_for", lambda _tier: high_tier)
+    gate = acts.open_gate(world.owner, validated_world(world).version.pk)
+    run_queued()
+    rows = Gate.objects.filter(pk=gate.pk)
+    rows.update(template_content=template_for("low"))
+    low, _ = asked(gate, world.approver)
+    rows.update(template_content=template_for("medium"))
+    medium, _ = asked(gate, world.approver)
+    rows.update(template_content=high_tier)
+    high, _ = asked(gate, world.approver)
+    assert medium <= low + 1
+    assert high <= medium + 2, "the board's meetings, and whether there is a board"
     board = founded(world)
-    meeting = signed_by_two(world, minuted(world, planned(world, opened, board)))
-    assert meeting.state == "signed"
-    once_decided, _ = asked(opened, world.approver)
-    signed_by_two(world, minuted(world, planned(world, opened, board)))
-    assert asked(opened, world.approver)[0] == once_decided
+    signed_by_two(world, minuted(world, planned(world, gate, board)))
+    once_decided, _ = asked(gate, world.approver)
+    signed_by_two(world, minuted(world, planned(world, gate, board)))
+    assert asked(gate, world.approver)[0] == once_decided
