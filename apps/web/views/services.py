@@ -119,7 +119,7 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
     """One service account: how it stands and why, scope, owner, who approved it, tokens, trusts, what it did last."""
     actor, found = actor_of(request), _found(request, pk)
     tokens = list(queries.tokens_of(actor, found)[:50])
-    words = queries.tokens_told(tokens)
+    words, replaced = queries.tokens_told(tokens), {token.narrowed.replaces_id for token in tokens}
     about = told(queries.visible(actor, Entry)).filter(
         subject_kind=ServiceAccount.subject_kind, subject_id=str(found.pk)
     )
@@ -129,7 +129,10 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
         "standing": standing,
         "mark": mark(standing.word),
         "scope": queries.scopes_told([(0, found.acts, found.objects_reached)])[0],
-        "tokens": [{"token": t, "live": queries.is_live(t), "told": words[t.pk]} for t in tokens],
+        "tokens": [
+            {"token": t, "live": queries.is_live(t), "told": words[t.pk], "replaced": t.pk in replaced}
+            for t in tokens
+        ],
         "trusts": [
             {"trust": t, "acts": _trust_buttons(request, t)} for t in queries.trusts_of(actor, found)[:50]
         ],
