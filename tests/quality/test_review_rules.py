@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from apps.core.errors import BadInput, WrongState
 from apps.quality.review_rules import (
+    FOLDER,
     Line,
     WorkingHours,
     check_finding,
@@ -217,3 +219,10 @@ def test_no_exception_on_an_hour_that_the_clock_has_twice():
     begins = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert not ZURICH.within(begins)
     assert not ZURICH.within(begins + timedelta(hours=1))
+
+
+def test_a_version_of_the_rules_that_was_signed_never_changes():
+    """Its words are part of what reviewers signed: a change is a new file."""
+    known = {1: "35b78c0a37ad2f7ffacadf53cc9dfcfc77dca9d891b348c545d9742b29c4a7c5"}
+    files = {int(path.stem[1:]): sha256(path.read_bytes()).hexdigest() for path in FOLDER.glob("v*.json")}
+    assert files == known
