@@ -14,6 +14,7 @@ from apps.access.gate import Judge, visible
 from apps.access.models import AccessReview, Assignment, Reminder, ReviewSheet
 from apps.access.policy import policy
 from apps.access.reviewing import gone_of, result_of
+from apps.access.sharing import shared
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.digests import canonical_json, digest
@@ -123,5 +124,7 @@ def result(actor: Actor, review: AccessReview) -> Result:
         )
     for sheet in every:
         sheet.review = review
-    data = result_of(review, every)
+    with shared():
+        gone_of(sheet for sheet in every if sheet.state == OPEN)  # asked once for all of them
+        data = result_of(review, every)
     return Result(data, canonical_json(data), digest(data))

@@ -71,7 +71,7 @@ def test_a_missing_training_refuses_the_act_in_four_parts(world):
     assert verdict.rule == "21 CFR 11.10(i): training matrix v1 for the duty data curator"
     assert verdict.who == ("Compliance2 Person", "Cora Compliance", "Registrar Person")
     assert eligible(UPLOAD, world.dataset) == []
-    with pytest.raises(NotAllowed, match="upload"):
+    with pytest.raises(NotAllowed, match="Upload version"):
         upload_version(
             world.curator, world.dataset.pk, partition="train", file_digest="sha256:" + "0" * 64, file_name="a",
             source="s", collection="c", transformation_commit="4be19d0", entity_column="patient",

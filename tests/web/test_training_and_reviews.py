@@ -271,3 +271,18 @@ def test_work_and_list_queries_do_not_grow_with_the_sheets(world, django_assert_
     opened(world, models=[world.other_model.pk], datasets="all", organisation=True)
     for address, number in before.items():
         assert count(address) <= number + 1, address
+
+
+def test_the_result_asks_a_constant_number_of_queries(world):
+    client = browser(world.compliance)
+
+    def count(review) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(reverse("web:review_result_json", args=[review.pk])).status_code == 200
+        return len(asked)
+
+    small = opened(world)
+    count(small)
+    assert count(opened(world, models=[world.other_model.pk], datasets="all", organisation=True)) <= count(
+        small
+    )
