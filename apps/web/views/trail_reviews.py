@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apps.access.acting import refuse_first
 from apps.access.actors import Actor
 from apps.access.gate import may, offers
 from apps.access.sharing import shared
@@ -323,7 +324,9 @@ def trail_review_seen(request: HttpRequest, number: int) -> HttpResponse:
     actor, review = actor_of(request), seen_or_404(request, TrailReview, *OWN, number=number)
     form = SeenForm(request.POST, review=review)
     chosen = request.POST.get("show", "")
-    if form.is_valid() and attempt(
+    if not form.is_valid():
+        refuse_first(actor, "quality.mark_trail_entries", review)
+    elif attempt(
         form,
         acts.mark_trail_entries,
         actor,
@@ -346,7 +349,9 @@ def trail_review_finding(request: HttpRequest, number: int) -> HttpResponse:
     """Record what was found."""
     actor, review = actor_of(request), seen_or_404(request, TrailReview, *OWN, number=number)
     form = FindingForm(request.POST)
-    if form.is_valid():
+    if not form.is_valid():
+        refuse_first(actor, "quality.record_trail_finding", review)
+    else:
         made = attempt(form, acts.record_trail_finding, actor, review.pk, **form.cleaned_data)
         if made:
             messages.success(request, f"Finding {made.ref} is recorded.")
