@@ -22,7 +22,7 @@ def key_of(line: str) -> str:
     if row := STATUSES.fullmatch(line):
         return row[1]
     asked, arrow, _ = line.partition(" -> ")
-    return asked if arrow and not line.startswith("#") else ""
+    return asked if arrow and not line.startswith(("#", "assert ")) else ""
 
 
 def paste(lines: Iterable[str], folder: Path) -> dict[str, int]:
