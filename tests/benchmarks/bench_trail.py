@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -158,6 +159,8 @@ def bench_models() -> dict[str, Any]:
     from simple_history.models import HistoricalRecords
 
     django.setup()
+    if connection.vendor != "postgresql":
+        sys.exit("DATABASE_URL must name a PostgreSQL database of its own, migrated.")
     from apps.trail import triggers
     from apps.trail.history import history
 
@@ -207,11 +210,12 @@ def save_rows(row: Any) -> None:
     """History with MAC and row entry, in an act without its own entry."""
     from django.db import transaction
 
-    from apps.trail.current import opened
+    from apps.trail.current import opened, told
 
-    with transaction.atomic(), opened("bench.change", user_id=None, reason="because"):
+    with transaction.atomic(), opened("bench.change", user_id=None, reason="because") as act:
         row.number += 1
         row.save()
+        told(act.act_id)
 
 
 def save_act(row: Any) -> None:
@@ -241,13 +245,18 @@ def forked(work: Callable[[int], None]) -> tuple[int, int]:
     """(process id, file descriptor its result is read from) of a forked process with its own connection."""
     from django.db import connections
 
+    from portal.processes import die_with_parent
+
     connections.close_all()
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
+            die_with_parent()
             os.close(reading)
             work(writing)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(0)
     os.close(writing)
@@ -281,10 +290,11 @@ def writers(variant: str, models: dict[str, Any], count: int, seconds: float) ->
 def _first(row: Any) -> None:
     from django.db import transaction
 
-    from apps.trail.current import opened
+    from apps.trail.current import opened, told
 
-    with transaction.atomic(), opened("bench.make", user_id=None, reason=""):
+    with transaction.atomic(), opened("bench.make", user_id=None, reason="") as act:
         row.save()
+        told(act.act_id)
 
 
 def gathered(started: list[tuple[int, int]]) -> tuple[float, float, float]:
