@@ -82,7 +82,8 @@ class SignForm(Form):
         if "totp" not in kinds:
             del self.fields["code"]
         elif "passkey" in kinds:
-            self.fields["code"].help_text = "From your authenticator app. Leave it empty to sign with your passkey."
+            hint = "From your authenticator app. Leave it empty to sign with your passkey."
+            self.fields["code"].help_text = hint
         if "passkey" not in kinds:
             del self.fields["passkey"], self.fields["nonce"]
         self.needs_reason = row.reason
