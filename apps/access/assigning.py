@@ -115,9 +115,7 @@ def verbs_of(duty: str) -> frozenset[str]:
     return frozenset().union(*(row.verbs for row in TABLE.values() if duty in row.duties))
 
 
-def foreseen(
-    judge: Judge, person: User, duty: str, deeds: Iterable[Deed] | None = None
-) -> list[Broken]:
+def foreseen(judge: Judge, person: User, duty: str, deeds: Iterable[Deed] | None = None) -> list[Broken]:
     """Rules that past deeds would break when `person` acts under `duty` on versions of this model they worked on.
 
     deeds: the person's own, where they are known already.

@@ -364,7 +364,9 @@ class Judge:
                 **common,
             )
         if (looks := refused_to_inspector(actor.user, row)) is not None:
-            return Verdict(False, what=cannot, fact=looks.fact, rule=looks.rule, who=looks.who, status=403, **common)
+            return Verdict(
+                False, what=cannot, fact=looks.fact, rule=looks.rule, who=looks.who, status=403, **common
+            )
         if not row.anyone and not self.holds(actor.user, row):
             words = " or ".join(sorted(duties.WORDS[duties.Duty(d)] for d in row.duties))
             return Verdict(
@@ -399,7 +401,13 @@ class Judge:
         if row.signs and factors.lacks(actor.user):
             lacking = factors.none_to_sign_with()
             return Verdict(
-                False, what=cannot, fact=lacking.fact, rule=lacking.rule, who=lacking.who, status=403, **common
+                False,
+                what=cannot,
+                fact=lacking.fact,
+                rule=lacking.rule,
+                who=lacking.who,
+                status=403,
+                **common,
             )
         under, shut = self.allowance(actor.user, row.act)
         if shut is not None:
@@ -475,7 +483,12 @@ def may(actor: Actor | User, act: str, subject: Subject) -> Verdict:
         raise LookupError(f"{act} acts on {row.subject}, not on {subject.subject_kind}")
     lapsed = reach.refuse_lapsed(actor.token)
     if lapsed is not None:
-        parts: dict[str, Any] = {"what": lapsed.what, "fact": lapsed.fact, "rule": lapsed.rule, "who": lapsed.who}
+        parts: dict[str, Any] = {
+            "what": lapsed.what,
+            "fact": lapsed.fact,
+            "rule": lapsed.rule,
+            "who": lapsed.who,
+        }
         return Verdict(False, act, row.label, status=lapsed.status, **parts)
     if not row.service and not is_visible(actor, subject):
         hidden = NotVisible()

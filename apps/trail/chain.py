@@ -47,15 +47,16 @@ def chain_state() -> ChainState:
         sealed_at=newest.created_at if newest else None,
         waiting=Pending.objects.count(),
         verified=last_verification(),
-        words=tuple(_words(log.origin)) if log else (),
+        words=tuple(_words(log.origin, newest)) if log else (),
     )
 
 
-def _words(origin: str) -> list[Word]:
+def _words(origin: str, newest: Checkpoint | None) -> list[Word]:
     found = []
     copy = witness.last(origin)
     if copy is not None:
-        row = Checkpoint.objects.filter(size=copy["size"]).first()
+        same = newest is not None and newest.size == copy["size"]
+        row = newest if same else Checkpoint.objects.filter(size=copy["size"]).first()
         agrees = row is not None and row.root == copy["root"]
         found.append(
             Word("Witness copy beside the keys", copy["size"], row.created_at if row else None, agrees)

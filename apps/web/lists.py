@@ -364,7 +364,11 @@ class Listing:
 
     def meta_of(self, kind: str) -> dict[str, Any]:
         """What an export of another kind holds now: as `meta`, without the digest of the CSV."""
-        return {**self._about(), "file": f"{self.table.name}.{kind}", "address": self.request.build_absolute_uri()}
+        return {
+            **self._about(),
+            "file": f"{self.table.name}.{kind}",
+            "address": self.request.build_absolute_uri(),
+        }
 
     def csv(self) -> StreamingHttpResponse:
         """All filtered rows, streamed."""

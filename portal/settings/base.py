@@ -205,7 +205,9 @@ TRAIL_TIMESTAMP_HOURS = env.integer("TRAIL_TIMESTAMP_HOURS", 24)
 TRAIL_STREAMS = env.names("TRAIL_STREAMS")
 TRAIL_STREAM_TOKEN = env.secret("TRAIL_STREAM_TOKEN", "")
 TRAIL_CA_FILE = env.text("TRAIL_CA_FILE")
-TRAIL_SILENT_HOURS = env.integer("TRAIL_SILENT_HOURS", 24)  # an alarm when one of them takes nothing for this long
+TRAIL_SILENT_HOURS = env.integer(
+    "TRAIL_SILENT_HOURS", 24
+)  # an alarm when one of them takes nothing for this long
 
 # Hours for which a steward may open a sensitive dataset to one person, at most.
 SENSITIVE_HOURS = env.integer("SENSITIVE_HOURS", 8)

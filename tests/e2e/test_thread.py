@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect

@@ -111,7 +111,9 @@ def test_production_settings_load_with_a_full_configuration():
         ({"OIDC_PROVIDERS": "{}"}, "OIDC_PROVIDERS must be a list"),
         ({"OIDC_PROVIDERS": "no"}, "OIDC_PROVIDERS is not JSON"),
         (
-            {"OIDC_PROVIDERS": '[{"key": "x", "name": "X", "issuer": "http://x.example/", "client_id": "c"}]'},
+            {
+                "OIDC_PROVIDERS": '[{"key": "x", "name": "X", "issuer": "http://x.example/", "client_id": "c"}]'
+            },
             "must begin with https://",
         ),
         ({"JOB_LEASE_SECONDS": "soon"}, "JOB_LEASE_SECONDS must be a whole number, not 'soon'"),

@@ -24,7 +24,9 @@ class Policy:
     token: bool = True  # may be done with a personal access token
     offered: bool = True  # shown as a button where it is allowed
     alone: bool = False  # may put other separation rules into force: it waits until no other act is under way
-    reads: bool = False  # looks or takes a copy, and changes no record of anybody's work: all an inspector may do
+    reads: bool = (
+        False  # looks or takes a copy, and changes no record of anybody's work: all an inspector may do
+    )
 
     @property
     def signs(self) -> bool:

@@ -7,8 +7,6 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 
-from apps.access.gate import Judge
-from apps.access.policy import policy
 from apps.access.signing import content_digest, content_of
 from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts, entered
 from apps.api.v1.evidence import LABEL, MODEL, Numbered, chosen
@@ -201,8 +199,7 @@ class OfVersion(GateViewSet):
     )
     def open_review(self, request, pk=None):
         version = self.get_object()
-        verdict = Judge(version).verdict(self.actor, policy("quality.open_trail_review"))
-        given = self.given(OpenInput) if verdict.allowed else {}
+        given = self.given(OpenInput, "quality.open_trail_review", version)
         made = acts.open_trail_review(self.actor, version.pk, **given, **self.key())
         return self.answer(queries.register(self.actor).get(pk=made.pk), status=201)
 

@@ -72,7 +72,9 @@ class SignForm(Form):
         help_text="Your password again: this is your signature.",
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-    code = code_field(required=False, help_text="From your authenticator app: the second part of your signature.")
+    code = code_field(
+        required=False, help_text="From your authenticator app: the second part of your signature."
+    )
     passkey = forms.CharField(required=False, max_length=passkeys.LONGEST, widget=forms.HiddenInput)
     nonce = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
 
