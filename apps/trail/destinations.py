@@ -97,8 +97,8 @@ def _failed(place: Place, row: Destination, error: Contradicted | Unreachable) -
 def standing_still() -> tuple[Destination, str] | None:
     """The sealer's own row and a sentence, when an entry has waited longer than SEAL_PATIENCE; else None."""
     row, _ = Destination.objects.get_or_create(kind="sealer", name="log", defaults={"known_since": now()})
-    first = Pending.objects.order_by("entry_id").values_list("entry_id", flat=True).first()
-    oldest = Entry.objects.filter(pk=first).values_list("at", flat=True).first()
+    first = Pending.objects.order_by("entry_id").values("entry_id")[:1]
+    oldest = Entry.objects.filter(pk__in=first).values_list("at", flat=True).first()
     if oldest is None or now() - oldest < SEAL_PATIENCE:
         Destination.objects.filter(pk=row.pk, alarmed_at__isnull=False).update(alarmed_at=None)
         return None

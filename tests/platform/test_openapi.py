@@ -32,7 +32,8 @@ def test_it_is_valid_openapi():
 def test_every_operation_names_both_ways_to_authenticate():
     assert set(description()["components"]["securitySchemes"]) == {"token", "session"}
     open_doors = [name for name, each in operations() if not each.get("security") or {} in each["security"]]
-    assert open_doors == []
+    # A CI job has no token yet: the identity in the body is what it shows.
+    assert open_doors == ["POST /api/v1/ci/token"]
 
 
 def test_every_operation_has_a_name_of_its_own():

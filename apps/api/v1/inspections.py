@@ -242,7 +242,8 @@ class LookOut(serializers.Serializer):
         tags=["access"],
         summary="What inspectors looked at and took away: all for compliance, their own for an inspector",
         parameters=[OpenApiParameter("person", str, description="Part of the name.")],
-    )
+    ),
+    retrieve=extend_schema(tags=["access"], summary="One look or copy of an inspector"),
 )
 class Looks(GateViewSet):
     model = Entry

@@ -295,7 +295,8 @@ class ReadOut(serializers.Serializer):
             OpenApiParameter("person", str, description="@username, or part of the name."),
             OpenApiParameter("act", str, enum=[act for act, _label in readings.KINDS]),
         ],
-    )
+    ),
+    retrieve=extend_schema(tags=["sensitive data"], summary="One reading"),
 )
 class DataReads(GateViewSet):
     model = Entry

@@ -269,6 +269,7 @@ class HeldOut(serializers.Serializer):
             OpenApiParameter("state", str, enum=["gap", "none", *(s.value for s in State)]),
         ],
     ),
+    retrieve=extend_schema(tags=["training"], summary="One duty with the trainings it needs"),
 )
 class Standings(GateViewSet):
     """The training matrix by person and duty (21 CFR 11.10(i))."""
