@@ -27,12 +27,12 @@ def _of(model: type[Model], field: str) -> Choices:
     return list(model._meta.get_field(field).choices)  # type: ignore[union-attr, arg-type]  # a field with choices
 
 
-ASSIGNMENT_STATE = _of(Assignment, "state")
+ASSIGNMENT_STATE = _of(Assignment, "state")  # of duties and of seats on boards
 BOARD_DECISION = _of(Meeting, "decision")
 BOARD_FUNCTION = _of(BoardMember, "function")
 MEETING_STATE = _of(Meeting, "state")
 MINUTE_HALF = ["chair", "member"]
-SEAT_STATE = _of(BoardMember, "state")
+SIGNER_HALF = ["approver", "compliance"]  # of waivers and of changes of the rules
 BIAS_VERDICT = _of(Report, "verdict")
 CRITERION_VERDICT = VERDICTS
 DATASET_VERSION_STATE = _of(DatasetVersion, "state")

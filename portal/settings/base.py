@@ -244,7 +244,7 @@ SPECTACULAR_SETTINGS = {
         "BoardFunction": "apps.api.enums.BOARD_FUNCTION",
         "MeetingState": "apps.api.enums.MEETING_STATE",
         "MinuteHalf": "apps.api.enums.MINUTE_HALF",
-        "SeatState": "apps.api.enums.SEAT_STATE",
+        "SignerHalf": "apps.api.enums.SIGNER_HALF",
         "CriterionVerdict": "apps.api.enums.CRITERION_VERDICT",
         "DatasetVersionState": "apps.api.enums.DATASET_VERSION_STATE",
         "Decision": "apps.api.enums.DECISION",
