@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+from apps.access.sharing import once
 from apps.access.signing import content_digest
 from apps.approvals.board_checks import board_decided, has_board
 from apps.approvals.independence import conflicts_of, waived_in
@@ -50,6 +51,10 @@ def separation_kept(version: Version) -> Outcome:
 
 def last_verification() -> tuple[dict, object] | None:
     """(facts, time) of the newest verification of the trail, or None."""
+    return once("last verification", _last_verification)
+
+
+def _last_verification() -> tuple[dict, object] | None:
     entry = Entry.objects.filter(act="approvals.record_verification", kind=Kind.ACT).order_by("-id").first()
     return (json.loads(entry.body)["facts"], entry.at) if entry else None
 

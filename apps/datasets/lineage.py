@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from django.db.models import Q
 
 from apps.access.facts import pairs
+from apps.access.sharing import once
 from apps.core import registries
 from apps.datasets.models import DatasetVersion
 
 KIND = DatasetVersion.subject_kind
 
 
-def _closed(ids: Iterable[int], *, down: bool) -> set[int]:
+def _closed(ids: Iterable[int], *, down: bool) -> frozenset[int]:
+    wanted = frozenset(ids)
+    return once(("data lineage", wanted, down), lambda: frozenset(_walked(wanted, down=down)))
+
+
+def _walked(ids: Iterable[int], *, down: bool) -> set[int]:
     """One query for each generation that is not known yet."""
     known: set[int] = set()
     ring = set(ids)
@@ -28,12 +34,12 @@ def _closed(ids: Iterable[int], *, down: bool) -> set[int]:
     return known
 
 
-def sources_of(ids: Iterable[int]) -> set[int]:
+def sources_of(ids: Iterable[int]) -> frozenset[int]:
     """The versions, all they were derived from, and other registrations of the same bytes."""
     return _closed(ids, down=False)
 
 
-def kin_of(ids: Iterable[int]) -> set[int]:
+def kin_of(ids: Iterable[int]) -> frozenset[int]:
     """The versions, their sources, and all that was derived of them: who read one has read of each."""
     return _closed(ids, down=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from apps.access.facts import pairs
+from apps.access.sharing import once
 from apps.core import registries
 from apps.datasets.lineage import KIND as DATA
 from apps.datasets.lineage import kin_of
@@ -31,8 +32,8 @@ def readers_of_shared_sets(version_ids: Collection[int]) -> Pairs:
     if not sets:
         return frozenset()
     kin = kin_of(sets)
-    runs = Run.objects.filter(plan__test_data_id__in=kin).values_list("pk", flat=True)
-    return pairs(DATA, kin) | pairs(Run.subject_kind, runs)
+    runs = Run.objects.filter(plan__test_data_id__in=kin).order_by().values_list("pk", flat=True)
+    return pairs(DATA, kin) | once(("runs on", kin), lambda: pairs(Run.subject_kind, runs))
 
 
 def _families(test_data_id: int, besides: int | None = None) -> Pairs:

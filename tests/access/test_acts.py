@@ -87,11 +87,11 @@ def test_request_refused_to_the_wrong_person_and_duty(world):
         ask(world, by="owner", parent=world.other_model)
     with refused(NotVisible, "visibility", act=REQUEST, by=world.administrator):
         ask(world, by="administrator")
-    for name in ("author", "validator", "approver", "inspector"):
-        with refused(NotAllowed, "duty", act=REQUEST, by=world.people[name]):
+    for name, rule in (("author", "duty"), ("validator", "duty"), ("approver", "duty"), ("inspector", "PC07")):
+        with refused(NotAllowed, rule, act=REQUEST, by=world.people[name]):
             ask(world, by=name)
-    for name in ("owner", "registrar", "inspector", "stranger"):
-        with refused(NotAllowed, "duty", act=REQUEST_ORG, by=world.people[name]):
+    for name, rule in (("owner", "duty"), ("registrar", "duty"), ("inspector", "PC07"), ("stranger", "duty")):
+        with refused(NotAllowed, rule, act=REQUEST_ORG, by=world.people[name]):
             ask_organisation(world, by=name)
     with refused(BadInput, "reason", act=REQUEST, by=world.owner):
         ask(world, by="owner", reason=" ")

@@ -21,7 +21,7 @@ from apps.access.acts import (
     request_organisation_assignment,
 )
 from apps.access.models import Assignment
-from apps.access.policy import TABLE
+from apps.access.policy import TABLE, policy
 from apps.access.queries import candidates
 from apps.access.signing import standings
 from apps.accounts.models import ApiToken, User
@@ -212,17 +212,32 @@ def test_the_signatures_of_a_leaver_stay_valid(world):
 
 
 def test_an_administrator_has_no_content_act():
-    """An administrator makes accounts and handles duties of the organisation; nothing of a model or dataset."""
+    """An administrator makes accounts and handles duties of the organisation; nothing of a model or dataset.
+
+    What lets somebody in, or changes a rule, they ask for and others decide; what they do alone takes access away.
+    """
     own = {row.act for row in TABLE.values() if "administrator" in row.duties}
-    assert own == {
-        "access.create_account",
-        "access.deactivate_account",
-        "access.renew_enrolment",
-        "access.unlock_account",
+    asks = {
+        "access.propose_link",
+        "access.propose_rules",
+        "access.replay_rules_again",
+        "access.request_inspection",
         "access.request_organisation_assignment",
-        "access.refuse_assignment",
-        "access.end_assignment",
+        "access.request_reset",
+        "access.withdraw_rules",
     }
+    ends = {
+        "access.deactivate_account",
+        "access.end_assignment",
+        "access.end_inspection",
+        "access.end_link",
+        "access.refuse_assignment",
+        "access.refuse_service",
+        "access.refuse_trust",
+    }
+    accounts = {"access.create_account", "access.renew_enrolment", "access.unlock_account"}
+    assert own == asks | ends | accounts
+    assert not any(policy(act).signs for act in own)
 
 
 def test_an_administrator_sees_and_is_offered_no_content(world):

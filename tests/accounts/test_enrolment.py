@@ -209,7 +209,7 @@ def test_confirm_identity_refused(world, newcomer):
     assert "Cora Compliance" in caught.value.who
     with refused(NotVisible, "visibility", act=act, by=world.owner):
         confirm_identity(world.owner, person.pk, how="known")
-    with refused(NotAllowed, "duty", act=act, by=world.inspector):
+    with refused(NotAllowed, "PC07", act=act, by=world.inspector):
         confirm_identity(world.inspector, person.pk, how="known")
     for how in ("", "installation", "guessed"):
         with refused(BadInput, "input", act=act, by=world.compliance) as caught:

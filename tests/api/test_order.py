@@ -179,6 +179,7 @@ def addresses(world) -> dict[str, dict]:
         "person": {"username": "stranger"},
         "assignment": {"pk": asked.pk},
         "models": {"slug": "lotx"},
+        "model_people_request": {"slug": "lotx"},
         "intended-uses": {"pk": evidence.use.pk},
         "versions": {"pk": version.pk},
         "version_plans": {"pk": version.pk},

@@ -115,6 +115,9 @@ def test_deactivation(api, world):
         "access.renew_enrolment": False,
         "access.confirm_identity": False,
         "access.unlock_account": True,
+        "access.propose_link": False,
+        "access.record_training": False,
+        "access.request_reset": False,
     }
     assert api("compliance").post("/api/v1/people/author/deactivate", {"reason": "x"}).status_code == 403
     assert api("stranger").post("/api/v1/people/author/deactivate", {"reason": "x"}).status_code == 404

@@ -200,7 +200,7 @@ def test_sensitive_data_from_mark_to_register(world):
     assert author.post("/datasets/trial/v1/profile/").status_code == 200
     down = author.post("/datasets/trial/v1/download/", {"reason": "Rows for query 7"})
     assert down.status_code == 200
-    down.close()
+    assert b"".join(down.streaming_content)
     reads = rows_of(steward.get("/data-access/reads/", {"dataset": "trial", "format": "csv"}))
     assert [(r["Person"], r["Data"], r["Why"]) for r in reads] == [
         ("Author Person", version.ref, "Rows for query 7"),
