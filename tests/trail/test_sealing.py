@@ -112,7 +112,9 @@ def test_kill_9_anywhere_loses_nothing(committed, tmp_path):
         sealing.watch(threading.Event(), lambda _: None)
 
     writer = Child(write, tmp_path / "writer")
-    for number in range(25):
+    for number in range(200):  # on a busy machine a sealer may be killed before it has begun
+        if number >= 25 and Checkpoint.objects.count() > 4:
+            break
         sealing_child = Child(seal, tmp_path / f"sealer-{number}")
         try:
             threading.Event().wait(chance.uniform(0.03, 0.6))
