@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from apps.access import duties, factors, reach
 from apps.access.actors import Actor, as_actor
@@ -95,6 +95,8 @@ class Verdict:
 class Scopes:
     """What a person's duties in force open for reading; handed to each app's visibility function."""
 
+    own = True  # whether what a person sees for being that person is seen
+
     def __init__(self, user: User) -> None:
         self.user = user
 
@@ -118,6 +120,8 @@ class Scopes:
 class NarrowScopes(Scopes):
     """What of that a token opens that was made for some models and datasets only."""
 
+    own = False
+
     def __init__(self, user: User, places: Iterable[reach.Place]) -> None:
         super().__init__(user)
         self.places = frozenset(places)
@@ -126,7 +130,8 @@ class NarrowScopes(Scopes):
     def of(self, kind: str) -> QuerySet[Any, Any]:
         ids = [pk for place_kind, pk in self.places if place_kind == kind]
         if self._whole.sees_all and kind in reach.LABELS:
-            return apps.get_model(reach.LABELS[kind])._default_manager.filter(pk__in=ids).values("pk")
+            whole = apps.get_model(reach.LABELS[kind])._default_manager.filter(pk__in=ids)
+            return whole.annotate(scope_id=F("pk")).values("scope_id")
         return super().of(kind).filter(scope_id__in=ids)
 
     @cached_property
@@ -154,6 +159,7 @@ def visible(actor: Actor | User, model: type[Any]) -> QuerySet[Any]:
     if actor.through is not None and model._meta.label in PERSONAL:
         return everything.none()  # a service sees its owner's work, not their own affairs
     scopes = _scopes_of(actor)
+    scopes.own = scopes.own and actor.through is None
     if scopes.sees_all and model._meta.label not in PERSONAL:
         return everything
     condition = Q(pk__in=[])

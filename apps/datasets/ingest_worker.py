@@ -266,7 +266,10 @@ def read_parquet(
                 raise IngestError(f"Column {column['name']} has NUL characters in {count:,} cells.")
         _write(db, f"SELECT {', '.join(selected)} FROM read_parquet({where})", target)
     except duckdb.ConversionException as error:
-        raise IngestError(f"The file has a value outside its range: {_first_line(error)}") from error
+        # DuckDB's sentence quotes the cell, and this one is read by who may not see it.
+        raise IngestError(
+            "The file has a value outside its range: it does not fit its column's type."
+        ) from error
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:

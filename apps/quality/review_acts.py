@@ -71,7 +71,12 @@ def _none_is_open(version: Version) -> None:
 def _open(act: Act, version_id: int, *, whole: bool = False) -> TrailReview:
     version = act.lock(Version.objects.select_related("model", "intended_use"), pk=version_id)
     act.allow(version)
-    given = _range(version, _begins(version, whole), secrets.token_hex(16))
+    begins = _begins(version, whole)
+    # One sample for one beginning: who withdraws and opens again does not draw until it suits them.
+    drawn = TrailReview.objects.filter(version=version, from_size=begins, state="withdrawn").order_by(
+        "number"
+    )
+    given = _range(version, begins, drawn.values_list("seed", flat=True).first() or secrets.token_hex(16))
     review_rules.may_open(version.ref, "", given["covered"] == 0)
     review = act.create(
         TrailReview,

@@ -66,10 +66,11 @@ def entries_seen(scopes: Any) -> Q:
     seen = Q(scope__in=_scope_texts(scopes, "registry.model")) | Q(
         scope__in=_scope_texts(scopes, "datasets.dataset")
     )
-    # Own refusals only where the scope is seen: one told of a hidden record would show that it exists.
-    seen |= (Q(actor_uuid=uuid) | Q(on_behalf_uuid=uuid)) & ~Q(kind=Kind.REFUSAL)
-    seen |= Q(actor_uuid=uuid, scope="organisation:0")
-    seen |= Q(subject_kind="accounts.user", subject_id=str(scopes.user.pk))
+    if scopes.own:
+        # Own refusals only where the scope is seen: one told of a hidden record would show that it exists.
+        seen |= (Q(actor_uuid=uuid) | Q(on_behalf_uuid=uuid)) & ~Q(kind=Kind.REFUSAL)
+        seen |= Q(actor_uuid=uuid, scope="organisation:0")
+        seen |= Q(subject_kind="accounts.user", subject_id=str(scopes.user.pk))
     if "administrator" in scopes.organisation_duties:
         seen |= Q(scope="organisation:0")
     return seen & ~Q(kind=Kind.ROW)
@@ -78,7 +79,7 @@ def entries_seen(scopes: Any) -> Q:
 @registries.visibility("trail.Signature")
 def signatures_seen(scopes: Any) -> Q:
     """Signatures on records the person may see, and their own."""
-    seen = Q(signer=scopes.user)
+    seen = Q(signer=scopes.user) if scopes.own else Q(pk__in=[])
     for kind, model in models_by_kind().items():
         if kind not in registries.content:
             continue

@@ -6,6 +6,7 @@ import pytest
 
 from apps.access.policy import TABLE, policy
 from apps.access.policy.types import row
+from apps.access.training import EXEMPT
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,16 @@ def test_every_row_reads_as_a_sentence_of_the_trail():
 def test_an_act_that_is_not_in_the_table_cannot_be_asked_for():
     with pytest.raises(LookupError, match=r"tests\.paint is not in the policy table"):
         policy("tests.paint")
+
+
+def test_what_ends_access_is_never_refused_for_lack_of_training():
+    verbs = ("end_", "refuse_", "revoke_", "suspend")
+    ends = {
+        each.act
+        for each in TABLE.values()
+        if each.act.partition(".")[2].startswith(verbs) and not each.service and not each.anyone
+    }
+    assert ends - EXEMPT == set()
 
 
 def test_only_a_row_with_a_meaning_signs():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from apps.access import sessions, sign_in
 from apps.access.acting import Act, act
 from apps.accounts.models import ApiToken, SignedIn, User
@@ -11,11 +13,15 @@ from apps.core.errors import WrongState
 TELL = "access.tell_lockout"
 
 
-def end_tokens(act: Act, user: User) -> list[str]:
-    """End every access token of an account, inside the act that makes them doubtful."""
+def end_tokens(act: Act, user: User, *, services: bool = False) -> list[str]:
+    """End every access token of an account, inside the act that makes them doubtful.
+
+    services: those of services as well, which the person made by hand: whoever knew the password may have made them.
+    Otherwise they stop with their service, so that nobody stops a pipeline by guessing at a password.
+    """
     ended = []
-    # Tokens of services are not the person's own: they stop with their service.
-    mine = ApiToken.objects.filter(owner=user, ended_at=None, narrowed__service=None).values("pk")
+    doubtful = Q(narrowed__service=None) | Q(narrowed__trust=None) if services else Q(narrowed__service=None)
+    mine = ApiToken.objects.filter(doubtful, owner=user, ended_at=None).values("pk")
     for token in ApiToken.objects.select_for_update().filter(pk__in=mine):
         act.write(token, ended_at=now())
         ended.append(token.ref)

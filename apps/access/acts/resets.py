@@ -107,7 +107,7 @@ def approve_reset(act: Act, reset_id: int) -> Reset:
         facts["factors"] = end(act, user.factors.filter(ended_at=None), f"reset {row.ref}")
         facts["recovery_codes"] = end_codes(act, user)
     act.write(user, identity_confirmed_at=None, identity_confirmed_by=None, identity_checked="")
-    facts["tokens"] = end_tokens(act, user)
+    facts["tokens"] = end_tokens(act, user, services=True)
     facts["sessions"] = sessions.end_all(user, "account reset")
     act.event(**facts)
     act.about(user)  # a deed on the account: whoever did it cannot confirm the identity again (DY18)

@@ -31,6 +31,7 @@ from apps.core.clock import now
 from apps.core.digests import digest
 from apps.core.errors import BadInput, Conflict, NotVisible, WrongState
 
+_STATE = Assignment.State
 MAX_EVIDENCE, MAX_POLICY, MAX_EDITION = 4000, 8000, 20
 
 
@@ -116,7 +117,8 @@ def refuse_own_relief(person: User, before: Book, proposed: Book) -> None:
     if not before.binding:
         return
     records = records_of([person.pk])[person.pk]
-    for assignment in Assignment.objects.active().filter(person=person):
+    held = Assignment.objects.filter(person=person, state__in=[_STATE.REQUESTED, _STATE.APPROVED])
+    for assignment in held.exclude(ends_at__lte=now()):  # one that has not begun counts as well
         still = {(s.kind.id, s.model_id) for s in _lacking(proposed, assignment, records)}
         for each in _lacking(before, assignment, records):
             if (each.kind.id, each.model_id) not in still:
