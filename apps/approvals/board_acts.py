@@ -127,10 +127,12 @@ def refuse_seat(act: Act, member_id: int) -> BoardMember:
 
 @act("approvals.end_seat")
 def end_seat(act: Act, member_id: int) -> BoardMember:
-    """End a seat now, with a reason. What was signed from it stays signed."""
+    """End a seat now, with a reason. What was signed from it stays signed; one not begun keeps no planned end."""
     member = _locked_seat(act, member_id)
     moment, ends_at = now(), member.ends_at
-    if member.starts_at < moment and (ends_at is None or ends_at > moment):
+    if member.starts_at >= moment:
+        ends_at = None
+    elif ends_at is None or ends_at > moment:
         ends_at = moment
     return act.write(member, state=MemberState.ENDED, ends_at=ends_at, end_reason=act.reason)
 

@@ -51,15 +51,18 @@ class Board(models.Model):
 
 class MemberQuerySet(models.QuerySet["BoardMember"]):
     def in_force(self, at: datetime | None = None) -> MemberQuerySet:
-        """Approved, begun, not ended at `at` (now), the person's account not deactivated."""
+        """Approved by then, begun, not ended at `at` (now), the person's account not deactivated by then.
+
+        A seat that was ended before it began has no end, and was never in force.
+        """
         at = at or now()
+        held = Q(state=MemberState.APPROVED, ends_at=None)
         return self.filter(
-            Q(ends_at=None) | Q(ends_at__gt=at),
-            state__in=[MemberState.APPROVED, MemberState.ENDED],
-            decided_at__isnull=False,
+            held | Q(state__in=[MemberState.APPROVED, MemberState.ENDED], ends_at__gt=at),
+            Q(person__is_active=True) | Q(person__deactivated_at__gt=at),
+            decided_at__lte=at,
             approver__isnull=False,
             starts_at__lte=at,
-            person__is_active=True,
         )
 
 

@@ -138,6 +138,27 @@ def test_a_seat_that_ended_after_the_meeting_signs_no_more(world, high_gate, boa
     assert refused.value.fact == "Your seat has ended."
 
 
+@pytest.mark.parametrize("planned_end", [None, timedelta(days=9)])
+def test_a_seat_that_was_ended_before_it_began_is_never_in_force(world, board, planned_end):
+    start = now() + timedelta(days=1)
+    ends_at = start + planned_end if planned_end else None
+    held = seat(world, board, "monitor", "legal", starts_at=start, ends_at=ends_at)
+    assert held in BoardMember.objects.in_force(start)
+    board_acts.end_seat(world.compliance, held.pk, reason="Left before it began")
+    for at in (now(), start, start + timedelta(days=2), start + timedelta(days=10)):
+        assert held not in BoardMember.objects.in_force(at)
+
+
+def test_a_seat_that_was_ended_is_in_force_from_its_approval_to_its_end(world, board):
+    asked = now()
+    held = seat(world, board, "monitor", "legal", starts_at=asked, ends_at=asked + timedelta(days=9))
+    ended = board_acts.end_seat(world.compliance, held.pk, reason="Left the function")
+    assert held not in BoardMember.objects.in_force(asked)  # it had begun, and was approved later
+    assert held in BoardMember.objects.in_force(held.decided_at)
+    assert held not in BoardMember.objects.in_force(ended.ends_at)
+    assert held not in BoardMember.objects.in_force(asked + timedelta(days=1))
+
+
 def test_two_people_sign_and_one_of_them_is_in_the_chair(world, high_gate, board):
     meeting = minuted(world, planned(world, high_gate, board))
     with pytest.raises(NotAllowed, match="You cannot"):
