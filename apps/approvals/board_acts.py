@@ -166,6 +166,8 @@ def plan_meeting(act: Act, gate_id: int, *, board_id: int, held_at: datetime, ag
         problems["board"] = ["Choose a board."]
     if not agenda.strip() or len(agenda) > rules.MAX_TEXT:
         problems["agenda"] = [f"Say what the board is asked, in at most {rules.MAX_TEXT:,} characters."]
+    if early := rules.held_problem(held_at, gate.opened_at):
+        problems["held_at"] = [early]
     if problems or board is None:
         raise BadInput("The meeting was not planned.", fields=problems)
     meeting = act.create(
@@ -217,27 +219,29 @@ def record_meeting(
     minute: str,
     decision: str,
     conditions: str = "",
+    held_at: datetime | None = None,
     file_name: str = "",
     file_digest: str = "",
 ) -> Meeting:
     """Record the minute of a meeting that was held: who attended, what was decided, about the version as it is.
 
-    attended: ids of seats in force when the meeting was held. Who may not approve this version by what they did on
-    it attends without a vote; the quorum counts votes. Refused: no quorum, a seat that had ended, a seat twice.
+    held_at: when it was held; none: as planned. attended: ids of seats in force at that time. Who may not approve
+    this version by what they did on it attends without a vote; the quorum counts votes. Refused: no quorum, a seat not
+    in force, a seat twice, a time before the gate was opened or in the future.
     """
     meeting = _locked_meeting(act, meeting_id)
     version, board = meeting.gate.version, meeting.board
     problems = rules.minute_problems(minute, decision, conditions)
-    if meeting.held_at > now():
-        problems["held_at"] = [
-            f"The meeting is planned for {meeting.held_at:%Y-%m-%d %H:%M} UTC, in the future."
-        ]
+    held_at = held_at or meeting.held_at
+    if wrong := rules.held_problem(held_at, meeting.gate.opened_at, now()):
+        problems["held_at"] = [wrong]
     if file_digest and not blobs.exists(file_digest):
         problems["file"] = ["Upload the file first."]
-    seats = _seats(board, meeting.held_at, attended, problems)
+    seats = [] if wrong else _seats(board, held_at, attended, problems)
     recused = {seat.pk: would_conflict(seat.person, VOTING, version) for seat in seats}
     voting = [seat.function for seat in seats if recused[seat.pk] is None]
-    if "attended" not in problems and (missing := rules.quorum_problem(board.quorum, board.required, voting)):
+    judged = not {"attended", "held_at"} & problems.keys()
+    if judged and (missing := rules.quorum_problem(board.quorum, board.required, voting)):
         problems["attended"] = [missing]
     if problems:
         raise BadInput(
@@ -252,6 +256,7 @@ def record_meeting(
     act.write(
         meeting,
         state=MeetingState.MINUTED,
+        held_at=held_at,
         minute=minute.strip(),
         decision=decision,
         conditions=conditions.strip(),

@@ -50,19 +50,21 @@ class Board(models.Model):
 
 
 class MemberQuerySet(models.QuerySet["BoardMember"]):
-    def in_force(self, at: datetime | None = None) -> MemberQuerySet:
+    def in_force(self, at: datetime | None = None, until: datetime | None = None) -> MemberQuerySet:
         """Approved by then, begun, not ended at `at` (now), the person's account not deactivated by then.
 
-        A seat that was ended before it began has no end, and was never in force.
+        With `until`: at some moment between the two. A seat that was ended before it began has no end, and was
+        never in force.
         """
         at = at or now()
+        until = until or at
         held = Q(state=MemberState.APPROVED, ends_at=None)
         return self.filter(
             held | Q(state__in=[MemberState.APPROVED, MemberState.ENDED], ends_at__gt=at),
             Q(person__is_active=True) | Q(person__deactivated_at__gt=at),
-            decided_at__lte=at,
+            decided_at__lte=until,
             approver__isnull=False,
-            starts_at__lte=at,
+            starts_at__lte=until,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from apps.approvals.board_states import (
     DECISION_WORDS,
@@ -52,6 +53,15 @@ def minute_problems(text: str, decision: str, conditions: str) -> dict[str, list
     elif len(conditions) > MAX_TEXT:
         problems["conditions"] = [f"At most {MAX_TEXT:,} characters."]
     return problems
+
+
+def held_problem(held_at: datetime, opened_at: datetime, latest: datetime | None = None) -> str:
+    """What is wrong with when a meeting about a gate opened at `opened_at` was held; `latest`: of one that was."""
+    if held_at < opened_at:
+        return f"Not before the gate was opened, on {opened_at:%Y-%m-%d %H:%M:%S} UTC."
+    if latest is not None and held_at > latest:
+        return f"{held_at:%Y-%m-%d %H:%M} UTC is in the future: a minute is recorded after the meeting."
+    return ""
 
 
 WHO_IN = {

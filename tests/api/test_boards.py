@@ -58,8 +58,14 @@ def test_a_meeting_from_agenda_to_signature(world, gate):
     short = minute | {"attended": seats(board, "security")}
     answer = session_api(world.owner).post(reverse("api:meeting-minute", args=[pk]), short)
     assert (answer.status_code, answer.json()["rule"]) == (422, "quorum")
+    early = minute | {"held_at": "2026-01-02T10:00:00Z"}
+    answer = session_api(world.owner).post(reverse("api:meeting-minute", args=[pk]), early)
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["held_at"])
+    held_at = iso(now())
+    minute |= {"held_at": held_at}
     answer = session_api(world.owner).post(reverse("api:meeting-minute", args=[pk]), minute)
     assert answer.status_code == 200, answer.json()
+    assert answer.json()["held_at"] == held_at
     assert [row["votes"] for row in answer.json()["attendance"]] == [True, True, False]
     sign = reverse("api:meeting-sign", args=[pk])
     given = {"half": "chair", "digest": answer.json()["digest"], "password": PASSWORD}

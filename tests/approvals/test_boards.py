@@ -7,14 +7,17 @@ from datetime import timedelta
 
 import pytest
 
+from apps.access.acts.leavers import deactivate_account
+from apps.access.signing import content_digest
 from apps.approvals import acts, board_acts
+from apps.approvals.board_facts import meeting_content
 from apps.approvals.board_models import BoardMember, Meeting
 from apps.approvals.board_rules import quorum_problem
 from apps.approvals.evaluation import evaluate
 from apps.approvals.models import Gate
 from apps.approvals.templates import template_for
 from apps.core import blobs
-from apps.core.clock import now
+from apps.core.clock import iso, now
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.core.outcomes import CheckState
 from apps.registry.acts import add_author
@@ -237,6 +240,58 @@ def test_a_meeting_to_come_has_no_minute_yet(world, high_gate, board):
     with pytest.raises(BadInput) as refused:
         minuted(world, meeting)
     assert "held_at" in refused.value.fields
+
+
+def test_a_meeting_planned_for_later_and_held_earlier_is_minuted_as_held(world, high_gate, board):
+    meeting = board_acts.plan_meeting(
+        world.owner, high_gate.pk, board_id=board.pk, held_at=now() + timedelta(days=1), agenda="Release?"
+    )
+    before, held_at = content_digest(meeting), now()
+    meeting = minuted(world, meeting, held_at=held_at)
+    assert meeting.held_at == held_at
+    assert meeting_content(meeting)["held_at"] == iso(held_at)
+    assert content_digest(meeting) != before
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_meeting_was_held_after_the_gate_was_opened_and_before_now(world, high_gate, board, hours):
+    meeting = planned(world, high_gate, board)
+    start = high_gate.opened_at if hours < 0 else now()
+    with pytest.raises(BadInput) as refused:
+        minuted(world, meeting, held_at=start + timedelta(hours=hours))
+    assert set(refused.value.fields) == {"held_at"}
+    assert Meeting.objects.get(pk=meeting.pk).state == "planned"
+
+
+def test_no_meeting_is_planned_for_a_time_before_its_gate_was_opened(world, high_gate, board):
+    early = high_gate.opened_at - timedelta(seconds=1)
+    with pytest.raises(BadInput) as refused:
+        board_acts.plan_meeting(
+            world.owner, high_gate.pk, board_id=board.pk, held_at=early, agenda="Release?"
+        )
+    assert set(refused.value.fields) == {"held_at"}
+    assert not Meeting.objects.exists()
+
+
+def test_seats_are_judged_when_the_meeting_was_held(world, high_gate):
+    board, early = founded(world), now()
+    meeting = planned(world, high_gate, board)
+    late = seat(world, board, "monitor", "legal", starts_at=early)
+    attended = [*seats(board, "security", "process_expert"), late.pk]
+    with pytest.raises(BadInput) as refused:
+        minuted(world, meeting, attended=attended)
+    assert "in force" in refused.value.fields["attended"][0]
+    assert minuted(world, meeting, attended=attended, held_at=now()).attendance.count() == 3
+
+
+def test_who_was_deactivated_since_the_meeting_attended_it_and_counts_no_more_after(world, high_gate, board):
+    meeting, held_at = planned(world, high_gate, board), now()
+    deactivate_account(world.administrator, world.stranger.pk, reason="Left")
+    with pytest.raises(BadInput) as refused:
+        minuted(world, meeting, held_at=now())
+    assert "in force" in refused.value.fields["attended"][0]
+    meeting = minuted(world, meeting, held_at=held_at)
+    assert meeting.attendance.filter(member__person=world.stranger, votes=True).exists()
 
 
 def test_only_a_gate_with_a_boards_line_is_put_before_one(world, board):

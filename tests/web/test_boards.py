@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
 from apps.approvals import acts
 from apps.approvals.board_models import Board, BoardMember, Meeting
 from apps.approvals.templates import template_for
+from apps.core.clock import now
 from tests.approvals.boards import founded, minuted, planned, seat, seats
 from tests.cast import PASSWORD
 from tests.factories.doors import browser, text_of
@@ -64,20 +67,25 @@ def test_a_meeting_is_planned_minuted_and_signed_in_the_browser(world, gate):
     version = gate.version
     release = reverse("web:version", args=[version.model.slug, version.label])
     assert reverse("web:meeting_new", args=[gate.pk]) in browser(world.owner).get(release).content.decode()
-    browser(world.owner).post(
-        reverse("web:meeting_new", args=[gate.pk]),
-        {"board": board.pk, "held_at": "2026-01-02 10:00", "agenda": "Release?", "idempotency_key": "k1"},
-    )
+    plan = {"board": board.pk, "held_at": "2026-01-02 10:00", "agenda": "Release?", "idempotency_key": "k1"}
+    answer = browser(world.owner).post(reverse("web:meeting_new", args=[gate.pk]), plan)
+    assert answer.status_code == 422
+    assert "Not before the gate was opened" in text_of(answer)
+    tomorrow = f"{now() + timedelta(days=1):%Y-%m-%d %H:%M}"
+    plan |= {"held_at": tomorrow, "idempotency_key": "k2"}
+    browser(world.owner).post(reverse("web:meeting_new", args=[gate.pk]), plan)
     meeting = Meeting.objects.get()
     address = reverse("web:meeting_minute", args=[meeting.number])
     typed = {
         "attended": seats(board, "security", "process_expert"),
         "minute": "Nobody objected.",
         "decision": "approve",
-        "idempotency_key": "k2",
+        "idempotency_key": "k3",
     }
     answer = browser(world.owner).post(address, typed)
-    assert answer.status_code == 422  # nobody had a seat on that day
+    assert answer.status_code == 422
+    assert "is in the future" in text_of(answer)
+    assert f"Empty: as planned, on {tomorrow} UTC." in text_of(answer)
     meeting = planned(world, gate, board)
     address = reverse("web:meeting_minute", args=[meeting.number])
     answer = browser(world.owner).post(
@@ -86,7 +94,7 @@ def test_a_meeting_is_planned_minuted_and_signed_in_the_browser(world, gate):
     assert answer.status_code == 422
     assert "The quorum is 2 members with a vote; 1 attended." in text_of(answer)
     assert "Nobody objected." in text_of(answer)
-    assert browser(world.owner).post(address, typed | {"idempotency_key": "k3"}).status_code == 302
+    assert browser(world.owner).post(address, typed | {"idempotency_key": "k4"}).status_code == 302
     shown = reverse("web:meeting", args=[meeting.number])
     assert "Sign as chair" in text_of(browser(world.security).get(shown))
     assert "Sign as second member" in text_of(browser(world.process_expert).get(shown))

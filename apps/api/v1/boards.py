@@ -246,6 +246,9 @@ class MeetingInput(serializers.Serializer):
 
 
 class MeetingMinuteInput(serializers.Serializer):
+    held_at = serializers.DateTimeField(
+        required=False, default=None, allow_null=True, help_text="When it was held; none: as planned."
+    )
     attended = serializers.ListField(child=serializers.IntegerField(), help_text="Ids of seats.")
     minute = serializers.CharField(max_length=MAX_TEXT)
     decision = serializers.ChoiceField(choices=DECISIONS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -20,6 +22,7 @@ from apps.approvals.board_rules import MAX_TEXT, decision_told
 from apps.approvals.board_states import DECISION_WORDS, BoardDecision
 from apps.approvals.models import Gate
 from apps.core import blobs
+from apps.core.clock import now
 from apps.web.buttons import Acts, Button
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, MomentField, ReasonField
@@ -29,7 +32,7 @@ from apps.web.views.boards import fresh, functions_told, permitted, shown
 
 class MeetingForm(Form):
     board = forms.TypedChoiceField(coerce=int, choices=())
-    held_at = MomentField(label="When", help_text="UTC. The minute is recorded after that.")
+    held_at = MomentField(label="When", help_text="UTC. Not before the gate was opened.")
     agenda = forms.CharField(
         max_length=MAX_TEXT, widget=forms.Textarea(attrs={"rows": 4}), help_text="What the board is asked."
     )
@@ -124,7 +127,17 @@ def meeting(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "boards/meeting.html", context)
 
 
+def seat_told(seat: BoardMember, since: datetime) -> str:
+    """`Ada Example, legal (until 2026-11-19 14:02 UTC)`: from and until, where they lie between `since` and now."""
+    begun = max(seat.starts_at, seat.decided_at)
+    told = [f"from {begun:%Y-%m-%d %H:%M} UTC"] if begun > since else []
+    ends = [moment for moment in (seat.ends_at, seat.person.deactivated_at) if moment and moment <= now()]
+    told += [f"until {min(ends):%Y-%m-%d %H:%M} UTC"] if ends else []
+    return f"{seat} ({', '.join(told)})" if told else str(seat)
+
+
 class MinuteForm(Form):
+    held_at = MomentField(required=False, label="Held at")
     attended = forms.TypedMultipleChoiceField(
         coerce=int,
         label="Who attended",
@@ -152,8 +165,12 @@ class MinuteForm(Form):
 
     def __init__(self, *args, meeting: Meeting, **kwargs):
         super().__init__(*args, **kwargs)
-        held = BoardMember.objects.in_force(meeting.held_at).filter(board=meeting.board)
-        self.fields["attended"].choices = [(seat.pk, str(seat)) for seat in held.select_related("person")]
+        planned, opened = meeting.held_at, meeting.gate.opened_at
+        self.fields["held_at"].help_text = f"UTC. Empty: as planned, on {planned:%Y-%m-%d %H:%M} UTC."
+        held = BoardMember.objects.in_force(opened, until=now()).filter(board=meeting.board)
+        self.fields["attended"].choices = [
+            (seat.pk, seat_told(seat, opened)) for seat in held.select_related("person")
+        ]
 
 
 @require_http_methods(["GET", "POST"])
