@@ -389,6 +389,19 @@ def test_a_personal_token_narrowed_to_an_act_and_a_model_does_that_alone(world):
             acts.create_token(world.author, name="x", **bad)
 
 
+@pytest.mark.parametrize("person", ["author", "registrar"])
+def test_a_narrowed_token_reads_the_trail_of_its_objects_and_not_of_its_owner(world, person):
+    """Neither sign-ins and factors of the owner, nor their acts on other models."""
+    owner = world.people[person]
+    token = acts.create_token(owner, name="ci", objects=[("registry.model", world.model.pk)])
+    seen = token_client(token).get("/api/v1/trail", {"page_size": 100})
+    assert seen.status_code == 200, seen.content
+    assert {row["scope"] for row in seen.json()["results"]} == {world.model.scope}
+    whole = acts.create_token(owner, name="all")
+    scopes = {row["scope"] for row in token_client(whole).get("/api/v1/trail").json()["results"]}
+    assert "organisation:0" in scopes
+
+
 def test_an_organisation_act_is_outside_a_token_for_a_model(world):
     token = acts.create_token(world.registrar, name="ci", objects=[("registry.model", world.model.pk)])
     actor = Actor.of(world.registrar, "api", token=ApiToken.objects.get(pk=token.pk))
@@ -423,6 +436,14 @@ def test_a_changed_password_ends_ones_own_tokens_and_not_those_of_a_service(worl
     acts.set_password(world.author, world.author.pk, password="another good long phrase")
     assert ApiToken.objects.get(pk=mine.pk).ended_at is not None
     assert ApiToken.objects.get(pk=theirs.pk).ended_at is None
+
+
+def test_a_reset_ends_the_tokens_its_owner_made_by_hand_for_a_service(world):
+    """Whoever knew the password could have made them."""
+    theirs = service_token(world, service(world))
+    asked = acts.request_reset(world.administrator, world.author.pk, what="password", reason="Stolen")
+    acts.approve_reset(world.compliance2, asked.pk, reason="Called back")
+    assert ApiToken.objects.get(pk=theirs.pk).ended_at is not None
 
 
 # ------------------------------------------------------------ ended while a call is under way

@@ -291,6 +291,23 @@ def test_nobody_relieves_themselves(world):
     assert may(world.compliance, "access.request_assignment", world.model).allowed
 
 
+def test_nor_of_one_that_a_duty_of_theirs_will_want(world):
+    """A duty that begins tomorrow counts as well."""
+    adopt(world, {"monitor": ["privacy"]})
+    asked = acts.request_assignment(
+        world.registrar,
+        person_id=world.compliance.pk,
+        duty="monitor",
+        scope_kind=world.model.subject_kind,
+        scope_id=world.model.pk,
+        starts_at=now() + timedelta(days=1),
+        reason="Next week",
+    )
+    assert asked.state == "requested"
+    with refused(Conflict, "21 CFR 11.10(i)", act=ADOPT, by=world.compliance):
+        adopt(world, {"monitor": []})
+
+
 def test_a_lapse_never_shuts_what_mends_it_or_stops_harm(world):
     adopt(world, EVERYTHING)
     assert may(world.compliance, RECORD, world.curator).allowed

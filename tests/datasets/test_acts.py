@@ -95,6 +95,15 @@ def test_the_job_fixes_the_version_with_its_table_and_profile(world):
     assert (job.state, job.done, job.total) == ("done", 3, 3)
 
 
+def test_no_cell_stands_in_an_entry_whatever_is_odd_about_it(world):
+    """A warning quotes cells to who may read the profile; the entry is read by everybody with a duty on the dataset."""
+    odd = CSV + b"p4,PAT-0031 Meier,a\n"
+    version = in_vault(world, odd)
+    assert any("PAT-0031 Meier" in each for each in stored_profile(version)["warnings"])
+    assert Entry.objects.filter(body__contains="0031 Meier").count() == 0
+    assert json.loads(Entry.objects.get(act="datasets.finish_profile").body)["facts"]["warnings"] == 1
+
+
 def test_parquet_and_csv_of_the_same_rows_have_the_same_row_digests(world):
     table = pa.table({"patient": ["P1", "P2", "P3"], "age": [61, 47, None], "arm": ["a", "b", "a"]})
     out = io.BytesIO()

@@ -77,6 +77,11 @@ def test_the_sample_is_drawn_again_from_its_seed(world, review):
     assert review.sample == draw(review.seed, acts, sample_size(len(acts), review_rules()))
 
 
+def test_withdrawing_and_opening_again_draws_no_other_sample(world, version, review):
+    withdraw_trail_review(world.owner, review.pk, reason="Not now")
+    assert open_trail_review(world.validator, version.pk).seed == review.seed
+
+
 def test_it_is_seen_whole_and_signed_by_who_did_nothing_of_it(world, version):
     done = trail_reviewed(world, version)
     assert (done.state, done.ended_at is not None) == ("signed", True)
