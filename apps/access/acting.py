@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, models, transaction
 
-from apps.access import reach, signing
+from apps.access import reach, showing, signing
 from apps.access.actors import Actor, as_actor
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible, may
 from apps.access.idempotency import Once
@@ -197,8 +197,8 @@ class Act:
             raise NothingRecorded(f"{self.policy.act} ended without its signature")
         if self.signatures:
             self.facts["signatures"] = [str(s.uuid) for s in self.signatures]
-            if self.components.facts:
-                self.facts["second_factor"] = self.components.facts
+        if self.components.facts:
+            self.facts["second_factor"] = self.components.facts
         _record(
             "act",
             self.actor,
@@ -261,7 +261,7 @@ def _is_text(given: str) -> bool:
 
 
 def _demands(
-    actor: Actor, row: Policy, reason: str, signature: SignatureInput | None
+    actor: Actor, row: Policy, reason: str, signature: SignatureInput | None, second: showing.Shown | None
 ) -> signing.Components | None:
     """What is asked before any record is touched: the door, the reason, the components of a signature."""
     front = front_refusal(actor, row)
@@ -292,6 +292,8 @@ def _demands(
                 "A decision is needed.", rule="signature", fields={"decision": ["Choose approve or reject."]}
             )
         return signing.check_components(actor.user, signature, row)
+    if row.shows:
+        return showing.check(actor.user, second or showing.Shown(), row)
     return None
 
 
@@ -326,7 +328,7 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function the act `name` of the policy table.
 
     The function takes an `Act` first; callers give the actor (or user) instead, and may add reason=, signature=,
-    idempotency_key=. Acts do not nest.
+    idempotency_key=, and second= where who holds a second factor shows it. Acts do not nest.
     """
     row = policy(name)
 
@@ -337,6 +339,7 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             *args: Any,
             reason: str = "",
             signature: SignatureInput | None = None,
+            second: showing.Shown | None = None,
             idempotency_key: str = "",
             **kwargs: Any,
         ) -> Any:
@@ -346,12 +349,12 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             under_way: list[Act] = []
             try:
                 # A repeated signing is answered only to who shows the components again (21 CFR 11.200(a)).
-                shown = _demands(actor, row, reason, signature)
+                shown = _demands(actor, row, reason, signature, second)
                 again, earlier = once.earlier()
                 if again:
                     return earlier
                 if shown is not None and shown.repeated:
-                    raise signing.used_before()
+                    raise signing.used_before() if row.signs else showing.used_before(row)
                 with (
                     transaction.atomic(durable=True),
                     current.opened(name, user_id=actor.pk, reason=reason) as open_act,

@@ -89,6 +89,20 @@ def codes_left(user: User) -> int:
 def unconfirmed(user: User) -> str:
     """Why the identity behind an account counts as unknown, for the refusal of a signature."""
     reset = Reset.objects.filter(person=user, state=Reset.State.APPROVED).order_by("-decided_at").first()
+    code = RecoveryCode.objects.filter(person=user).exclude(used_at=None).order_by("-used_at").first()
+    if (
+        code is not None
+        and code.used_at
+        and not (reset and reset.decided_at and reset.decided_at > code.used_at)
+    ):
+        added = (
+            Factor.objects.filter(person=user, created_at__gte=code.used_at).order_by("created_at").first()
+        )
+        if added is not None:
+            return (
+                f"You added a second factor on {added.created_at:%Y-%m-%d} after signing in with a recovery code; "
+                "nobody has confirmed since who is behind your account."
+            )
     if reset is None or reset.decided_at is None:
         return "Nobody has confirmed yet who is behind your account."
     what = "password was" if reset.what == Reset.What.PASSWORD else "second factors were"

@@ -43,13 +43,7 @@ def judge(
     tries = hit(key, settings.LOCKOUT_SECONDS)
     if tries.count > settings.SIGN_IN_FAILURES:
         enter_failure(user, user.username, address, "too many failures of the second factor")
-        raise TooMany(
-            "You are not signed in.",
-            fact=f"The second factor was wrong {settings.SIGN_IN_FAILURES} times. Try again in {tries.left} seconds.",
-            rule="21 CFR 11.300(d)",
-            who=[f"you, in {tries.left} seconds", "an administrator, who can end the lock before"],
-            retry_after=tries.left,
-        )
+        raise closed("You are not signed in.", tries)
     if recovery:
         row = factors.found_code(user, recovery)
         if row is not None:
@@ -64,10 +58,7 @@ def judge(
         throttle.forget(key)
         return Proof((first, seen.kind), seen.facts)
     enter_failure(user, user.username, address, seen.cause)
-    tell(user, seen)
-    if tries.count == settings.SIGN_IN_FAILURES:
-        throttle.hold(key, settings.LOCKOUT_SECONDS)
-        report(user, "wrong second factors after a right password")
+    failed(user, seen, tries)
     raise NotAllowed(
         "You are not signed in.",
         fact=told(seen),
@@ -75,6 +66,25 @@ def judge(
         who=["you, with your second factor or a recovery code"],
         status=401,
     )
+
+
+def closed(what: str, tries: throttle.Count) -> TooMany:
+    """The refusal of whoever failed too often. `what`: what did not happen."""
+    return TooMany(
+        what,
+        fact=f"The second factor was wrong {settings.SIGN_IN_FAILURES} times. Try again in {tries.left} seconds.",
+        rule="21 CFR 11.300(d)",
+        who=[f"you, in {tries.left} seconds", "an administrator, who can end the lock before"],
+        retry_after=tries.left,
+    )
+
+
+def failed(user: User, seen: factors.Seen, tries: throttle.Count) -> None:
+    """What follows a wrong second factor: the end of a copied passkey, and after too many the lock and the alarm."""
+    tell(user, seen)
+    if tries.count == settings.SIGN_IN_FAILURES:
+        throttle.hold(second_key(user), settings.LOCKOUT_SECONDS)
+        report(user, "wrong second factors after a right password")
 
 
 def told(seen: factors.Seen) -> str:

@@ -13,6 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 PREFIX = "kept."
 NEVER_KEPT = frozenset(
     {"csrfmiddlewaretoken", "password", "again", "current", "code", "passkey", "nonce", "recovery"}
+    | {"held_code", "held_passkey"}
 )
 MOST = 400
 

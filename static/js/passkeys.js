@@ -29,6 +29,26 @@
     return decision ? { ...options, challenge: JSON.parse(form.dataset.challenges)[decision.value] } : null;
   };
 
+  // A passkey that the person holds, shown beside what the form is about: its button fills a field and sends nothing.
+  for (const button of document.querySelectorAll("[data-show-passkey]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const form = button.form;
+      const place = form.querySelector("[data-held-error]");
+      const said = form.querySelector("[data-passkey-shown]");
+      place.hidden = true;
+      try {
+        if (!window.PublicKeyCredential) throw new DOMException("", "SecurityError");
+        form.querySelector("[name=held_passkey]").value = JSON.stringify(await show(JSON.parse(button.dataset.options)));
+        said.textContent = "Your passkey was shown. Go on with the form.";
+      } catch (error) {
+        said.textContent = "";
+        place.textContent = told(error);
+        place.hidden = false;
+      }
+    });
+  }
+
   // Before the listener of forms.js, which marks a form as sent.
   document.addEventListener("submit", async (event) => {
     const form = event.target;

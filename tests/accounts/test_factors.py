@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from django.core import mail
@@ -15,22 +16,29 @@ from apps.access.actors import Actor
 from apps.access.acts import (
     add_passkey,
     add_totp,
+    confirm_identity,
     deactivate_account,
     end_factor,
     make_recovery_codes,
     name_factor,
+    sign_in,
     unlock_account,
 )
 from apps.access.acts.factors import end_copied_passkey
-from apps.access.gate import visible
+from apps.access.gate import may, visible
+from apps.access.showing import Shown
+from apps.access.signing import SignatureInput, content_digest
 from apps.accounts import sealing
 from apps.accounts.factors import Factor, FactorUse, RecoveryCode
 from apps.accounts.models import User
 from apps.core.errors import BadInput, NotAllowed, NotVisible, TooMany, WrongState
 from apps.core.jobs import run_queued
+from apps.registry.acts import sign_intended_use_expert, write_intended_use
 from apps.trail.models import Entry
 from tests.access.telling import assert_history, assert_told, body_of, last, refused
-from tests.factories.factors import app_for, code_of, passkey_for
+from tests.cast import PASSWORD
+from tests.factories.factors import app_for, code_of, passkey_for, shows, shows_key
+from tests.factories.foundation import USE
 from tests.factories.passkeys import Authenticator
 
 pytestmark = pytest.mark.django_db
@@ -197,8 +205,9 @@ def test_a_passkey_is_one_persons(world):
 
 
 def test_a_person_has_at_most_ten(world):
-    for number in range(10):
-        passkey_for(world.author, name=f"key {number}")
+    factor, device = passkey_for(world.author, name="key 0")
+    for number in range(1, 10):
+        passkey_for(world.author, name=f"key {number}", second=shows_key(factor, device))
     secret = totp.new_secret()
     with refused(WrongState, "second-factor", act="access.add_totp", by=world.author):
         add_totp(
@@ -207,7 +216,116 @@ def test_a_person_has_at_most_ten(world):
             name="phone",
             sealed=sealed_for(world.author, secret),
             code=code_of(secret),
+            second=shows_key(factor, device),
         )
+
+
+# ---------------------------------------------------------------- a held factor is shown
+
+
+def changes(world, factor: Factor) -> list:
+    """(name of the act, a call of it with what is shown) for every change of how the author is known."""
+    author, secret = world.author, totp.new_secret()
+
+    def app(second):
+        sealed = sealed_for(author, secret)
+        return add_totp(author, author.pk, name="mine", sealed=sealed, code=code_of(secret), second=second)
+
+    def key(second):
+        return passkey_for(author, second=second)[0]
+
+    return [
+        ("access.add_totp", app),
+        ("access.add_passkey", key),
+        ("access.make_recovery_codes", lambda second: make_recovery_codes(author, author.pk, second=second)),
+        ("access.end_factor", lambda second: end_factor(author, factor.pk, second=second)),
+    ]
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_who_holds_a_factor_shows_it_to_change_how_they_are_known(world, which):
+    factor, _ = app_for(world.author)
+    act, change = changes(world, factor)[which]
+    rows = Factor.objects.count(), RecoveryCode.objects.count()
+    for nothing in (None, Shown(), Shown(challenge="x"), Shown(recovered=True)):
+        with refused(BadInput, "second-factor", act=act, by=world.author) as caught:
+            change(nothing)
+        assert set(caught.value.fields) == {"held_code"}
+    for wrong in (Shown(code="000000"), Shown(code="\x00" * 500), Shown(passkey="{}", challenge="x")):
+        with refused(NotAllowed, "second-factor", act=act, by=world.author):
+            change(wrong)
+    assert (Factor.objects.count(), RecoveryCode.objects.count()) == rows
+    assert Factor.objects.get(pk=factor.pk).ended_at is None
+    change(shows(factor))
+    assert body_of(last(act))["facts"]["second_factor"] == {"factor": factor.ref}
+    assert User.objects.get(pk=world.author.pk).identity_confirmed_at is not None
+
+
+def test_a_held_passkey_is_shown_once(world):
+    factor, device = passkey_for(world.author)
+    shown = shows_key(factor, device)
+    made = make_recovery_codes(world.author, world.author.pk, second=shown, idempotency_key="k" * 32)
+    again = make_recovery_codes(world.author, world.author.pk, second=shown, idempotency_key="k" * 32)
+    assert again == made
+    with refused(NotAllowed, "second-factor", act="access.end_factor", by=world.author) as caught:
+        end_factor(world.author, factor.pk, second=shown)
+    assert "used already" in caught.value.fact
+    assert Factor.objects.get().ended_at is None, "the same answer twice is no copied passkey"
+    end_factor(world.author, factor.pk, second=shows_key(factor, device))
+
+
+def test_a_code_is_shown_for_one_change(world):
+    factor, _ = app_for(world.author)
+    make_recovery_codes(world.author, world.author.pk, second=shows(factor))
+    with refused(NotAllowed, "second-factor", act="access.end_factor", by=world.author):
+        end_factor(world.author, factor.pk, second=shows(factor, again=False))
+
+
+def test_wrong_held_factors_are_counted_with_those_of_sign_in(world, settings):
+    factor, _ = app_for(world.author)
+    for _ in range(settings.SIGN_IN_FAILURES):
+        with pytest.raises(NotAllowed):
+            end_factor(world.author, factor.pk, second=Shown(code="000000"))
+    assert body_of(last("access.report_misuse"))["facts"]["alarm"] is True
+    with pytest.raises(TooMany):
+        end_factor(world.author, factor.pk, second=shows(factor))
+    with pytest.raises(TooMany):
+        second.judge(world.author, code="000000")
+
+
+def test_a_factor_added_after_a_recovery_code_alone_cannot_sign(world):
+    expert = world.process_expert
+    factor, _ = app_for(expert)
+    codes = make_recovery_codes(expert, expert.pk, second=shows(factor)).codes
+    use = write_intended_use(world.owner, world.model.pk, given=USE, reason="First statement")
+    with refused(BadInput, "second-factor", act="access.add_passkey", by=expert):
+        passkey_for(expert, second=Shown(recovered=True))  # no recovery code was used
+    proof = second.judge(expert, recovery=codes[0])
+    sign_in(expert, expert.pk, factors=list(proof.factors), proof=proof.facts, recovery=proof.recovery)
+    for act, verb, pk in (
+        ("access.end_factor", end_factor, factor.pk),
+        ("access.make_recovery_codes", make_recovery_codes, expert.pk),
+    ):
+        with refused(BadInput, "second-factor", act=act, by=expert):
+            verb(expert, pk, second=Shown(recovered=True))
+    app_for(expert, name="kept", second=replace(shows(factor), recovered=True))
+    assert User.objects.get(pk=expert.pk).identity_confirmed_at is not None, "a held factor was shown"
+    _, new = app_for(expert, name="new", second=Shown(recovered=True))
+    assert "confirmed again" in body_of(last("access.add_totp"))["facts"]["identity"]
+    expert = User.objects.get(pk=expert.pk)
+    assert (expert.identity_confirmed_at, expert.identity_confirmed_by, expert.identity_checked) == (
+        None,
+        None,
+        "",
+    )
+    verdict = may(expert, "registry.sign_intended_use_expert", use)
+    assert (verdict.allowed, verdict.status) == (False, 403)
+    assert "after signing in with a recovery code" in verdict.fact
+    given = SignatureInput(digest=content_digest(use), password=PASSWORD, code=code_of(new))
+    with refused(NotAllowed, "21 CFR 11.100(b)", act="registry.sign_intended_use_expert", by=expert):
+        sign_intended_use_expert(expert, use.pk, signature=given)
+    confirm_identity(world.compliance2, expert.pk, how="known")
+    assert may(User.objects.get(pk=expert.pk), "registry.sign_intended_use_expert", use).allowed
 
 
 # ---------------------------------------------------------------- naming and ending
@@ -226,8 +344,8 @@ def test_name_factor_and_end_factor(world):
     ):
         with refused(NotVisible, "visibility", act=act, by=world.administrator):
             verb(world.administrator, factor.pk, **given)
-    make_recovery_codes(world.author, world.author.pk)
-    done = end_factor(world.author, factor.pk)
+    make_recovery_codes(world.author, world.author.pk, second=shows(factor))
+    done = end_factor(world.author, factor.pk, second=shows(factor))
     assert_told("access.end_factor", by=world.author, about=factor, wrote=11)
     assert (done.ended_at is not None, done.sealed) == (True, "")
     assert factors.codes_left(world.author) == 0, "they stand in for a factor that is gone"
@@ -240,13 +358,13 @@ def test_who_must_have_one_keeps_the_only_one(world, settings):
     settings.SECOND_FACTOR = "required"
     factor, _ = app_for(world.approver)
     with refused(WrongState, "21 CFR 11.200(a)(1)", act="access.end_factor", by=world.approver):
-        end_factor(world.approver, factor.pk)
-    other, _ = passkey_for(world.approver)
-    end_factor(world.approver, factor.pk)
+        end_factor(world.approver, factor.pk, second=shows(factor))
+    other, device = passkey_for(world.approver, second=shows(factor))
+    end_factor(world.approver, factor.pk, second=shows_key(other, device))
     with refused(WrongState, "21 CFR 11.200(a)(1)", act="access.end_factor", by=world.approver):
-        end_factor(world.approver, other.pk)
+        end_factor(world.approver, other.pk, second=shows_key(other, device))
     stranger, _ = app_for(world.stranger)
-    assert end_factor(world.stranger, stranger.pk)
+    assert end_factor(world.stranger, stranger.pk, second=shows(stranger))
 
 
 def test_who_sees_factors(world):
@@ -406,8 +524,8 @@ def test_alarms_reach_the_security_unit_and_only_once_in_a_window(world, setting
 def test_recovery_codes(world):
     with refused(WrongState, "second-factor", act="access.make_recovery_codes", by=world.author):
         make_recovery_codes(world.author, world.author.pk)
-    app_for(world.author)
-    codes = make_recovery_codes(world.author, world.author.pk).codes
+    factor, _ = app_for(world.author)
+    codes = make_recovery_codes(world.author, world.author.pk, second=shows(factor)).codes
     assert_told("access.make_recovery_codes", by=world.author, about=world.author, wrote=10)
     assert len(set(codes)) == 10
     kept = {row.hashed for row in RecoveryCode.objects.all()}
@@ -417,7 +535,7 @@ def test_recovery_codes(world):
     assert factors.found_code(world.owner, codes[3]) is None
     proof = second.judge(world.author, recovery=codes[3])
     assert (proof.factors, proof.recovery) == (("password", "recovery"), found.pk)
-    newer = make_recovery_codes(world.author, world.author.pk).codes
+    newer = make_recovery_codes(world.author, world.author.pk, second=shows(factor)).codes
     assert factors.found_code(world.author, codes[4]) is None
     assert factors.found_code(world.author, newer[4]) is not None
     with pytest.raises(NotAllowed):

@@ -19,14 +19,14 @@ from apps.access.acts import (
     request_reset,
     set_password,
 )
-from apps.accounts.factors import Factor, RecoveryCode, Reset, SignOnLink
-from apps.accounts.models import SignedIn
+from apps.accounts.factors import Factor, FactorUse, RecoveryCode, Reset, SignOnLink
+from apps.accounts.models import SignedIn, User
 from apps.registry.acts import write_intended_use
 from apps.trail.models import Signature
 from tests.access.telling import body_of, last
 from tests.cast import PASSWORD
 from tests.factories.doors import browser, text_of
-from tests.factories.factors import app_for, code_of, passkey_for
+from tests.factories.factors import app_for, code_of, passkey_for, shows
 from tests.factories.foundation import USE
 from tests.factories.passkeys import Authenticator
 
@@ -119,8 +119,8 @@ def test_the_session_gets_a_new_key_at_each_step(world):
     [{}, {"way": "code"}, {"way": "recovery"}, {"way": "passkey"}, {"way": "other"}, {"code": "x" * 5000}],
 )
 def test_nothing_given_is_said_beside_the_field(world, given):
-    app_for(world.author)
-    make_recovery_codes(world.author, world.author.pk)
+    factor, _ = app_for(world.author)
+    make_recovery_codes(world.author, world.author.pk, second=shows(factor))
     client = Client()
     password(client, "author")
     assert client.post(SECOND, given).status_code in (401, 422)
@@ -128,8 +128,8 @@ def test_nothing_given_is_said_beside_the_field(world, given):
 
 
 def test_a_recovery_code_lets_in_once(world):
-    app_for(world.author)
-    codes = make_recovery_codes(world.author, world.author.pk).codes
+    factor, _ = app_for(world.author)
+    codes = make_recovery_codes(world.author, world.author.pk, second=shows(factor)).codes
     for expected in (True, False):
         client = Client()
         password(client, "author")
@@ -239,23 +239,99 @@ def test_adding_a_passkey(world):
 
 
 def test_naming_ending_and_recovery_codes(world):
-    factor, _ = app_for(world.author)
+    factor, secret = app_for(world.author)
     client = browser(world.author)
+
+    def post(url: str, key: str, **more):
+        return client.post(url, {"password": PASSWORD, "idempotency_key": key * 32, **more})
+
     assert client.post(f"{SECURITY}factors/{factor.pk}/name/", {"name": "work phone"})["Location"] == SECURITY
-    answer = client.post(f"{SECURITY}recovery/", {"password": PASSWORD, "idempotency_key": "a" * 32})
+    code = code_of(secret)
+    answer = post(f"{SECURITY}recovery/", "a", held_code=code)
     codes = re.findall(r"<li><code>([a-z2-9-]{19})</code>", answer.content.decode())
     assert (answer.status_code, len(codes)) == (201, 10)
     assert answer["Cache-Control"] == "max-age=0, no-cache, no-store, must-revalidate, private"
-    again = client.post(f"{SECURITY}recovery/", {"password": PASSWORD, "idempotency_key": "a" * 32})
+    again = post(f"{SECURITY}recovery/", "a", held_code=code)
     assert again["Location"] == SECURITY
     assert "10 unused codes left" in text_of(client.get(SECURITY))
     url = f"{SECURITY}factors/{factor.pk}/end/"
-    assert client.post(url, {"password": "wrong", "idempotency_key": "b" * 32}).status_code == 422
-    assert client.post(url, {"password": PASSWORD, "idempotency_key": "b" * 32})["Location"] == SECURITY
+    assert post(url, "b", password="wrong", held_code=code).status_code == 422
+    FactorUse.objects.update(last_step=0)
+    assert post(url, "b", held_code=code_of(secret))["Location"] == SECURITY
     assert "You have no second factor" in text_of(client.get(SECURITY))
     other, _ = app_for(world.owner)
     assert client.get(f"{SECURITY}factors/{other.pk}/end/").status_code == 404
     assert client.get(f"{SECURITY}factors/{other.pk}/name/").status_code == 404
+
+
+def test_the_password_alone_changes_no_factor_of_who_holds_one(world):
+    factor, secret = app_for(world.author)
+    client = browser(world.author)
+    new = secret_on(client.get(f"{SECURITY}app/"))
+    app = {"name": "mine", "code": code_of(new)}
+    for url, given in (
+        ("app/", app),
+        ("recovery/", {}),
+        (f"factors/{factor.pk}/end/", {}),
+    ):
+        given = given | {"password": PASSWORD, "idempotency_key": "c" * 32}
+        page = client.get(SECURITY + url)
+        assert "One-time code of a factor you have" in text_of(page)
+        assert "Show a passkey I have" not in text_of(page)
+        missing = client.post(SECURITY + url, given)
+        assert missing.status_code == 422
+        assert "Show a code of your authenticator app as well" in text_of(missing)
+        assert (
+            'aria-invalid="true"'
+            in re.search(r'<input[^>]*name="held_code"[^>]*>', missing.content.decode())[0]
+        )
+        wrong = client.post(SECURITY + url, given | {"held_code": "000000"})
+        assert wrong.status_code == 403
+        assert "The code is not right" in text_of(wrong)
+        assert 'value="000000"' not in wrong.content.decode()
+    assert list(Factor.objects.filter(ended_at=None)) == [factor]
+    assert not RecoveryCode.objects.exists()
+    given = app | {"password": PASSWORD, "idempotency_key": "d" * 32, "held_code": code_of(secret)}
+    assert client.post(f"{SECURITY}app/", given)["Location"] == SECURITY
+
+
+def test_a_held_passkey_is_shown_on_the_page_to_add_another(world):
+    _, device = passkey_for(world.author)
+    client, other = browser(world.author), Authenticator()
+    url = f"{SECURITY}passkey/"
+
+    def both(page) -> tuple[dict, dict]:
+        found = re.findall(r'data-options="([^"]*)"', page.content.decode())
+        asked = [json.loads(html.unescape(each)) for each in found]
+        return next(a for a in asked if "user" in a), next(a for a in asked if "user" not in a)
+
+    create, _ = both(client.get(url))
+    given = {"name": "key", "password": PASSWORD, "idempotency_key": "a" * 32}
+    without = client.post(url, given | {"passkey": other.makes(create)})
+    assert without.status_code == 422
+    assert "Show your passkey as well" in text_of(without)
+    create, ask = both(without)
+    done = client.post(url, given | {"passkey": other.makes(create), "held_passkey": device.shows(ask)})
+    assert done["Location"] == SECURITY
+    assert Factor.objects.count() == 2
+
+
+def test_after_a_recovery_code_a_factor_is_added_and_the_identity_confirmed_anew(world):
+    factor, _ = app_for(world.author)
+    codes = make_recovery_codes(world.author, world.author.pk, second=shows(factor)).codes
+    client = Client()
+    password(client, "author")
+    client.post(SECOND, {"way": "recovery", "recovery": codes[0]})
+    page = client.get(f"{SECURITY}app/")
+    assert "adding it lifts the confirmation of your identity" in text_of(page)
+    assert "lifts the confirmation" not in text_of(browser(world.author).get(f"{SECURITY}app/"))
+    given = {"password": PASSWORD, "idempotency_key": "a" * 32}
+    assert client.post(f"{SECURITY}recovery/", given).status_code == 422
+    given |= {"name": "new phone", "code": code_of(secret_on(page))}
+    done = client.post(f"{SECURITY}app/", given, follow=True)
+    assert "once another person has confirmed who you are" in text_of(done)
+    assert User.objects.get(pk=world.author.pk).identity_confirmed_at is None
+    assert "identity" in body_of(last("access.add_totp"))["facts"]
 
 
 # ---------------------------------------------------------------- where one is required

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from apps.access import factors, passkeys, totp
+from apps.access import factors, passkeys, showing, totp
 from apps.access.acting import Act, act
+from apps.access.acts.accounts import refuse_if_altered
 from apps.accounts import sealing
 from apps.accounts.factors import Factor, FactorUse, RecoveryCode
 from apps.accounts.models import User
@@ -46,9 +47,15 @@ def _room(user: User) -> None:
         )
 
 
-def _added(act: Act, factor: Factor, *, step: int = 0, count: int = 0) -> Factor:
+def _added(act: Act, user: User, factor: Factor, *, step: int = 0, count: int = 0) -> Factor:
     act.create(FactorUse, factor=factor, last_step=step, sign_count=count)
     act.event(factor=factor.ref, name=factor.name, kind=factor.kind)
+    if showing.RECOVERED in act.components.factors:
+        # A recovery code lets in and cannot sign; nor can a factor that rests on it alone (21 CFR 11.200(a)(3)).
+        if user.identity_confirmed_at is not None:
+            refuse_if_altered(user)
+            act.write(user, identity_confirmed_at=None, identity_confirmed_by=None, identity_checked="")
+        act.event(identity="to be confirmed again: added after a recovery code, without another factor")
     act.about(factor)
     act.after_commit(TELL, factor)
     return factor
@@ -78,7 +85,7 @@ def add_totp(act: Act, user_id: int, *, name: str, sealed: str, code: str) -> Fa
     factor = act.create(
         Factor, person=user, kind=Factor.Kind.TOTP, name=name, sealed=sealed, created_at=now()
     )
-    return _added(act, factor, step=step)
+    return _added(act, user, factor, step=step)
 
 
 @act("access.add_passkey")
@@ -106,7 +113,7 @@ def add_passkey(act: Act, user_id: int, *, name: str, answer: str, challenge: st
         credential=made.credential,
         created_at=now(),
     )
-    return _added(act, factor, count=made.sign_count)
+    return _added(act, user, factor, count=made.sign_count)
 
 
 def _own_live(act: Act, factor_id: int) -> Factor:

@@ -8,17 +8,19 @@ from apps.access.duties import Duty as D
 from apps.access.policy.types import Policy, row
 
 
-def _own(act: str, label: str, sentence: str, subject: str = "accounts.user") -> Policy:
-    rest: dict[str, Any] = {"anyone": True, "token": False, "offered": False}
+def _own(act: str, label: str, sentence: str, subject: str = "accounts.user", **more: bool) -> Policy:
+    rest: dict[str, Any] = {"anyone": True, "token": False, "offered": False, **more}
     return row(act, label, sentence, subject, **rest)
 
 
 ROWS = [
-    _own("access.add_totp", "Add authenticator app", "added an authenticator app"),
-    _own("access.add_passkey", "Add passkey", "added a passkey"),
+    _own("access.add_totp", "Add authenticator app", "added an authenticator app", shows=True, recovers=True),
+    _own("access.add_passkey", "Add passkey", "added a passkey", shows=True, recovers=True),
     _own("access.name_factor", "Rename", "named one of their second factors", "accounts.factor"),
-    _own("access.end_factor", "End factor", "ended one of their second factors", "accounts.factor"),
-    _own("access.make_recovery_codes", "Make recovery codes", "made new recovery codes"),
+    _own(
+        "access.end_factor", "End factor", "ended one of their second factors", "accounts.factor", shows=True
+    ),
+    _own("access.make_recovery_codes", "Make recovery codes", "made new recovery codes", shows=True),
     row(
         "access.end_copied_passkey",
         "",
@@ -69,7 +71,13 @@ ROWS = [
         [D.ADMINISTRATOR],
         token=False,
     ),
-    _own("access.confirm_link", "Confirm single sign-on", "confirmed their single sign-on", "accounts.link"),
+    _own(
+        "access.confirm_link",
+        "Confirm single sign-on",
+        "confirmed their single sign-on",
+        "accounts.link",
+        shows=True,
+    ),
     row(
         "access.end_link",
         "End single sign-on",

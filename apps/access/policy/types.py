@@ -23,6 +23,10 @@ class Policy:
     anyone: bool = False  # any signed-in person, about their own affairs
     token: bool = True  # may be done with a personal access token
     offered: bool = True  # shown as a button where it is allowed
+    shows: bool = False  # changes how a person is known: who holds a second factor shows it
+    recovers: bool = (
+        False  # `shows`, but who came in with a recovery code may do it without, and is identified anew
+    )
     alone: bool = False  # may put other separation rules into force: it waits until no other act is under way
     reads: bool = (
         False  # looks or takes a copy, and changes no record of anybody's work: all an inspector may do

@@ -16,15 +16,19 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access import acts, factors, oidc, passkeys, totp
 from apps.access.gate import visible
+from apps.access.showing import RECOVERED, NotShown, Shown
 from apps.accounts import sealing
 from apps.accounts.factors import Factor, SignOnLink
+from apps.accounts.models import User
 from apps.packs.qr import drawn
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form
+from apps.web.second import SHOWN
 from apps.web.views.account import _password_is_right
-from apps.web.views.second import code_field
+from apps.web.views.second import ask_passkey, code_field
 
 APP, KEY = "new-totp", "new-passkey"  # what the session keeps between showing and proof
+HELD = "held-passkey"  # the challenge for a passkey that the person holds
 ISSUER = "Countersign"
 
 
@@ -41,13 +45,33 @@ class NamedForm(Form):
     name = forms.CharField(max_length=80, help_text="So that you know it again, for example: phone.")
 
 
-class AppForm(NamedForm):
+class Showing(Form):
+    """What is shown of a factor that the person holds already; the act asks for it and judges it."""
+
+    held_code = code_field(required=False)
+    held_passkey = forms.CharField(required=False, max_length=passkeys.LONGEST, widget=forms.HiddenInput)
+    status = 422  # of the answer when there are errors
+
+    def __init__(self, *args, kinds: set[str], **kwargs):
+        super().__init__(*args, **kwargs)
+        code = self.fields["held_code"]
+        code.label = "One-time code of a factor you have"
+        code.help_text = "From an authenticator app you added before. Each code works once."
+        if Factor.Kind.PASSKEY in kinds:
+            code.help_text += " Or show your passkey."
+        else:
+            del self.fields["held_passkey"]
+        if Factor.Kind.TOTP not in kinds:
+            del self.fields["held_code"]
+
+
+class AppForm(Showing, NamedForm):
     code = code_field(help_text="The six digits that the app shows now: they prove that it has the secret.")
     password = password_field("An open screen must not be enough to add a factor.")
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
-class KeyForm(NamedForm):
+class KeyForm(Showing, NamedForm):
     password = password_field("An open screen must not be enough to add a factor.")
     passkey = forms.CharField(required=False, max_length=passkeys.LONGEST, widget=forms.HiddenInput)
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
@@ -59,13 +83,49 @@ class KeyForm(NamedForm):
         return given
 
 
-class PasswordOnly(Form):
+class PasswordOnly(Showing):
     password = password_field("An open screen must not be enough.")
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
 def _key() -> dict[str, str]:
     return {"idempotency_key": uuid.uuid4().hex}
+
+
+def _recovered(request: HttpRequest) -> bool:
+    return RECOVERED in request.session.get(SHOWN, [])
+
+
+def _form(request: HttpRequest, kind: type[Showing]) -> Showing:
+    kinds = {factor.kind for factor in factors.live(request.user)}
+    return kind(request.POST if request.method == "POST" else None, initial=_key(), kinds=kinds)
+
+
+def _attempt(request: HttpRequest, form: Showing, act, *args, **given):
+    """The act with what was shown of a factor; a wrong one is said beside its field."""
+    shown = Shown(
+        code=form.cleaned_data.get("held_code", ""),
+        passkey=form.cleaned_data.get("held_passkey", ""),
+        challenge=request.session.pop(HELD, ""),  # each is answered once
+        recovered=_recovered(request),
+    )
+    try:
+        return attempt(form, act, actor_of(request), *args, second=shown, **given)
+    except NotShown as refused:
+        form.add_error("held_code" if shown.code and not shown.passkey else None, refused.fact)
+        form.status = refused.status
+        return None
+
+
+def _answer(request: HttpRequest, template: str, form: Showing, **context) -> HttpResponse:
+    """The page, with a fresh challenge for a passkey that the person holds."""
+    options, request.session[HELD] = ask_passkey(factors.live(request.user))
+    context = {
+        "form": _blank(form, "password", "held_code", "held_passkey"),
+        "held_options": options,
+        **context,
+    }
+    return render(request, template, context, status=form.status if form.errors else 200)
 
 
 def _own(request: HttpRequest, model):
@@ -93,20 +153,20 @@ def security(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@sensitive_post_parameters("password", "code")
+@sensitive_post_parameters("password", "code", "held_code")
 @require_http_methods(["GET", "POST"])
 @page
 def add_app(request: HttpRequest) -> HttpResponse:
     """Shows a new secret, keeps it sealed in the session, and adds the app once a code of it was shown."""
     person = factors.belongs_to(request.user.uuid)
-    form = AppForm(request.POST if request.method == "POST" else None, initial=_key())
+    form = _form(request, AppForm)
     sealed = request.session.get(APP, "")
     if request.method == "POST" and form.is_valid() and _password_is_right(request, form, "password"):
         given = form.cleaned_data
-        done = attempt(
+        done = _attempt(
+            request,
             form,
             acts.add_totp,
-            actor_of(request),
             request.user.pk,
             name=given["name"],
             sealed=sealed,
@@ -123,16 +183,18 @@ def add_app(request: HttpRequest) -> HttpResponse:
         request.session[APP] = sealing.seal(secret, person)
     address = totp.address(secret, account=request.user.username, issuer=ISSUER)
     text = totp.as_text(secret)
-    context = {
-        "form": _blank(form, "password", "code"),
-        "drawing": drawn(address, "QR code for your authenticator app"),
-        "secret": " ".join(text[i : i + 4] for i in range(0, len(text), 4)),
-        "address": address,
-    }
-    return render(request, "security/app.html", context, status=422 if form.errors else 200)
+    return _answer(
+        request,
+        "security/app.html",
+        _blank(form, "code"),
+        drawing=drawn(address, "QR code for your authenticator app"),
+        secret=" ".join(text[i : i + 4] for i in range(0, len(text), 4)),
+        address=address,
+        recovered=_recovered(request),
+    )
 
 
-def _blank(form: Form, *names: str) -> Form:
+def _blank(form: Showing, *names: str) -> Showing:
     if form.is_bound:
         form.data = form.data.copy()
         for name in names:
@@ -144,25 +206,27 @@ def _added(request: HttpRequest, factor: Factor) -> HttpResponse:
     messages.success(
         request, f"“{factor.name}” is added. It is asked for at your next sign-in and signature."
     )
+    if _recovered(request) and User.objects.get(pk=request.user.pk).identity_confirmed_at is None:
+        messages.warning(request, "You can sign again once another person has confirmed who you are.")
     if not factors.codes_left(request.user):
         messages.warning(request, "Make recovery codes now: they let you in when you have lost your factor.")
     return redirect("web:security")
 
 
 @never_cache
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "held_code")
 @require_http_methods(["GET", "POST"])
 @page
 def add_key(request: HttpRequest) -> HttpResponse:
     """Add a passkey: the browser makes it, the portal checks that it asked for PIN, finger or face."""
-    form = KeyForm(request.POST if request.method == "POST" else None, initial=_key())
+    form = _form(request, KeyForm)
     challenge = request.session.pop(KEY, "") if request.method == "POST" else ""
     if request.method == "POST" and form.is_valid() and _password_is_right(request, form, "password"):
         given = form.cleaned_data
-        done = attempt(
+        done = _attempt(
+            request,
             form,
             acts.add_passkey,
-            actor_of(request),
             request.user.pk,
             name=given["name"],
             answer=given["passkey"],
@@ -173,27 +237,26 @@ def add_key(request: HttpRequest) -> HttpResponse:
             return _added(request, done)
     held = [f for f in factors.live(request.user) if f.kind == Factor.Kind.PASSKEY]
     options, request.session[KEY] = passkeys.creation(request.user, held)
-    context = {"form": _blank(form, "password", "passkey"), "options": json.dumps(options)}
-    return render(request, "security/key.html", context, status=422 if form.errors else 200)
+    form = _blank(form, "passkey")
+    told = {"options": json.dumps(options), "recovered": _recovered(request)}
+    return _answer(request, "security/key.html", form, **told)
 
 
-def _confirmed(request: HttpRequest, act, pk: int) -> tuple[Form, object]:
-    """(the form, the act's result once the password was right)."""
-    form = PasswordOnly(request.POST if request.method == "POST" else None, initial=_key())
+def _confirmed(request: HttpRequest, act, pk: int) -> tuple[Showing, object]:
+    """(the form, the act's result once the password and a factor that the person holds were right)."""
+    form = _form(request, PasswordOnly)
     if request.method == "POST" and form.is_valid() and _password_is_right(request, form, "password"):
-        return form, attempt(
-            form, act, actor_of(request), pk, idempotency_key=form.cleaned_data["idempotency_key"]
-        )
+        key = form.cleaned_data["idempotency_key"]
+        return form, _attempt(request, form, act, pk, idempotency_key=key)
     return form, None
 
 
-def _ask(request: HttpRequest, form: Form, **said: str) -> HttpResponse:
-    context = {"form": _blank(form, "password"), **said}
-    return render(request, "security/ask.html", context, status=422 if form.errors else 200)
+def _ask(request: HttpRequest, form: Showing, **said: str) -> HttpResponse:
+    return _answer(request, "security/ask.html", form, **said)
 
 
 @never_cache
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "held_code")
 @require_http_methods(["GET", "POST"])
 @page
 def end_factor(request: HttpRequest, pk: int) -> HttpResponse:
@@ -227,7 +290,7 @@ def name_factor(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @never_cache
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "held_code")
 @require_http_methods(["GET", "POST"])
 @page
 def recovery_codes(request: HttpRequest) -> HttpResponse:
@@ -251,7 +314,7 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "held_code")
 @require_http_methods(["GET", "POST"])
 @page
 def confirm_link(request: HttpRequest, pk: int) -> HttpResponse:
