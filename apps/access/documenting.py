@@ -42,6 +42,7 @@ def _who(row: Policy) -> str:
 def _asks(row: Policy) -> str:
     asked = [f"signature ({row.meaning})"] if row.signs else []
     asked += ["reason"] if row.reason else []
+    asked += ["second factor of who holds one"] if row.shows else []
     asked += ["no token"] if not row.token and not row.signs else []
     return ", ".join(asked)
 

@@ -17,10 +17,12 @@ from apps.access.acts import (
     add_passkey,
     add_totp,
     confirm_identity,
+    confirm_link,
     deactivate_account,
     end_factor,
     make_recovery_codes,
     name_factor,
+    propose_link,
     sign_in,
     unlock_account,
 )
@@ -29,7 +31,7 @@ from apps.access.gate import may, visible
 from apps.access.showing import Shown
 from apps.access.signing import SignatureInput, content_digest
 from apps.accounts import sealing
-from apps.accounts.factors import Factor, FactorUse, RecoveryCode
+from apps.accounts.factors import Factor, FactorUse, RecoveryCode, SignOnLink
 from apps.accounts.models import User
 from apps.core.errors import BadInput, NotAllowed, NotVisible, TooMany, WrongState
 from apps.core.jobs import run_queued
@@ -239,12 +241,22 @@ def changes(world, factor: Factor) -> list:
         ("access.add_passkey", key),
         ("access.make_recovery_codes", lambda second: make_recovery_codes(author, author.pk, second=second)),
         ("access.end_factor", lambda second: end_factor(author, factor.pk, second=second)),
+        ("access.confirm_link", lambda second: confirm_link(author, proposed(world), second=second)),
     ]
 
 
-@pytest.mark.parametrize("which", range(4))
-def test_who_holds_a_factor_shows_it_to_change_how_they_are_known(world, which):
+def proposed(world) -> int:
+    link = SignOnLink.objects.filter(person=world.author).first()
+    return (link or propose_link(world.administrator, world.author.pk, provider="corp", subject="abc")).pk
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_who_holds_a_factor_shows_it_to_change_how_they_are_known(world, settings, which):
+    settings.OIDC_PROVIDERS = [
+        {"key": "corp", "name": "Corporate", "issuer": "https://id.example/", "client_id": "x"}
+    ]
     factor, _ = app_for(world.author)
+    proposed(world)
     act, change = changes(world, factor)[which]
     rows = Factor.objects.count(), RecoveryCode.objects.count()
     for nothing in (None, Shown(), Shown(challenge="x"), Shown(recovered=True)):

@@ -37,6 +37,11 @@ def of_rows() -> Iterator[Mutant]:
             yield Mutant(f"{row.act} without a reason", replace(row, reason=False))
         if not row.token:
             yield Mutant(f"{row.act} with a token", replace(row, token=True))
+        if row.shows:
+            yield Mutant(f"{row.act} without a factor that is held", replace(row, shows=False))
+            yield Mutant(
+                f"{row.act} otherwise after a recovery code", replace(row, recovers=not row.recovers)
+            )
         if row.meaning:
             yield Mutant(f"{row.act} without a signature", replace(row, meaning=""))
             other = "review" if row.meaning != "review" else "approval"

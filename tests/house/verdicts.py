@@ -14,7 +14,7 @@ printing the table; the files are what is right. State is left out: a record in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +141,15 @@ def _demanded(person: User, row: Policy) -> Iterator[str]:
         yield f"signs: {meaning_sentence(row.meaning, 'approved')}"
     if row.anyone:
         yield "anybody, about their own"
+    if row.shows:
+        yield "a factor, of who holds one" + (", or a recovery code's session" if row.recovers else "")
 
 
 def _refused(actor: Actor, row: Policy, *, reason: str) -> str:
     try:
-        _demands(actor, row, reason, None)
+        _demands(
+            actor, replace(row, shows=False), reason, None, None
+        )  # whether one is held stands in the database
     except Refused as refused:
         return refused.rule
     return ""
