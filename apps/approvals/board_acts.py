@@ -292,6 +292,20 @@ def refuse_unless_planned(meeting: Meeting) -> None:
         raise WrongState("This gate is decided.", fact=f"It is {meeting.gate.state}.", rule="G7")
 
 
+@act("approvals.withdraw_meeting")
+def withdraw_meeting(act: Act, meeting_id: int) -> Meeting:
+    """Withdraw a meeting that was not held, or a minute not signed by both, with a reason. It decides nothing."""
+    meeting = _locked_meeting(act, meeting_id)
+    act.event(board=meeting.board.name, version=meeting.gate.version.ref)
+    return act.write(meeting, state=MeetingState.WITHDRAWN, decided_at=now())
+
+
+@registries.precondition("approvals.withdraw_meeting")
+def refuse_unless_under_way(meeting: Meeting) -> None:
+    if meeting.state != MeetingState.PLANNED:
+        rules.in_state(meeting.ref, meeting.state, MeetingState.MINUTED, "withdrawn")
+
+
 def _refuse_unless_voting(act: Act, meeting: Meeting, *, chair: bool) -> None:
     rows = meeting.attendance.filter(votes=True).select_related("member__person")
     seat = next((each.member for each in rows if each.member.person_id == act.user.pk), None)
@@ -333,7 +347,8 @@ def _sign(act: Act, meeting_id: int, half: str) -> Meeting:
             who=["another member who voted"],
         )
     version = meeting.gate.version
-    rules.same_version(meeting.about, about(version)["digest"], version.ref)
+    if act.decision != "rejected":  # what is no longer about this version is rejected, never approved
+        rules.same_version(meeting.about, about(version)["digest"], version.ref)
     act.refuse_if_changed(meeting)
     signature = act.sign(meeting, record_version=version.label)
     act.event(decision=act.decision, board_decision=meeting.decision, version=version.ref)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from apps.access.sharing import once
 from apps.approvals.board_facts import about, decision_of, meetings_of_gates
-from apps.approvals.board_models import Board, Meeting
-from apps.approvals.board_rules import decision_told
+from apps.approvals.board_models import BoardMember, Meeting
+from apps.approvals.board_rules import decision_told, quorum_problem
 from apps.approvals.board_states import BoardDecision, MeetingState
 from apps.approvals.models import Gate
 from apps.core.outcomes import CheckState, Outcome
 
 
 def has_board() -> bool:
-    """Whether the organisation has a review board: from then on a minute that somebody typed in counts no more."""
-    return once("has board", lambda: Board.objects.exists())
+    """Whether a review board has the seats to decide: from then on a minute that somebody typed in counts no more."""
+    return once("has board", _any_seated)
+
+
+def _any_seated() -> bool:
+    """A board counts once its seats in force could make its quorum: until then it can decide nothing."""
+    functions: dict[int, list[str]] = defaultdict(list)
+    wanted: dict[int, tuple[int, list[str]]] = {}
+    rows = BoardMember.objects.in_force().values_list(
+        "board_id", "board__quorum", "board__required", "function"
+    )
+    for board, quorum, required, function in rows.order_by("pk"):
+        functions[board].append(function)
+        wanted[board] = quorum, required
+    return any(not quorum_problem(*wanted[board], seated) for board, seated in functions.items())
 
 
 def board_decided(gate: Gate) -> Outcome:
@@ -47,6 +62,11 @@ def _waiting(meeting: Meeting | None, plan: tuple[str, str, int]) -> Outcome:
         needs = (("approvals.record_meeting", meeting.subject_kind, meeting.pk),)
         why = f"{meeting.ref} of {meeting.board} is planned for {meeting.held_at:%Y-%m-%d %H:%M} UTC."
         return Outcome(CheckState.WAITING, why=why, refs=(meeting.ref,), needs=needs)
+    if meeting.about["digest"] != about(meeting.gate.version)["digest"]:
+        why = f"The version changed after the minute of {meeting.ref} was recorded: reject or withdraw it."
+        return Outcome(
+            CheckState.OUT_OF_DATE, why=why, rule="21 CFR 11.70", refs=(meeting.ref,), needs=(plan,)
+        )
     wanted = [
         word
         for word, given in (

@@ -182,6 +182,14 @@ class Meeting(models.Model):
         return self.gate.scope
 
     @property
+    def withdrawn_because(self) -> str:
+        """Why it was withdrawn: the reason in its history; empty in any other state."""
+        if self.state != MeetingState.WITHDRAWN:
+            return ""
+        reasons = self.history.order_by("-history_id").values_list("history_change_reason", flat=True)
+        return reasons.first() or ""
+
+    @property
     def signatures(self) -> list[Signature]:
         return [s for s in (self.chair_signature, self.member_signature) if s is not None]
 

@@ -69,6 +69,7 @@ WHO_IN = {
     MeetingState.MINUTED: "the chair and a second member who voted, who sign the minute",
     MeetingState.SIGNED: "nobody; another meeting can be planned",
     MeetingState.REJECTED: "nobody; another meeting can be planned",
+    MeetingState.WITHDRAWN: "nobody; another meeting can be planned",
 }
 
 
@@ -99,5 +100,5 @@ def same_version(shown: Mapping[str, str], today: str, ref: str) -> None:
         "The version is no longer what the board met about.",
         fact=f"{ref} changed after the minute was recorded.",
         rule="21 CFR 11.70",
-        who=["nobody; the board meets again about the version as it is now"],
+        who=["nobody; reject the minute, and the board meets again about the version as it is now"],
     )

@@ -34,6 +34,7 @@ class MeetingState(enum.StrEnum):
     MINUTED = "minuted"
     SIGNED = "signed"
     REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
 
 
 MEETING_WORDS = {
@@ -41,6 +42,7 @@ MEETING_WORDS = {
     MeetingState.MINUTED: "Minute waits for signatures",
     MeetingState.SIGNED: "Decision signed",
     MeetingState.REJECTED: "Minute rejected",
+    MeetingState.WITHDRAWN: "Withdrawn",
 }
 
 

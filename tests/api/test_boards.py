@@ -101,7 +101,19 @@ def test_who_may_not_hears_that_before_anything_of_the_input(world, gate):
         ("api:seat-refuse", [seat]),
         ("api:seat-end", [seat]),
         ("api:meeting-minute", [meeting.pk]),
+        ("api:meeting-withdraw", [meeting.pk]),
     )
     for name, args in asked:
         answer = client.post(reverse(name, args=args), {"nonsense": "x"}, format="json")
         assert (answer.status_code, bool(answer.json()["eligible"])) == (403, True), name
+
+
+def test_a_meeting_is_withdrawn_once_with_a_reason(world, gate):
+    meeting = planned(world, gate, founded(world))
+    address, given = reverse("api:meeting-withdraw", args=[meeting.pk]), {"reason": "The version will change"}
+    assert session_api(world.other_developer).post(address, given).status_code == 404
+    assert session_api(world.owner).post(address, {}).status_code == 422
+    answer = session_api(world.owner).post(address, given)
+    assert (answer.status_code, answer.json()["state"]) == (200, "withdrawn"), answer.json()
+    assert answer.json()["withdrawn_because"] == "The version will change"
+    assert session_api(world.owner).post(address, given).status_code == 409

@@ -64,6 +64,7 @@ WITHOUT = {
     "api:meeting-list",
     "api:meeting-minute",
     "api:meeting-sign",
+    "api:meeting-withdraw",
     "api:seat-approve",
     "api:seat-end",
     "api:seat-refuse",

@@ -89,6 +89,24 @@ def test_a_typed_minute_counts_no_more_once_there_is_a_board(world, high_gate, b
     assert "signed decision" in refused.value.fact
 
 
+def test_a_typed_minute_counts_until_a_board_has_the_seats_of_its_quorum(world, high_gate):
+    acts.record_minute(
+        world.owner,
+        high_gate.pk,
+        number="7",
+        held_on=now().date(),
+        file_name="m.pdf",
+        file_digest=blobs.put(b"minute").digest,
+    )
+    second = founded_second(world)
+    seat(world, second, "monitor", "legal")
+    assert line(high_gate).state is CheckState.MET
+    seat(world, second, "stranger", "ethics", starts_at=now() + timedelta(days=1))
+    assert line(high_gate).state is CheckState.MET
+    seat(world, second, "security", "security")
+    assert line(high_gate).state is CheckState.NOT_STARTED
+
+
 def test_who_developed_the_version_attends_without_a_vote(world, high_gate, board):
     meeting = minuted(world, planned(world, high_gate, board), "security", "process_expert", "author")
     rows = {each.member.person.username: each for each in meeting.attendance.select_related("member__person")}
@@ -183,6 +201,44 @@ def test_a_decision_is_about_the_version_as_it_was(world, high_gate, board):
     with pytest.raises(WrongState) as refused:
         board_acts.sign_minute_chair(world.security, meeting.pk, signature=signed(meeting))
     assert refused.value.rule == "21 CFR 11.70"
+    found = line(high_gate)
+    assert found.state is CheckState.OUT_OF_DATE
+    assert found.outcome.refs == (meeting.ref,)
+    assert found.outcome.needs == (("approvals.plan_meeting", high_gate.subject_kind, high_gate.pk),)
+    refusal = replace(signed(meeting), decision="rejected")
+    board_acts.sign_minute_chair(world.security, meeting.pk, signature=refusal, reason="The version changed")
+    assert Meeting.objects.get(pk=meeting.pk).state == "rejected"
+    decided(world, high_gate, board)
+    assert line(high_gate).state is CheckState.MET
+
+
+@pytest.mark.parametrize("first", [planned, lambda *given: minuted(given[0], planned(*given))])
+def test_a_meeting_under_way_is_withdrawn_with_a_reason_and_decides_nothing(world, high_gate, board, first):
+    meeting = first(world, high_gate, board)
+    with pytest.raises(NotAllowed):
+        board_acts.withdraw_meeting(world.stranger, meeting.pk, reason="x")
+    with pytest.raises(NotVisible):
+        board_acts.withdraw_meeting(world.other_developer, meeting.pk, reason="x")
+    with pytest.raises(BadInput):
+        board_acts.withdraw_meeting(world.owner, meeting.pk)
+    done = board_acts.withdraw_meeting(world.owner, meeting.pk, reason="The version will change")
+    assert (done.state, done.withdrawn_because) == ("withdrawn", "The version will change")
+    assert line(high_gate).state is CheckState.NOT_STARTED
+    for again in (
+        lambda: board_acts.withdraw_meeting(world.owner, meeting.pk, reason="Again"),
+        lambda: minuted(world, meeting),
+        lambda: board_acts.sign_minute_chair(world.security, meeting.pk, signature=signed(meeting)),
+    ):
+        with pytest.raises((WrongState, NotAllowed)):
+            again()
+
+
+def test_a_decision_that_two_signed_is_not_withdrawn(world, high_gate, board):
+    meeting = decided(world, high_gate, board)
+    with pytest.raises(WrongState) as refused:
+        board_acts.withdraw_meeting(world.owner, meeting.pk, reason="I dislike it")
+    assert refused.value.rule == "meeting-state"
+    assert line(high_gate).state is CheckState.MET
 
 
 def test_a_change_after_the_decision_shows_it_as_out_of_date(world, high_gate, board):

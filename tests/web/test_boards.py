@@ -11,6 +11,7 @@ from apps.approvals import acts
 from apps.approvals.board_models import Board, BoardMember, Meeting
 from apps.approvals.templates import template_for
 from apps.core.clock import now
+from apps.registry.acts import add_author
 from tests.approvals.boards import founded, minuted, planned, seat, seats
 from tests.cast import PASSWORD
 from tests.factories.doors import browser, text_of
@@ -141,3 +142,35 @@ def test_the_registers_list_what_one_may_see(world, gate):
     for person, sees in (("owner", True), ("stranger", True), ("other_developer", False)):
         page = text_of(browser(world.people[person]).get(reverse("web:meetings")))
         assert (meeting.ref in page) == sees
+
+
+def test_a_planned_meeting_is_withdrawn_in_the_browser_by_who_may_plan(world, gate):
+    meeting = planned(world, gate, founded(world))
+    shown, address = (
+        reverse(f"web:{name}", args=[meeting.number]) for name in ("meeting", "meeting_withdraw")
+    )
+    assert address in browser(world.owner).get(shown).content.decode()
+    assert browser(world.stranger).get(address).status_code == 403
+    assert browser(world.owner).post(address, {"idempotency_key": "k1", "reason": " "}).status_code == 422
+    given = {"idempotency_key": "k2", "reason": "The version will change"}
+    assert browser(world.owner).post(address, given).headers["Location"] == shown
+    page = text_of(browser(world.owner).get(shown))
+    assert "Withdrawn" in page
+    assert "The version will change" in page
+
+
+def test_a_minute_of_a_version_that_changed_is_rejected_in_the_browser(world, gate):
+    meeting = minuted(world, planned(world, gate, founded(world)))
+    add_author(world.owner, gate.version_id, person_id=world.monitor.pk, reason="Wrote a feature")
+    release = reverse("web:version", args=[gate.version.model.slug, gate.version.label])
+    assert reverse("web:meeting_new", args=[gate.pk]) in browser(world.owner).get(release).content.decode()
+    sign = reverse("web:sign", args=["approvals.sign_minute_chair", meeting.pk])
+    given = {
+        "digest": signed(meeting).digest,
+        "decision": "rejected",
+        "reason": "The version changed",
+        "password": PASSWORD,
+        "idempotency_key": "k1",
+    }
+    assert browser(world.security).post(sign, given).status_code == 302
+    assert Meeting.objects.get(pk=meeting.pk).state == "rejected"

@@ -64,6 +64,14 @@ ROWS = [
         [D.OWNER, D.COMPLIANCE, D.APPROVER],
         token=False,
     ),
+    row(
+        "approvals.withdraw_meeting",
+        "Withdraw",
+        "withdrew a meeting of a review board",
+        "approvals.meeting",
+        [D.OWNER, D.COMPLIANCE, D.APPROVER],
+        reason=True,
+    ),
     # Members of the board hold no duty on the model: the act asks for a seat that voted.
     row(
         "approvals.sign_minute_chair",

@@ -211,6 +211,7 @@ class MeetingOut(serializers.ModelSerializer):
 class MeetingDetail(MeetingOut):
     attendance = AttendanceOut(many=True)
     about = serializers.DictField(child=serializers.CharField(), help_text="The version when it was minuted.")
+    withdrawn_because = serializers.CharField(help_text="Empty unless withdrawn.")
     digest = serializers.SerializerMethodField(help_text="Of the content that is signed.")
     signatures = serializers.SerializerMethodField()
     allowed_acts = serializers.SerializerMethodField()
@@ -221,6 +222,7 @@ class MeetingDetail(MeetingOut):
             "minute",
             "file_name",
             "file_digest",
+            "withdrawn_because",
             "about",
             "attendance",
             "digest",
@@ -349,6 +351,20 @@ class Meetings(GateViewSet):
         meeting = self.get_object()
         given = self.given(ReasonInput, "approvals.confirm_conditions", meeting)
         acts.confirm_conditions(self.actor, meeting.pk, **given, **self.key())
+        return self.answer(self.get_object())
+
+    @extend_schema(
+        tags=["boards"],
+        summary="Withdraw a meeting, planned or minuted",
+        request=ReasonInput,
+        responses=MeetingDetail,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request, pk=None):
+        meeting = self.get_object()
+        given = self.given(ReasonInput, "approvals.withdraw_meeting", meeting)
+        acts.withdraw_meeting(self.actor, meeting.pk, **given, **self.key())
         return self.answer(self.get_object())
 
 

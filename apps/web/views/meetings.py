@@ -109,6 +109,7 @@ def meeting(request: HttpRequest, number: int) -> HttpResponse:
         buttons.append(
             Button(given["confirm_conditions"], reverse("web:meeting_conditions", args=[found.number]))
         )
+    buttons.append(Button(given["withdraw_meeting"], reverse("web:meeting_withdraw", args=[found.number])))
     doable = Acts(tuple(buttons))
     version = found.gate.version
     context = {
@@ -215,9 +216,31 @@ def conditions(request: HttpRequest, number: int) -> HttpResponse:
     return shown(request, form, "Confirm that the conditions are met", back, str(found), facts=facts)
 
 
+class WithdrawForm(Form):
+    reason = ReasonField()
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def withdraw(request: HttpRequest, number: int) -> HttpResponse:
+    found = _meeting(request, number)
+    permitted(request, "approvals.withdraw_meeting", found)
+    form = fresh(request, WithdrawForm)
+    back = reverse("web:meeting", args=[found.number])
+    if request.method == "POST" and form.is_valid():
+        done = attempt(form, acts.withdraw_meeting, actor_of(request), found.pk, **form.cleaned_data)
+        if done:
+            messages.success(request, f"{found.ref} is withdrawn.")
+            return redirect(back)
+    facts = [("Version", found.gate.version.ref), ("State", found.get_state_display())]
+    return shown(request, form, f"Withdraw {found.ref}", back, str(found), facts=facts, danger=True)
+
+
 urlpatterns = [
     path("gates/<int:pk>/meeting/", meeting_new, name="meeting_new"),
     path("boards/meetings/<int:number>/", meeting, name="meeting"),
     path("boards/meetings/<int:number>/minute/", minute, name="meeting_minute"),
     path("boards/meetings/<int:number>/conditions/", conditions, name="meeting_conditions"),
+    path("boards/meetings/<int:number>/withdraw/", withdraw, name="meeting_withdraw"),
 ]
