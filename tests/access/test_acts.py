@@ -87,7 +87,12 @@ def test_request_refused_to_the_wrong_person_and_duty(world):
         ask(world, by="owner", parent=world.other_model)
     with refused(NotVisible, "visibility", act=REQUEST, by=world.administrator):
         ask(world, by="administrator")
-    for name, rule in (("author", "duty"), ("validator", "duty"), ("approver", "duty"), ("inspector", "PC07")):
+    for name, rule in (
+        ("author", "duty"),
+        ("validator", "duty"),
+        ("approver", "duty"),
+        ("inspector", "PC07"),
+    ):
         with refused(NotAllowed, rule, act=REQUEST, by=world.people[name]):
             ask(world, by=name)
     for name, rule in (("owner", "duty"), ("registrar", "duty"), ("inspector", "PC07"), ("stranger", "duty")):

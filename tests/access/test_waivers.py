@@ -95,7 +95,12 @@ def test_some_rules_are_never_waived(world, rule):
 def test_who_may_ask(world):
     for name in ("owner", "approver", "compliance"):
         assert may(world.people[name], ASK, world.model).allowed
-    for name, rule in (("author", "duty"), ("validator", "duty"), ("inspector", "PC07"), ("registrar", "duty")):
+    for name, rule in (
+        ("author", "duty"),
+        ("validator", "duty"),
+        ("inspector", "PC07"),
+        ("registrar", "duty"),
+    ):
         with refused(NotAllowed, rule, act=ASK, by=world.people[name]):
             ask(world, by=name)
     with refused(NotVisible, "visibility", act=ASK, by=world.stranger):

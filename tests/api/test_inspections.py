@@ -121,7 +121,7 @@ def test_sensitive_data_by_the_api(world, api):
     assert author.post(f"{at}/profile").json()["rows"] == 3
     taken = author.post(f"{at}/download", {"reason": "Rows"})
     assert taken.status_code == 200
-    taken.close()
+    assert b"".join(taken.streaming_content)
     reads = steward.get("/api/v1/data-reads", {"dataset": "trial"}).json()["results"]
     assert [(row["act"], row["under"]) for row in reads] == [
         ("datasets.download_version", f"RA-{ReadGrant.objects.get().pk}: Query 7"),

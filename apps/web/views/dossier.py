@@ -241,6 +241,7 @@ def section(request: HttpRequest, slug: str, label: str, section: str) -> HttpRe
         rows = [r for r in context["evaluation"].rows if r.section == section]
         context |= {
             "section": section,
+            "needs_you": "",  # the gate it would lead to stands on the summary
             "title": TITLES[section],
             "part": f"registry/sections/{section}.html",
             "required": [{"row": r, "action": action_of(r)} for r in rows],
