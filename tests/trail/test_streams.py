@@ -263,8 +263,8 @@ def test_a_receiver_that_hangs_up_gets_everything_at_least_once(story, settings,
     made = place(settings, f"syslog+tcp://127.0.0.1:{first.port}")
     while destinations.step(made, at_once=True):
         time.sleep(0.05)
-    told = Destination.objects.get().error
-    assert any(words in told for words in ("hung up", "Broken", "not acknowledged")), told
+    fault = Destination.objects.get().error
+    assert any(words in fault for words in ("hung up", "Broken", "not acknowledged")), fault
     first.stop()
     second = Receiver(port=first.port)
     try:
