@@ -24,6 +24,7 @@ from apps.access.rulebook import hold_rules
 from apps.access.signing import SignatureInput
 from apps.accounts.models import User
 from apps.core import jobs
+from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotVisible, Refused, TooMany
 from apps.core.models import Job
 from apps.core.subjects import Subject, models_by_kind
@@ -130,6 +131,10 @@ class Act:
             setattr(row, name, value)
         row.save()
         return row
+
+    def end(self, row: Row, /, *, why: str = "", **fields: Any) -> Row:
+        """Write `row` as refused or ended by this act: who, when, and why (the act's reason, or `why`)."""
+        return self.write(row, ended_by=self.user, ended_at=now(), end_reason=why or self.reason, **fields)
 
     def create(self, model: type[Row], /, **fields: Any) -> Row:
         """Make a row with history, under this act. A broken uniqueness is a Conflict with its own words."""

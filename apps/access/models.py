@@ -57,6 +57,11 @@ class Assignment(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     decided_at = models.DateTimeField(null=True, blank=True)
+    # Who, when and why of a refusal or of the end. `ends_at` is when the duty stops, which may be another moment.
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.TextField(blank=True)
     # Given against a static rule that this waiver opened: it ends with the waiver.
     waiver = models.ForeignKey(

@@ -37,8 +37,12 @@ class Granted(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     decided_at = models.DateTimeField(null=True, blank=True)
+    # Who, when and why of a refusal, a suspension or the end.
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
-    end_reason = models.TextField(blank=True, default="")  # of a refusal, a suspension or the end
+    end_reason = models.TextField(blank=True, default="")
 
     class Meta:
         abstract = True

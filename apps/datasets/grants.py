@@ -39,7 +39,8 @@ class ReadGrant(models.Model):
     dataset = models.ForeignKey("datasets.Dataset", on_delete=models.PROTECT, related_name="read_grants")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     justification = models.TextField()
-    hours = models.PositiveSmallIntegerField()  # asked for, and once granted: given
+    hours = models.PositiveSmallIntegerField()  # asked for
+    hours_given = models.PositiveSmallIntegerField(null=True, blank=True)  # once granted
     state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
     requested_at = models.DateTimeField()
     decided_by = models.ForeignKey(

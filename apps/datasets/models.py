@@ -28,6 +28,12 @@ class Dataset(models.Model):
     name = models.CharField(max_length=160)
     description = models.TextField(blank=True)
     sensitive = models.BooleanField(default=False)
+    # Who marked it, when and why: of the mark it bears; empty while it bears none.
+    marked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    marked_at = models.DateTimeField(null=True, blank=True)
+    mark_reason = models.TextField(blank=True, default="")
     registered_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     registered_at = models.DateTimeField()
     history = history()

@@ -35,7 +35,7 @@ def mark_sensitive(act: Act, dataset_id: int) -> Dataset:
     """From now on its rows are read only under a grant. Open requests for the opposite are for the next act."""
     dataset = act.lock(Dataset.objects.all(), pk=dataset_id)
     act.allow(dataset)
-    return act.write(dataset, sensitive=True)
+    return act.write(dataset, sensitive=True, marked_by=act.user, marked_at=now(), mark_reason=act.reason)
 
 
 @registries.precondition("datasets.request_unmark")
@@ -84,7 +84,7 @@ def approve_unmark(act: Act, unmarking_id: int) -> Unmarking:
     """The second person: the dataset is no longer sensitive."""
     found = _unmarking(act, unmarking_id)
     act.write(found, state=Unmarking.State.APPROVED, decided_by=act.user, decided_at=now())
-    act.write(found.dataset, sensitive=False)
+    act.write(found.dataset, sensitive=False, marked_by=None, marked_at=None, mark_reason="")
     return found
 
 
@@ -166,7 +166,7 @@ def grant_read(act: Act, grant_id: int, *, hours: int) -> ReadGrant:
     act.write(
         grant,
         state=ReadGrant.State.GRANTED,
-        hours=given,
+        hours_given=given,
         decided_by=act.user,
         decided_at=moment,
         decision_reason=act.reason,
@@ -199,9 +199,7 @@ def refuse_if_over(grant: ReadGrant) -> None:
 def end_read(act: Act, grant_id: int) -> ReadGrant:
     """End it before its hours are over."""
     grant = _grant(act, grant_id)
-    return act.write(
-        grant, state=ReadGrant.State.ENDED, ended_by=act.user, ended_at=now(), end_reason=act.reason
-    )
+    return act.end(grant, state=ReadGrant.State.ENDED)
 
 
 # ---------------------------------------------------------------- reading

@@ -222,7 +222,7 @@ def withdraw_trail_review(act: Act, review_id: int) -> TrailReview:
     """End an open review without a signature; the reason says why. What was marked stays on record."""
     review = _locked(act, review_id)
     act.allow(review)
-    return act.write(review, state="withdrawn", ended_at=now())
+    return act.end(review, state="withdrawn")
 
 
 @act("quality.sign_trail_review")
@@ -238,7 +238,7 @@ def sign_trail_review(act: Act, review_id: int) -> TrailReview:
             rule="reason",
             fields={"reason": ["There are findings: say what you conclude from them."]},
         )
-    act.write(review, state="signed", ended_at=now())
+    act.write(review, state="signed", ended_by=act.user, ended_at=now())
     act.event(findings=review.findings.count(), **_facts(review))
     act.sign(review, record_version=f"leaves {review.from_size} to {review.until_size}")
     return review

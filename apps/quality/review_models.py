@@ -39,7 +39,12 @@ class TrailReview(models.Model):
     sample = models.JSONField()
     opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     opened_at = models.DateTimeField()
+    # Who and when of the signature or the withdrawal; of a withdrawal also why.
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.TextField(blank=True, default="")
     history = history()
 
     marked: frozenset[int] = (

@@ -76,7 +76,7 @@ def _end_run_out(act: Act, person: User, duty: str, scope_kind: str, scope_id: i
         person=person, duty=duty, state__in=["requested", "approved"], ends_at__lte=now()
     )
     for assignment in run_out.on(scope_kind, scope_id):
-        act.write(assignment, state=Assignment.State.ENDED, end_reason="Its time ran out")
+        act.end(assignment, state=Assignment.State.ENDED, why="Its time ran out")
         project_grant(assignment, granted=False)
 
 
@@ -167,7 +167,7 @@ def refuse_assignment(act: Act, assignment_id: int) -> Assignment:
     """Refuse a requested duty, with a reason."""
     assignment = act.lock(Assignment.objects.select_related("person"), pk=assignment_id)
     act.allow(assignment)
-    return act.write(assignment, state=Assignment.State.REFUSED, decided_at=now(), end_reason=act.reason)
+    return act.end(assignment, state=Assignment.State.REFUSED, decided_at=now())
 
 
 @act("access.end_assignment")
@@ -184,7 +184,7 @@ def end_now(act: Act, assignment: Assignment, reason: str) -> Assignment:
     # One that has not started keeps its dates, and one that ran out ended then, not now.
     if assignment.starts_at < moment and (ends_at is None or ends_at > moment):
         ends_at = moment
-    act.write(assignment, state=Assignment.State.ENDED, ends_at=ends_at, end_reason=reason)
+    act.end(assignment, state=Assignment.State.ENDED, ends_at=ends_at, why=reason)
     project_grant(assignment, granted=False)
     return assignment
 

@@ -83,7 +83,7 @@ def refuse_trust(act: Act, trust_id: int) -> CiTrust:
     """Refuse a trust that was asked for, with a reason."""
     trust = _locked(act, trust_id)
     act.allow(trust)
-    return act.write(trust, state=State.REFUSED, decided_at=now(), end_reason=act.reason)
+    return act.end(trust, state=State.REFUSED, decided_at=now())
 
 
 @act("access.end_trust")
@@ -91,7 +91,7 @@ def end_trust(act: Act, trust_id: int) -> CiTrust:
     """End a trust at once: tokens that were given under it are refused from now on."""
     trust = _locked(act, trust_id)
     act.allow(trust)
-    return act.write(trust, state=State.ENDED, ended_at=now(), end_reason=act.reason)
+    return act.end(trust, state=State.ENDED)
 
 
 @registries.allowance("access.end_trust")

@@ -147,7 +147,7 @@ def _end_open(act: Act, person: User, place: InspectionPlace) -> None:
         in_time = earlier.ends_at is None or earlier.ends_at > now()
         until = now() if in_time and earlier.starts_at < now() else earlier.ends_at
         told = f"{place.inspection.ref} took its place"
-        act.write(earlier, state=Assignment.State.ENDED, ends_at=until, end_reason=told)
+        act.end(earlier, state=Assignment.State.ENDED, ends_at=until, why=told)
         project_grant(earlier, granted=False)
 
 
@@ -161,7 +161,7 @@ def watch(act: Act, person: User) -> None:
 def refuse_inspection(act: Act, inspection_id: int) -> Inspection:
     """Refuse, with a reason."""
     found = _locked(act, inspection_id)
-    return act.write(found, state=Inspection.State.REFUSED, decided_at=now(), end_reason=act.reason)
+    return act.end(found, state=Inspection.State.REFUSED, decided_at=now())
 
 
 @registries.precondition("access.end_inspection")
@@ -184,13 +184,9 @@ def end_inspection(act: Act, inspection_id: int) -> Inspection:
         assert assignment is not None
         if assignment.state == Assignment.State.APPROVED:
             until = moment if assignment.starts_at < moment else assignment.ends_at
-            act.write(
-                assignment, state=Assignment.State.ENDED, ends_at=until, end_reason=f"{found.ref} was ended"
-            )
+            act.end(assignment, state=Assignment.State.ENDED, ends_at=until, why=f"{found.ref} was ended")
             project_grant(assignment, granted=False)
-    return act.write(
-        found, state=Inspection.State.ENDED, ended_by=act.user, ended_at=moment, end_reason=act.reason
-    )
+    return act.end(found, state=Inspection.State.ENDED)
 
 
 # ---------------------------------------------------------------- what they looked at, what they took away

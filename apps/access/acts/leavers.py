@@ -7,9 +7,11 @@ from apps.access.acting import Act, act
 from apps.access.acts.accounts import refuse_if_deactivated
 from apps.access.acts.assignments import project_grant
 from apps.access.acts.locks import end_tokens
+from apps.access.acts.resets import withdraw
 from apps.access.duties import WORDS, Duty
 from apps.access.leaving import last_of, open_waivers, sole
 from apps.access.models import Assignment, Proposal
+from apps.accounts.factors import Reset
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
@@ -32,16 +34,16 @@ def deactivate_account(act: Act, user_id: int) -> User:
         person=user, state__in=["requested", "approved"]
     ):
         # Not ended in the future: deactivation alone stops every duty at once.
-        act.write(assignment, state=Assignment.State.ENDED, end_reason=act.reason)
+        act.end(assignment, state=Assignment.State.ENDED)
         project_grant(assignment, granted=False)
         ended.append(assignment.ref)
     for waiver in waivers:
-        act.write(
-            waiver, state=Proposal.State.ENDED, ended_at=now(), ended_by=act.user, end_reason=act.reason
-        )
+        act.end(waiver, state=Proposal.State.ENDED)
+    open_ones = Reset.objects.select_for_update().filter(person=user, state=Reset.State.REQUESTED)
+    resets = [withdraw(act, row).ref for row in open_ones]
     tokens = end_tokens(act, user)
     closed = sessions.end_all(user, "account deactivated")
-    act.event(ended=ended, tokens=tokens, sessions=closed, waivers=[w.ref for w in waivers])
+    act.event(ended=ended, tokens=tokens, sessions=closed, waivers=[w.ref for w in waivers], resets=resets)
     if alone:
         act.event(nobody_holds=alone)
     return user

@@ -88,7 +88,7 @@ def end_link(act: Act, link_id: int) -> SignOnLink:
     """End a link of another person."""
     row = act.lock(SignOnLink.objects.select_related("person"), pk=link_id)
     act.allow(row)
-    return act.write(row, state=State.ENDED, ended_at=now())
+    return act.end(row, state=State.ENDED)
 
 
 @act("access.end_own_link")
@@ -97,4 +97,4 @@ def end_own_link(act: Act, link_id: int) -> SignOnLink:
     row = act.lock(SignOnLink.objects.select_related("person"), pk=link_id)
     act.own(row.person)
     act.allow(row)
-    return act.write(row, state=State.ENDED, ended_at=now())
+    return act.end(row, state=State.ENDED)

@@ -194,9 +194,7 @@ def withdraw_rules(act: Act, change_id: int) -> RulesChange:
             rule="rules-change: who proposed a change may withdraw it; a signer may reject it",
             who=[change.proposed_by.printed_name],
         )
-    return act.write(
-        change, state=State.ENDED, ended_at=now(), ended_by=act.user, end_reason=act.reason, decided_at=now()
-    )
+    return act.end(change, state=State.ENDED, decided_at=now())
 
 
 def _refuse(change: RulesChange, what: str, fact: str, who: str) -> None:

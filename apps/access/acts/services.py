@@ -204,7 +204,7 @@ def refuse_service(act: Act, service_id: int) -> ServiceAccount:
     """Refuse a service account that was asked for, with a reason."""
     service = locked(act, service_id)
     act.allow(service)
-    return act.write(service, state=State.REFUSED, decided_at=now(), end_reason=act.reason)
+    return act.end(service, state=State.REFUSED, decided_at=now())
 
 
 @act("access.suspend_service")
@@ -212,7 +212,7 @@ def suspend_service(act: Act, service_id: int) -> ServiceAccount:
     """Stop a service at once, with a reason; a compliance officer resumes it."""
     service = locked(act, service_id)
     act.allow(service)
-    return act.write(service, state=State.SUSPENDED, end_reason=act.reason)
+    return act.end(service, state=State.SUSPENDED)
 
 
 @act("access.resume_service")
@@ -220,7 +220,7 @@ def resume_service(act: Act, service_id: int) -> ServiceAccount:
     """Let a suspended service act again; not by its requester or owner (DY17)."""
     service = locked(act, service_id)
     act.allow(service)
-    return act.write(service, state=State.APPROVED, end_reason="")
+    return act.write(service, state=State.APPROVED, ended_by=None, ended_at=None, end_reason="")
 
 
 @act("access.end_service")
@@ -235,7 +235,7 @@ def end_service(act: Act, service_id: int) -> ServiceAccount:
 def end_now(act: Act, service: ServiceAccount, reason: str) -> list[str]:
     """End a locked service inside the act that ends it; references of the tokens and trusts that ended with it."""
     moment, ended = now(), []
-    act.write(service, state=State.ENDED, ended_at=moment, end_reason=reason)
+    act.end(service, state=State.ENDED, why=reason)
     tokens = ApiToken.objects.filter(narrowed__service=service, ended_at=None).values("pk")
     for token in ApiToken.objects.select_for_update().filter(pk__in=tokens):
         act.write(token, ended_at=moment)
@@ -244,7 +244,7 @@ def end_now(act: Act, service: ServiceAccount, reason: str) -> list[str]:
         service=service, state__in=[State.REQUESTED, State.APPROVED]
     )
     for trust in open_ones:
-        act.write(trust, state=State.ENDED, ended_at=moment, end_reason=f"{service.ref} ended")
+        act.end(trust, state=State.ENDED, why=f"{service.ref} ended")
         ended.append(trust.ref)
     return ended
 

@@ -194,12 +194,12 @@ def revoke_waiver(act: Act, waiver_id: int) -> Waiver:
             rule="waiver: who signed a waiver may revoke it",
             who=sorted(signers.values()),
         )
-    act.write(waiver, state=State.ENDED, ended_at=now(), ended_by=act.user, end_reason=act.reason)
+    act.end(waiver, state=State.ENDED)
     ended = []
     for assignment in Assignment.objects.select_for_update().filter(
         waiver=waiver, state__in=["requested", "approved"]
     ):
-        act.write(assignment, state=Assignment.State.ENDED, end_reason=f"{waiver.ref} was revoked")
+        act.end(assignment, state=Assignment.State.ENDED, why=f"{waiver.ref} was revoked")
         project_grant(assignment, granted=False)
         ended.append(assignment.ref)
     act.event(ended=ended)
