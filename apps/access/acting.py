@@ -350,7 +350,9 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         ) -> Any:
             actor = as_actor(actor)
             signing_what = (signature.digest, signature.decision) if signature else None
-            once = Once(actor, name, idempotency_key, args, kwargs, reason, signing_what)
+            # Each look is judged and entered anew: a repeat must not open what has lapsed since.
+            key = "" if row.looks else idempotency_key
+            once = Once(actor, name, key, args, kwargs, reason, signing_what)
             under_way: list[Act] = []
             try:
                 # A repeated signing is answered only to who shows the components again (21 CFR 11.200(a)).

@@ -31,6 +31,7 @@ from apps.trail import standing
 SIGNING_DUTIES = frozenset(duty for row in TABLE.values() if row.signs for duty in row.duties)
 RULE = "21 CFR 11.200(a)(1): a signature has two components"
 SALT = "countersign.signing-challenge"
+COPIED = "the counter of "  # how the cause begins for which a passkey that may exist twice was ended
 
 
 def required() -> bool:
@@ -44,6 +45,34 @@ def live(user: User) -> list[Factor]:
 
 def has_any(user: User) -> bool:
     return Factor.objects.filter(person=user, ended_at=None).exists()
+
+
+def bereft(user: User) -> Factor | None:
+    """The factor that went last, of who held one and holds none now; None once two people reset the factors since.
+
+    Their password alone adds no factor: it would be enough for whoever knows it.
+    """
+    rows = list(Factor.objects.filter(person=user).order_by("ended_at", "pk"))
+    if not rows or any(row.ended_at is None for row in rows):
+        return None
+    done = Reset.objects.filter(
+        person=user,
+        what=Reset.What.FACTORS,
+        state=Reset.State.APPROVED,
+        decided_at__gte=max(row.created_at for row in rows),
+    )
+    return None if done.exists() else rows[-1]
+
+
+def copied(user: User) -> bool:
+    """Whether the last factor was ended because it may exist twice: the password alone then opens nothing."""
+    last = bereft(user)
+    return last is not None and last.end_cause.startswith(COPIED)
+
+
+def asked_of(user: User) -> bool:
+    """Whether sign-in asks for more than the password."""
+    return has_any(user) or copied(user)
 
 
 def lacks(user: User) -> bool:
@@ -186,7 +215,7 @@ def by_passkey(user: User, answer: str, challenge: str) -> Seen:
         FactorUse.objects.get_or_create(factor=shown.factor)
         use = FactorUse.objects.select_for_update().get(factor=shown.factor)
         if (use.sign_count or shown.sign_count) and shown.sign_count <= use.sign_count:
-            cause = f"the counter of {shown.factor.ref} went from {use.sign_count} to {shown.sign_count}"
+            cause = f"{COPIED}{shown.factor.ref} went from {use.sign_count} to {shown.sign_count}"
             return Seen(False, "passkey", cause, copied=shown.factor)
         use.sign_count, use.last_used_at = shown.sign_count, now()
         use.save(update_fields=["sign_count", "last_used_at"])

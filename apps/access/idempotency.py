@@ -8,9 +8,10 @@ from typing import Any
 from django.db import models
 
 from apps.access.actors import Actor
+from apps.access.gate import is_visible
 from apps.access.models import IdempotencyKey
 from apps.core.clock import now
-from apps.core.errors import BadInput
+from apps.core.errors import BadInput, NotVisible
 from apps.core.subjects import model_of
 
 LONGEST = 100
@@ -58,7 +59,10 @@ class Once:
             )
         if row.result_id is None:
             return True, None
-        return True, model_of(row.result_kind)._default_manager.get(pk=row.result_id)
+        earlier = model_of(row.result_kind)._default_manager.get(pk=row.result_id)
+        if not self.actor.is_service and not is_visible(self.actor, earlier):
+            raise NotVisible()  # another token, or sight that has ended since
+        return True, earlier
 
     def remember(self, result: Any) -> None:
         """Keep the result, in the transaction of the act."""

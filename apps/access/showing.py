@@ -25,6 +25,7 @@ from apps.core.errors import BadInput, NotAllowed
 RULE = "second-factor"
 RECOVERED = "recovery"
 FIELD = "held_code"
+ENDS = "access.end_factor"  # adds nothing: its own state says that there is nothing to end
 WORDS = {"totp": "a code of your authenticator app", "passkey": "your passkey"}
 
 
@@ -52,6 +53,8 @@ def check(user: User, given: Shown, row: Policy) -> Components:
         if row.recovers and given.recovered and _recovered_lately(user):
             return Components((RECOVERED,))
         if not held:
+            if row.act != ENDS and factors.bereft(user) is not None:
+                raise _bereft(user, row)
             return Components()
         wanted = " or ".join(words for kind, words in WORDS.items() if kind in held)
         said = f"Show {wanted} as well: your password alone must not be enough."
@@ -68,6 +71,19 @@ def check(user: User, given: Shown, row: Policy) -> Components:
     failed(user, seen, tries)
     raise NotShown(
         what, fact=told(seen), rule=RULE, who=["you, with a second factor you hold"], cause=seen.cause
+    )
+
+
+def _bereft(user: User, row: Policy) -> NotAllowed:
+    """Once a factor was held the password alone adds none (21 CFR 11.200(a)(3))."""
+    who = ["an administrator asks for a reset of your second factors, and a compliance officer approves it"]
+    if row.recovers and factors.codes_left(user):
+        who.insert(0, "you, after signing in with one of your recovery codes")
+    return NotAllowed(
+        _what(row),
+        fact="You held a second factor and have none now: your password alone must not be enough.",
+        rule=RULE,
+        who=who,
     )
 
 

@@ -139,7 +139,7 @@ def _second(user: User, given: SignatureInput, row: Policy) -> factors.Seen | No
     """Judge the second factor; None where none is asked for. A missing one is said before anything is counted."""
     held = {factor.kind for factor in factors.live(user)}
     if not held:
-        if factors.required():
+        if factors.required() or factors.copied(user):
             raise factors.none_to_sign_with()
         return None
     if given.passkey:

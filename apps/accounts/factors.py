@@ -113,6 +113,7 @@ class Reset(models.Model):
         REQUESTED = "requested", "Asked for"
         APPROVED = "approved", "Approved"
         REFUSED = "refused", "Refused"
+        WITHDRAWN = "withdrawn", "Withdrawn"
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="resets")
     what = models.CharField(max_length=10, choices=What)

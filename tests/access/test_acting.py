@@ -19,7 +19,7 @@ from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible
 from apps.core.models import Job
 from apps.registry.acts import register_model
 from apps.registry.models import Model
-from apps.trail.current import WriteOutsideAct
+from apps.trail.current import WriteOutsideAct, opened
 from apps.trail.models import Entry, Signature
 from apps.validations.acts import start_run
 from tests.access.telling import assert_history, assert_told, body_of, last, refused
@@ -264,6 +264,28 @@ def test_a_key_stands_for_one_thing(world):
         assert caught.value.fact == "It belongs to an earlier access.create_token."
     with refused(BadInput, "idempotency", act=NAME, by=world.author):
         set_preferences(world.author, world.author.pk, time_zone="UTC", idempotency_key="k")
+
+
+def test_a_repeat_is_answered_only_to_who_still_sees_what_was_made(world):
+    """The lapse of a duty, or a narrower token, closes the answer too."""
+
+    def ask():
+        return request_assignment(
+            world.owner,
+            person_id=world.stranger.pk,
+            duty="monitor",
+            scope_kind="registry.model",
+            scope_id=world.model.pk,
+            reason="Needed",
+            idempotency_key="k",
+        )
+
+    assert ask() == ask()
+    with transaction.atomic(), opened("access.end_assignment", user_id=None) as under_way:
+        Assignment.objects.filter(person=world.owner).update(ends_at=now())
+        under_way.told = True
+    with pytest.raises(NotVisible):
+        ask()
 
 
 def test_a_key_is_its_persons(world):

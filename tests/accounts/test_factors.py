@@ -10,12 +10,14 @@ from dataclasses import replace
 import pytest
 from django.core import mail
 from django.db import connection, connections
+from django.test import Client
 
 from apps.access import factors, passkeys, second, totp
 from apps.access.actors import Actor
 from apps.access.acts import (
     add_passkey,
     add_totp,
+    approve_reset,
     confirm_identity,
     confirm_link,
     deactivate_account,
@@ -23,6 +25,7 @@ from apps.access.acts import (
     make_recovery_codes,
     name_factor,
     propose_link,
+    request_reset,
     sign_in,
     unlock_account,
 )
@@ -500,6 +503,49 @@ def test_a_passkey_whose_counter_goes_back_is_ended_with_an_alarm(world):
 
 
 # ---------------------------------------------------------------- the second step of sign-in
+
+
+def test_the_password_alone_adds_no_factor_after_the_last_one_was_ended(world):
+    """A synced passkey answers with an older counter: whoever provokes that must not be left with the password."""
+    user = world.author
+    factor, _ = passkey_for(user)
+    end_copied_passkey(
+        Actor.service("worker"), factor.pk, cause=f"{factors.COPIED}{factor.ref} went from 9 to 1"
+    )
+    assert factors.copied(user)
+    secret = totp.new_secret()
+    sealed, code = sealed_for(user, secret), code_of(secret)
+    with refused(NotAllowed, "second-factor", act="access.add_totp", by=user) as caught:
+        add_totp(user, user.pk, name="mine now", sealed=sealed, code=code)
+    assert caught.value.who == (
+        "an administrator asks for a reset of your second factors, and a compliance officer approves it",
+    )
+    with refused(NotAllowed, "second-factor", act="access.add_passkey", by=user):
+        passkey_for(user)
+    with refused(NotAllowed, "second-factor", act="access.make_recovery_codes", by=user):
+        make_recovery_codes(user, user.pk)
+    assert not factors.has_any(user)
+    client = Client()
+    answer = client.post("/sign-in/", {"username": user.username, "password": PASSWORD})
+    assert (answer.status_code, answer.url.split("?")[0]) == (302, "/sign-in/second/")
+    assert client.get("/people/").status_code in (302, 401)
+    asked = request_reset(world.administrator, user.pk, what="factors", reason="The phone is a copy")
+    with refused(NotAllowed, "second-factor", act="access.add_totp", by=user):
+        add_totp(user, user.pk, name="not yet", sealed=sealed, code=code)
+    approve_reset(world.compliance2, asked.pk)
+    assert factors.bereft(user) is None
+    user.refresh_from_db()
+    assert user.identity_confirmed_at is None, "what is added now signs only once a third knows who it is"
+    assert add_totp(user, user.pk, name="new", sealed=sealed, code=code)
+
+
+def test_who_ends_the_last_factor_adds_the_next_by_more_than_the_password(world):
+    user = world.author
+    factor, _ = app_for(user)
+    end_factor(user, factor.pk, second=shows(factor))
+    assert not factors.copied(user), "its person ended it and showed it: the password goes on to sign them in"
+    with refused(NotAllowed, "second-factor", act="access.add_totp", by=user):
+        app_for(user)
 
 
 def test_wrong_codes_close_the_step_and_are_told(world, settings):

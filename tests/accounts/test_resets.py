@@ -20,6 +20,7 @@ from apps.access.acts import (
     refuse_reset,
     renew_enrolment,
     request_reset,
+    withdraw_reset,
 )
 from apps.access.gate import eligible, may, visible
 from apps.access.signing import SignatureInput, content_digest
@@ -46,6 +47,11 @@ def expert(world) -> User:
 @pytest.fixture
 def asked(world, expert) -> Reset:
     return request_reset(world.administrator, expert.pk, what="password", reason="Forgot it, called back")
+
+
+def save(user: User, **fields) -> None:
+    """Change an account behind the acts, for what no act makes any more."""
+    User.objects.filter(pk=user.pk).update(**fields)
 
 
 def again(user: User) -> User:
@@ -232,3 +238,49 @@ def test_two_who_decide_at_once_decide_once(world):
     for thread in threads:
         thread.join()
     assert sorted(answers) == ["done", "reset-state"]
+
+
+def test_withdraw_reset(world, expert, asked):
+    act = "access.withdraw_reset"
+    with refused(NotAllowed, "duty", act=act, by=world.compliance2):
+        withdraw_reset(world.compliance2, asked.pk, reason="Not mine")
+    with refused(NotVisible, "visibility", act=act, by=world.owner):
+        withdraw_reset(world.owner, asked.pk, reason="Not mine")
+    with refused(BadInput, "reason", act=act, by=world.administrator):
+        withdraw_reset(world.administrator, asked.pk)
+    done = withdraw_reset(world.administrator, asked.pk, reason="Found it again")
+    assert_told(act, by=world.administrator, about=done, reason="Found it again")
+    assert (done.state, done.decided_by) == ("withdrawn", None)
+    assert again(expert).has_usable_password()
+    with refused(WrongState, "reset-state", act=act, by=world.administrator):
+        withdraw_reset(world.administrator, asked.pk, reason="Again")
+    assert request_reset(world.administrator, expert.pk, what="password", reason="Lost for good")
+
+
+def test_no_reset_gets_stuck(world, expert, asked):
+    """Who left, or lost the address meanwhile, is refused four parts, and the reset can be refused or withdrawn."""
+    save(expert, email="")
+    with refused(WrongState, "account-state", act="access.approve_reset", by=world.compliance2) as caught:
+        approve_reset(world.compliance2, asked.pk)
+    assert caught.value.fact == f"{expert.printed_name} has no e-mail address."
+    assert "correction" in caught.value.who[0]
+    assert again(expert).has_usable_password()
+    assert refuse_reset(world.compliance2, asked.pk, reason="No address").state == "refused"
+    save(expert, email="expert@example.org")
+    row = request_reset(world.administrator, expert.pk, what="password", reason="Lost")
+    save(
+        expert, is_active=False
+    )  # as accounts stood that were deactivated before resets were withdrawn with them
+    with refused(WrongState, "reset-state", act="access.approve_reset", by=world.compliance2) as caught:
+        approve_reset(world.compliance2, row.pk)
+    assert caught.value.who == ("nobody; a compliance officer refuses it, or an administrator withdraws it",)
+    assert refuse_reset(world.compliance2, row.pk, reason="Left").state == "refused"
+
+
+def test_a_leavers_resets_are_withdrawn(world, expert, asked):
+    deactivate_account(world.administrator, expert.pk, reason="Left")
+    row = Reset.objects.get(pk=asked.pk)
+    assert (row.state, row.decision_reason, row.decided_by) == ("withdrawn", "Left", None)
+    with refused(WrongState, "account-state", act="access.request_reset", by=world.administrator) as caught:
+        request_reset(world.administrator, expert.pk, what="password", reason="Lost")
+    assert all([caught.value.what, caught.value.fact, caught.value.rule, caught.value.who])

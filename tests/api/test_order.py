@@ -101,6 +101,7 @@ WITHOUT = {
     "api:reset-approve",
     "api:reset-list",
     "api:reset-refuse",
+    "api:reset-withdraw",
     "api:sign-on-end",
     "api:sign-on-list",
     # Service accounts and trusts are asked in test_services.py, the exchange in tests/access/test_ci_identity.py.

@@ -7,6 +7,8 @@ import json
 import pytest
 from django.urls import reverse
 
+from apps.access import acts as access_acts
+from apps.access.models import Assignment
 from apps.core import jobs, registries
 from apps.core.jobs import run_queued
 from apps.core.models import Job
@@ -127,6 +129,23 @@ def test_per_case_results_are_read_on_record_only(world, tested):
     assert "no-store" in first["Cache-Control"]
     assert "page 4 of 4" in text_of(client.get(url, {"page": "99"}))
     assert Entry.objects.filter(act="validations.read_cases").count() == before + 1
+
+
+def test_a_repeated_key_opens_no_look(world, tested):
+    """Each look is judged and entered anew: in another session, and after the duty that allowed the first ended."""
+    url, key = reverse("web:run_cases", args=[tested.run.number]), {"idempotency_key": "k"}
+    looks = Entry.objects.filter(act="validations.read_cases", kind="act")
+    before = looks.count()
+    for client in (browser(world.validator), browser(world.validator)):
+        assert client.get(url).headers["Location"] == url_of(tested.run)
+        assert client.post(url, key).headers["Location"] == url
+    assert looks.count() == before + 2
+    late = browser(world.validator)
+    duty = Assignment.objects.active().get(person=world.validator, scope_kind="registry.model")
+    access_acts.end_assignment(world.owner, duty.pk, reason="Moved on")
+    assert late.post(url, key).status_code in (403, 404)
+    assert late.get(url).status_code in (403, 404)
+    assert looks.count() == before + 2
 
 
 def test_a_developer_reads_no_per_case_results(world, tested):

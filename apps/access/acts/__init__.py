@@ -46,7 +46,7 @@ from apps.access.acts.locks import end_other_sessions, end_session, lock_account
 from apps.access.acts.logs import retire_log
 from apps.access.acts.reading import export_trail
 from apps.access.acts.reminders import remind
-from apps.access.acts.resets import approve_reset, refuse_reset, request_reset
+from apps.access.acts.resets import approve_reset, refuse_reset, request_reset, withdraw_reset
 from apps.access.acts.reviews import decide_review, lapse_review, open_review, sign_review, withdraw_review
 from apps.access.acts.rule_changes import (
     fail_rules_replay,
@@ -159,6 +159,7 @@ __all__ = [
     "suspend_service",
     "take_copy",
     "unlock_account",
+    "withdraw_reset",
     "withdraw_review",
     "withdraw_rules",
 ]

@@ -24,7 +24,25 @@ TELL = "access.tell_reset"
 @registries.precondition("access.request_reset")
 def refuse_if_not_in_use(user: User) -> None:
     if not user.is_active or user.is_service:
-        raise WrongState("There is nothing to reset: the account is not in use.", rule="account-state")
+        raise WrongState(
+            "There is nothing to reset.",
+            fact=f"The account of {user.printed_name} is not in use.",
+            rule="account-state",
+            who=["nobody; who comes back gets an account with another username"],
+        )
+
+
+def no_address(user: User) -> WrongState:
+    """A password is reset by a link that goes to its person; nobody else ever chooses or sees it."""
+    return WrongState(
+        "No link can be sent.",
+        fact=f"{user.printed_name} has no e-mail address.",
+        rule="account-state",
+        who=[
+            "an administrator, after an address was entered by a correction of the account that a compliance officer "
+            "approved"
+        ],
+    )
 
 
 @act("access.request_reset")
@@ -42,14 +60,13 @@ def request_reset(act: Act, user_id: int, *, what: str) -> Reset:
     if what not in Reset.What.values:
         raise BadInput("Nothing was asked for.", fields={"what": ["Choose what was lost."]})
     if what == Reset.What.PASSWORD and not user.email:
-        raise WrongState(
-            "No link can be sent.", fact=f"{user.printed_name} has no e-mail address.", rule="account-state"
-        )
-    if what == Reset.What.FACTORS and not factors.has_any(user):
+        raise no_address(user)
+    if what == Reset.What.FACTORS and not factors.has_any(user) and factors.bereft(user) is None:
         raise WrongState(
             "There is nothing to reset.",
             fact=f"{user.printed_name} has no second factor.",
             rule="account-state",
+            who=[f"{user.printed_name}, who may add one"],
         )
     if Reset.objects.filter(person=user, what=what, state=Reset.State.REQUESTED).exists():
         raise WrongState(
@@ -64,13 +81,31 @@ def request_reset(act: Act, user_id: int, *, what: str) -> Reset:
     return row
 
 
-@registries.precondition("access.approve_reset")
 @registries.precondition("access.refuse_reset")
+@registries.precondition("access.withdraw_reset")
 def refuse_if_decided(reset: Reset) -> None:
     if reset.state != Reset.State.REQUESTED:
-        raise WrongState("This reset is decided already.", rule="reset-state")
+        raise WrongState(
+            f"{reset.ref} is decided already.",
+            fact=f"It is {reset.get_state_display().lower()}.",
+            rule="reset-state",
+            who=["nobody; another one may be asked for"],
+        )
+
+
+@registries.precondition("access.approve_reset")
+def refuse_if_pointless(reset: Reset) -> None:
+    """Whatever stands in the way of approving leaves refusing and withdrawing open: no reset gets stuck."""
+    refuse_if_decided(reset)
     if not reset.person.is_active:
-        raise WrongState("This reset cannot be decided: the account is deactivated.", rule="reset-state")
+        raise WrongState(
+            f"{reset.ref} cannot be approved.",
+            fact=f"The account of {reset.person.printed_name} is deactivated.",
+            rule="reset-state",
+            who=["nobody; a compliance officer refuses it, or an administrator withdraws it"],
+        )
+    if reset.what == Reset.What.PASSWORD and not reset.person.email:
+        raise no_address(reset.person)
 
 
 def _third(act: Act, row: Reset) -> None:
@@ -122,3 +157,16 @@ def refuse_reset(act: Act, reset_id: int) -> Reset:
     return act.write(
         row, state=Reset.State.REFUSED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
     )
+
+
+@act("access.withdraw_reset")
+def withdraw_reset(act: Act, reset_id: int) -> Reset:
+    """Take back what was asked for: nothing is reset."""
+    row = act.lock(Reset.objects.select_related("person", "requested_by"), pk=reset_id)
+    act.allow(row)
+    return withdraw(act, row)
+
+
+def withdraw(act: Act, row: Reset) -> Reset:
+    """Inside the act that withdraws it; nobody decided it."""
+    return act.write(row, state=Reset.State.WITHDRAWN, decided_at=now(), decision_reason=act.reason)

@@ -64,6 +64,15 @@ ROWS = [
         token=False,
     ),
     row(
+        "access.withdraw_reset",
+        "Withdraw the reset",
+        "withdrew a reset of an account",
+        "accounts.reset",
+        [D.ADMINISTRATOR],
+        reason=True,
+        token=False,
+    ),
+    row(
         "access.propose_link",
         "Propose single sign-on",
         "proposed an account of an identity provider",

@@ -36,6 +36,11 @@ class Policy:
     def signs(self) -> bool:
         return bool(self.meaning)
 
+    @property
+    def looks(self) -> bool:
+        """Shows or hands out what is there, and asks for nothing to be made: done as often as it is asked for."""
+        return self.reads and not self.act.partition(".")[2].startswith("request_")
+
     def cannot(self, ref: str) -> str:
         """What a refusal says first: “You cannot approve A-7.”, “You cannot do “Sign as owner” on IU-3.”"""
         if not self.label:

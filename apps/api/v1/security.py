@@ -135,6 +135,20 @@ class Resets(GateViewSet):
         acts.refuse_reset(self.actor, row.pk, **given, **self.key())
         return self.answer(self.get_object())
 
+    @extend_schema(
+        tags=["accounts"],
+        summary="Withdraw a reset (not with a token)",
+        request=ReasonInput,
+        responses=ResetOut,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request, pk=None):
+        row = self.get_object()
+        given = self.given(ReasonInput, "access.withdraw_reset", row)
+        acts.withdraw_reset(self.actor, row.pk, **given, **self.key())
+        return self.answer(self.get_object())
+
 
 class LinkOut(serializers.ModelSerializer):
     person = serializers.CharField(source="person.username")

@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -23,6 +24,7 @@ from apps.access.gate import visible
 from apps.access.models import Assignment
 from apps.access.sign_in import authenticate
 from apps.accounts.models import ApiToken, SignedIn
+from apps.accounts.services import TokenScope
 from apps.core.clock import now
 from apps.core.errors import Refused, TooMany
 from apps.trail.models import Entry
@@ -125,6 +127,7 @@ def _show(request: HttpRequest, *, status: int = 200, **given) -> HttpResponse:
         visible(actor, ApiToken)
         .filter(owner=user)
         .select_related("use", "narrowed__service", "narrowed__trust")
+        .annotate(is_replaced=Exists(TokenScope.objects.filter(replaces=OuterRef("pk"))))
     )
     words = service_queries.tokens_told(tokens)
     context = {

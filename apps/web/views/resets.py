@@ -78,6 +78,7 @@ def reset(request: HttpRequest, pk: int) -> HttpResponse:
         "reset": found,
         "approve": given["access.approve_reset"],
         "refuse": given["access.refuse_reset"],
+        "withdraw": given["access.withdraw_reset"],
     }
     return render(request, "people/reset.html", context)
 
@@ -156,10 +157,17 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
     return _decide(request, pk, "refuse_reset", RefuseForm)
 
 
+@require_http_methods(["GET", "POST"])
+@page
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    return _decide(request, pk, "withdraw_reset", RefuseForm)
+
+
 urlpatterns = [
     path("resets/", resets, name="resets"),
     path("resets/<int:pk>/", reset, name="reset"),
     path("resets/<int:pk>/approve/", approve, name="approve_reset"),
     path("resets/<int:pk>/refuse/", refuse, name="refuse_reset"),
+    path("resets/<int:pk>/withdraw/", withdraw, name="withdraw_reset"),
     path("people/<str:username>/reset/", ask, name="request_reset"),
 ]

@@ -114,7 +114,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             form.add_refusal(refused)
             status = refused.status
         else:
-            if factors.has_any(user):
+            if factors.asked_of(user):
                 return ask_second(request, user, first="password", facts={}, keep=bool(target))
             enter(request, user)
             if target:
@@ -172,7 +172,7 @@ def _enrol(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         chosen = form.cleaned_data["password"]
         if attempt(form, acts.enrol, actor, user.pk, secret=token, password=chosen):
             user.refresh_from_db()
-            if factors.has_any(user):  # the password was reset: the link alone opens nothing
+            if factors.asked_of(user):  # the password was reset: the link alone opens nothing
                 return ask_second(request, user, first="password", facts={})
             enter(request, user)
             return redirect("web:work")

@@ -86,7 +86,7 @@ def come_back(request: HttpRequest, key: str) -> HttpResponse:
     request.GET["next"] = kept["next"] if kept else ""
     if said.strong:
         enter(request, user, Proof(("sso", "provider-second-factor")), facts)
-    elif factors.has_any(user):
+    elif factors.asked_of(user):
         return ask_second(request, user, first="sso", facts=facts)
     else:
         enter(request, user, Proof(("sso",)), facts)
