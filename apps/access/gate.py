@@ -416,6 +416,8 @@ class Judge:
                 **common,
             )
         under, shut = self.allowance(actor.user, row.act)
+        if under and shut is None:
+            shut = reach.refuse_unnamed(actor.token, row.act)
         if shut is not None:
             return Verdict(
                 False, what=cannot, fact=shut.fact, rule=shut.rule, who=shut.who, status=shut.status, **common

@@ -145,6 +145,26 @@ def refuse_place(reach: Reach, parents: Iterable[Place]) -> Refused | None:
     return _outside(reach, service=False)
 
 
+def refuse_unnamed(token: ApiToken | None, act: str) -> Refused | None:
+    """403 for what a grant opens to a person, asked for through a token.
+
+    A grant on sensitive data is for its person in the browser. A token, of the person or of a service they answer
+    for, has it only where its scope names the act and the objects: not because it may do all that its owner may.
+    """
+    if token is None:
+        return None
+    reached = reach_of(token)
+    if reached.acts is not None and act in reached.acts and reached.objects is not None:
+        return None
+    return NotAllowed(
+        "This token cannot do this.",
+        fact="The access to these sensitive data was granted to the person, and this token's scope does not name the "
+        "act and the objects it is for.",
+        rule="token-scope",
+        who=["the person, signed in", "a token whose scope names this act and these objects"],
+    )
+
+
 def _outside(reach: Reach, *, service: bool) -> NotAllowed:
     who = ["a person with the duty, signed in", "a token whose scope has it"]
     return NotAllowed(

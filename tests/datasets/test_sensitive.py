@@ -9,7 +9,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from apps.access import gate
-from apps.access.acts import end_assignment
+from apps.access.actors import Actor
+from apps.access.acts import create_token, end_assignment
 from apps.access.models import Assignment
 from apps.access.policy import TABLE
 from apps.core import registries
@@ -32,6 +33,7 @@ from apps.datasets.sensitive_acts import (
 from tests.access.telling import assert_history, assert_told, last, refused
 from tests.cast import give
 from tests.datasets.test_acts import in_vault, uploaded
+from tests.factories.services import as_service, service, service_token
 
 pytestmark = pytest.mark.django_db
 WHY = "To answer query 7 of the data manager"
@@ -311,3 +313,44 @@ def test_who_sees_requests(world, version):
         "inspector": {mine.pk, leak.pk},
     }.items():
         assert set(gate.visible(world.people[name], ReadGrant).values_list("pk", flat=True)) == seen, name
+
+
+# ---------------------------------------------------------------- tokens and services
+
+
+def by_token(token) -> Actor:
+    return Actor.of(token.owner, via="api", token=token)
+
+
+def test_a_grant_is_for_the_person_in_the_browser_not_for_their_tokens(world, version):
+    """Least privilege: whoever finds a token in a pipeline has not found the rows of a sensitive dataset."""
+    act = "datasets.download_version"
+    granted(world, version)
+    place = ("datasets.dataset", world.dataset.pk)
+    assert download_version(world.author, version.pk, reason=WHY)
+    for narrowed in ({}, {"only_acts": [act]}, {"objects": [place]}):
+        token = create_token(world.author, name="ci", **narrowed)
+        with refused(NotAllowed, "token-scope", act=act, by=world.author) as caught:
+            download_version(by_token(token), version.pk, reason=WHY)
+        assert caught.value.who[0] == "the person, signed in"
+        assert not gate.may(by_token(token), act, version).allowed
+    named = create_token(world.author, name="nightly copy", only_acts=[act], objects=[place])
+    assert download_version(by_token(named), version.pk, reason=WHY)
+    assert json.loads(last(act).body)["facts"]["token"] == named.prefix
+    ReadGrant.objects.update(expires_at=now() + timedelta(microseconds=1))
+    with refused(NotAllowed, "sensitive-access", act=act, by=world.author):
+        download_version(by_token(named), version.pk, reason=WHY)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_service_reads_sensitive_data_only_where_its_scope_names_them(world, version, whole):
+    act = "datasets.download_version"
+    granted(world, version)
+    place = ("organisation", 0) if whole else ("datasets.dataset", world.dataset.pk)
+    made = service(world, only_acts=[act], objects=[place])
+    actor = as_service(service_token(world, made))
+    if whole:
+        with refused(NotAllowed, "token-scope", act=act, by=world.author):
+            download_version(actor, version.pk, reason=WHY)
+    else:
+        assert download_version(actor, version.pk, reason=WHY)
