@@ -60,7 +60,7 @@ def on_parent(actor: Actor, parent: Subject) -> QuerySet[Assignment]:
     return (
         _visible_assignments(actor)
         .on(parent.subject_kind, parent.pk)
-        .select_related("person", "requester", "approver")
+        .select_related("person", "requester", "approver", "ended_by")
     )
 
 

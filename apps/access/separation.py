@@ -176,6 +176,15 @@ ENGINE = (
         "a waiver takes the signatures of two people",
         "indirect authority",
     ),
+    DynamicRule(
+        "EN5",
+        "benefit_waiver",
+        "revoke_waiver",
+        "record",
+        False,
+        "nobody decides on a waiver they benefit from",
+        "indirect authority",
+    ),
 )
 
 

@@ -24,7 +24,7 @@ def services(actor: Actor) -> QuerySet[ServiceAccount]:
     uses = TokenUse.objects.filter(token__narrowed__service=OuterRef("pk")).order_by("-last_used_at")
     return (
         visible(actor, ServiceAccount)
-        .select_related("owner", "requester", "approver")
+        .select_related("owner", "requester", "approver", "ended_by")
         .prefetch_related(Prefetch("owner__assignments", Assignment.objects.active(), to_attr="held_now"))
         .annotate(
             last_used_at=Subquery(uses.values("last_used_at")[:1]),
@@ -43,7 +43,7 @@ def trusts_of(actor: Actor, service: ServiceAccount) -> QuerySet[CiTrust]:
     rows = (
         visible(actor, CiTrust)
         .filter(service=service)
-        .select_related("requester", "approver", "service__owner")
+        .select_related("requester", "approver", "ended_by", "service__owner")
     )
     return rows.annotate(last_used_at=Max("token_scopes__token__created_at")).order_by("-pk")
 

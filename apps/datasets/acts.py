@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from apps.access.acting import Act, act
 from apps.access.duties import Duty
@@ -23,6 +24,11 @@ from apps.datasets.states import PARTITION_WORDS, TRANSITIONS, Partition, State
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
 SOURCE = re.compile(r"([a-z0-9][a-z0-9-]{1,59})/v?([0-9]{1,9})")
 PROFILE = "datasets.profile"
+
+
+def marked(act: Act, why: str = "") -> dict[str, Any]:
+    """Who marks a dataset as sensitive, when and why."""
+    return {"marked_by": act.user, "marked_at": now(), "mark_reason": why or act.reason}
 
 
 @act("datasets.register_dataset")
@@ -46,6 +52,7 @@ def register_dataset(
         name=name.strip(),
         description=description,
         sensitive=sensitive,
+        **(marked(act, "Registered as sensitive") if sensitive else {}),
         registered_by=act.user,
         registered_at=now(),
     )

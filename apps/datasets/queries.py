@@ -53,7 +53,7 @@ class VersionPage:
 
 def register(actor: Actor | User) -> QuerySet[Dataset]:
     """Datasets the person may see, with `version_count` and `newest` upload, by short name."""
-    rows = gate.visible(actor, Dataset).select_related("registered_by")
+    rows = gate.visible(actor, Dataset).select_related("registered_by", "marked_by")
     return rows.annotate(version_count=Count("versions"), newest=Max("versions__uploaded_at"))
 
 

@@ -12,6 +12,7 @@ from apps.core import registries
 from apps.core.clock import now
 from apps.core.errors import WrongState
 from apps.datasets import grant_rules, rules
+from apps.datasets.acts import marked
 from apps.datasets.grants import ReadGrant, Unmarking
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.datasets.profiling import stored_profile
@@ -35,7 +36,7 @@ def mark_sensitive(act: Act, dataset_id: int) -> Dataset:
     """From now on its rows are read only under a grant. Open requests for the opposite are for the next act."""
     dataset = act.lock(Dataset.objects.all(), pk=dataset_id)
     act.allow(dataset)
-    return act.write(dataset, sensitive=True, marked_by=act.user, marked_at=now(), mark_reason=act.reason)
+    return act.write(dataset, sensitive=True, **marked(act))
 
 
 @registries.precondition("datasets.request_unmark")

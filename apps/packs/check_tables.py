@@ -25,7 +25,8 @@ RESULTS = (
     "verdict", "sentence",
 )  # fmt: skip
 DUTIES = (
-    "username", "name", "duty", "on", "state", "starts_at", "ends_at", "in_force", "requester", "approver", "reason"
+    "username", "name", "duty", "on", "state", "starts_at", "ends_at", "in_force", "requester", "approver", "reason",
+    "ended_by", "ended_at", "end_reason",
 )  # fmt: skip
 GROUPS = (
     "line", "grouping", "group", "compared_with", "metric", "value", "low", "high", "n", "method", "limit", "rule",
@@ -66,7 +67,8 @@ def tables(content: dict[str, Any]) -> dict[str, Table]:
             ],
         ),
         "duties.csv": (
-            DUTIES,
+            # A pack of before 2026-11-22 does not say who ended a duty.
+            DUTIES if all("ended_at" in d for d in content["duties"]) else DUTIES[:-3],
             [
                 {
                     **d,
@@ -74,6 +76,7 @@ def tables(content: dict[str, Any]) -> dict[str, Table]:
                     "name": d["person"]["printed_name"],
                     "requester": d["requester"].get("username", ""),
                     "approver": d["approver"].get("username", ""),
+                    "ended_by": d.get("ended_by", {}).get("username", ""),
                 }
                 for d in content["duties"]
             ],

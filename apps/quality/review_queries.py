@@ -223,7 +223,7 @@ def reviewing_deeds(version: Version, recorded: Callable[[dict[str, set[str]]], 
 
 def register(actor: Actor | User, *, version: Version | None = None) -> QuerySet[TrailReview]:
     """Reviews the person may see, newest first, each with how many findings it has."""
-    rows = gate.visible(actor, TrailReview).select_related("version__model", "opened_by")
+    rows = gate.visible(actor, TrailReview).select_related("version__model", "opened_by", "ended_by")
     if version is not None:
         rows = rows.filter(version=version)
     return rows.annotate(found=Count("findings")).order_by("-number")

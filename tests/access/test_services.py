@@ -45,6 +45,7 @@ DECISIONS = {
     "set_criteria",
     "sign_slot",
     "sign_waiver",
+    "revoke_waiver",
     "sign_rules",
     "review_access",
 }

@@ -116,11 +116,12 @@ def test_from_request_to_use_to_lapse(world, version, monkeypatch):
     grant_read(world.steward, grant.pk, hours=2)
     grant.refresh_from_db()
     assert_told("datasets.grant_read", by=world.steward, about=grant)
-    assert (grant.state, grant.hours, grant.expires_at - grant.decided_at) == (
+    assert (grant.state, grant.hours, grant.hours_given, grant.expires_at - grant.decided_at) == (
         "granted",
+        4,
         2,
         timedelta(hours=2),
-    )
+    ), "what was asked for stays beside what was given"
     download_version(world.author, version.pk, reason="For training")
     facts = json.loads(last("datasets.download_version").body)["facts"]
     assert facts["under"] == [f"{grant.ref}: {WHY}"]

@@ -103,6 +103,7 @@ ROWS = [
         "revoked a waiver",
         "access.waiver",
         [D.APPROVER, D.COMPLIANCE],
+        ["revoke_waiver"],
         reason=True,
         token=False,
     ),

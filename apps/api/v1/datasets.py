@@ -27,6 +27,9 @@ class DatasetOut(serializers.ModelSerializer):
     versions = serializers.IntegerField(source="version_count")
     newest_upload = serializers.DateTimeField(source="newest", allow_null=True)
     registered_by = serializers.CharField(source="registered_by.username")
+    marked_by = serializers.CharField(
+        source="marked_by.username", default=None, allow_null=True, help_text="Who marked it as sensitive."
+    )
 
     class Meta:
         model = Dataset
@@ -35,6 +38,9 @@ class DatasetOut(serializers.ModelSerializer):
             "name",
             "description",
             "sensitive",
+            "marked_by",
+            "marked_at",
+            "mark_reason",
             "versions",
             "newest_upload",
             "registered_by",

@@ -46,6 +46,13 @@ class InspectionOut(serializers.ModelSerializer):
     person = serializers.CharField(source="person.username")
     standing = serializers.CharField(source="word", help_text="What it is now: it ends by itself.")
     requester = serializers.CharField(source="requester.username")
+    approver = serializers.CharField(source="approver.username", default=None, allow_null=True)
+    ended_by = serializers.CharField(
+        source="ended_by.username",
+        default=None,
+        allow_null=True,
+        help_text="Who refused it or ended it early.",
+    )
 
     class Meta:
         model = Inspection
@@ -62,7 +69,9 @@ class InspectionOut(serializers.ModelSerializer):
             "ends_at",
             "requester",
             "requested_at",
+            "approver",
             "decided_at",
+            "ended_by",
             "ended_at",
             "end_reason",
         ]

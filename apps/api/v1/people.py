@@ -205,6 +205,9 @@ class AssignmentOut(serializers.ModelSerializer):
     scope = serializers.CharField(help_text="registry.model:3, datasets.dataset:1 or organisation:0.")
     requester = serializers.CharField(source="requester.username")
     approver = serializers.SerializerMethodField()
+    ended_by = serializers.CharField(
+        source="ended_by.username", default=None, allow_null=True, help_text="Who refused or ended it."
+    )
 
     class Meta:
         model = Assignment
@@ -222,6 +225,8 @@ class AssignmentOut(serializers.ModelSerializer):
             "requested_at",
             "approver",
             "decided_at",
+            "ended_by",
+            "ended_at",
             "end_reason",
         ]
 
@@ -291,7 +296,7 @@ class Assignments(GateViewSet):
     """Duties: requested by one person, approved by another, ended with a reason."""
 
     model = Assignment
-    select_related = ("person", "requester", "approver")
+    select_related = ("person", "requester", "approver", "ended_by")
 
     def get_serializer_class(self):
         return AssignmentOut if self.action == "list" else AssignmentDetail

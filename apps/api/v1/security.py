@@ -153,6 +153,7 @@ class Resets(GateViewSet):
 class LinkOut(serializers.ModelSerializer):
     person = serializers.CharField(source="person.username")
     proposed_by = serializers.CharField(source="proposed_by.username")
+    ended_by = serializers.CharField(source="ended_by.username", default=None, allow_null=True)
 
     class Meta:
         model = SignOnLink
@@ -165,7 +166,9 @@ class LinkOut(serializers.ModelSerializer):
             "proposed_by",
             "proposed_at",
             "confirmed_at",
+            "ended_by",
             "ended_at",
+            "end_reason",
         ]
 
 
@@ -185,7 +188,7 @@ class SignOns(GateViewSet):
     model = SignOnLink
     lookup_value_regex = "[0-9]+"
     serializer_class = LinkOut
-    select_related = ("person", "proposed_by")
+    select_related = ("person", "proposed_by", "ended_by")
 
     @extend_schema(
         tags=["accounts"],

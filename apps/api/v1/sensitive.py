@@ -24,6 +24,9 @@ class ReadGrantOut(serializers.ModelSerializer):
     person = serializers.CharField(source="person.username")
     standing = serializers.CharField(source="word", help_text="What it is now: it lapses by itself.")
     decided_by = serializers.CharField(source="decided_by.username", default=None)
+    hours = serializers.IntegerField(help_text="Asked for.")
+    hours_given = serializers.IntegerField(allow_null=True, help_text="Once granted.")
+    ended_by = serializers.CharField(source="ended_by.username", default=None, allow_null=True)
 
     class Meta:
         model = ReadGrant
@@ -34,6 +37,7 @@ class ReadGrantOut(serializers.ModelSerializer):
             "person",
             "justification",
             "hours",
+            "hours_given",
             "state",
             "standing",
             "requested_at",
@@ -41,6 +45,7 @@ class ReadGrantOut(serializers.ModelSerializer):
             "decided_at",
             "decision_reason",
             "expires_at",
+            "ended_by",
             "ended_at",
             "end_reason",
         ]

@@ -30,12 +30,15 @@ class TrustOut(serializers.ModelSerializer):
     claims = serializers.DictField(child=serializers.CharField())
     requester = serializers.CharField(source="requester.username")
     approver = serializers.CharField(source="approver.username", default=None, allow_null=True)
+    ended_by = serializers.CharField(
+        source="ended_by.username", default=None, allow_null=True, help_text="Who refused or ended it."
+    )
 
     class Meta:
         model = CiTrust
         fields = [
             "id", "ref", "service", "issuer", "audience", "claims", "state", "reason", "requester", "requested_at",
-            "approver", "decided_at", "ended_at", "end_reason",
+            "approver", "decided_at", "ended_by", "ended_at", "end_reason",
         ]  # fmt: skip
 
 
@@ -55,6 +58,12 @@ class ServiceOut(serializers.ModelSerializer):
     why = serializers.SerializerMethodField(help_text="Why it cannot be used, empty while it can.")
     requester = serializers.CharField(source="requester.username")
     approver = serializers.CharField(source="approver.username", default=None, allow_null=True)
+    ended_by = serializers.CharField(
+        source="ended_by.username",
+        default=None,
+        allow_null=True,
+        help_text="Who refused, suspended or ended it.",
+    )
     last_used_at = serializers.DateTimeField(allow_null=True)
     last_address = serializers.CharField(allow_null=True)
 
@@ -62,7 +71,8 @@ class ServiceOut(serializers.ModelSerializer):
         model = ServiceAccount
         fields = [
             "name", "owner", "purpose", "state", "standing", "why", "starts_at", "ends_at", "requester",
-            "requested_at", "approver", "decided_at", "ended_at", "end_reason", "last_used_at", "last_address",
+            "requested_at", "approver", "decided_at", "ended_by", "ended_at", "end_reason", "last_used_at",
+            "last_address",
         ]  # fmt: skip
 
     def _standing(self, row) -> reach.Standing:
@@ -235,7 +245,7 @@ class Trusts(GateViewSet):
     """Which jobs of a CI system are which service account: issuer, audience, and claims compared exactly."""
 
     model = CiTrust
-    select_related = ("service__owner", "requester", "approver")
+    select_related = ("service__owner", "requester", "approver", "ended_by")
     lookup_value_regex = "[0-9]+"
 
     def get_serializer_class(self):

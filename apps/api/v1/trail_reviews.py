@@ -23,13 +23,16 @@ class TrailReviewOut(serializers.ModelSerializer):
     ref = serializers.CharField()
     version = serializers.CharField(source="version.ref")
     opened_by = serializers.CharField(source="opened_by.username")
+    ended_by = serializers.CharField(
+        source="ended_by.username", default=None, allow_null=True, help_text="Who signed or withdrew it."
+    )
     state = serializers.ChoiceField(choices=list(STATES.items()))
 
     class Meta:
         model = TrailReview
         fields = [
             "number", "ref", "version", "state", "from_size", "until_size", "root", "until_at", "covered",
-            "opened_by", "opened_at", "ended_at",
+            "opened_by", "opened_at", "ended_by", "ended_at", "end_reason",
         ]  # fmt: skip
 
 
@@ -107,7 +110,7 @@ class TrailReviews(Numbered):
     model = TrailReview
     serializer_class = TrailReviewOut
     detail_class = TrailReviewDetail
-    select_related = ("version__model", "version__intended_use", "opened_by")
+    select_related = ("version__model", "version__intended_use", "opened_by", "ended_by")
     version_path = "version"
     own = {"state": list(STATES)}
 

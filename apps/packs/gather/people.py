@@ -64,7 +64,7 @@ def duties_over_time(version: Version, as_of: datetime) -> list[dict[str, Any]]:
     """
     rows = (
         Assignment.objects.filter(_parents(version), requested_at__lte=as_of)
-        .select_related("person", "requester", "approver")
+        .select_related("person", "requester", "approver", "ended_by")
         .order_by("person__username", "pk")
     )
     names = _place_names(version)
@@ -83,6 +83,8 @@ def duties_over_time(version: Version, as_of: datetime) -> list[dict[str, Any]]:
             "approver": person(a.approver),
             "decided_at": moment(a.decided_at),
             "reason": a.reason,
+            "ended_by": person(a.ended_by),
+            "ended_at": moment(a.ended_at),
             "end_reason": a.end_reason,
         }
         for a in rows

@@ -149,6 +149,15 @@ def _rule_verdict(rule: dict[str, Any]) -> Cell:
     return Cell("Kept", "state", str(CheckState.MET))
 
 
+def _ended(duty: dict[str, Any]) -> str:
+    """`ended by C. Cora, 2026-11-21 10:00 UTC: has left`; who and when are not known of old rows."""
+    if not duty["ended_by"]:
+        return duty["state"]
+    return (
+        f"{duty['state']} by {duty['ended_by']['printed_name']}, {at(duty['ended_at'])}: {duty['end_reason']}"
+    )
+
+
 def people(content: dict[str, Any]) -> Chapter:
     part = _section(content, 20, "People and duties over time")
     part.table(
@@ -162,7 +171,7 @@ def people(content: dict[str, Any]) -> Chapter:
                 named(d["person"]), f"{d['duty_word']}, {d['on']}",
                 f"{at(d['starts_at'])} to {at(d['ends_at']) if d['ends_at'] else 'open'}",
                 f"{d['requester'].get('printed_name', '–')}, {d['approver'].get('printed_name', '–')}",
-                "in force" if d["in_force"] else d["state"],
+                "in force" if d["in_force"] else _ended(d),
             )
             for d in content["duties"]
         ],

@@ -161,7 +161,7 @@ def _short(digest: str) -> SafeString:
 @page
 def dataset(request: HttpRequest, slug: str) -> HttpResponseBase:
     actor = actor_of(request)
-    found = seen_or_404(request, Dataset, "registered_by", slug=slug)
+    found = seen_or_404(request, Dataset, "registered_by", "marked_by", slug=slug)
     given = {v.act: v for v in offers(actor, found)}
     context = {
         "dataset": found,

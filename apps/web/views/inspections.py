@@ -64,6 +64,14 @@ INSPECTIONS = Table(
             sort="requester__printed_name",
             value=lambda i: i.requester.printed_name,
         ),
+        Column(
+            "ended_by",
+            "Refused or ended by",
+            sort="ended_by__printed_name",
+            value=lambda i: i.ended_by.printed_name if i.ended_by else "",
+        ),
+        Column("ended_at", "Refused or ended at", sort="ended_at", kind="moment"),
+        Column("end_reason", "Because"),
     ],
     filters=[
         choice("state", "State", Inspection.State.choices, lambda rows, v: rows.filter(state=v)),

@@ -222,7 +222,11 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
     """One account: its data, duties, and what the trail tells of it."""
     actor = actor_of(request)
     found = seen_or_404(request, User, username=username, is_service=False)
-    given = visible(actor, Assignment).filter(person=found).select_related("person", "requester", "approver")
+    given = (
+        visible(actor, Assignment)
+        .filter(person=found)
+        .select_related("person", "requester", "approver", "ended_by")
+    )
     assignments = sorted(given, key=lambda a: (queries.is_past(a), a.scope, a.duty))
     about = told(visible(actor, Entry)).filter(subject_kind=User.subject_kind, subject_id=str(found.pk))
     judge = Judge(found)
@@ -234,7 +238,7 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "confirm": judge.verdict(actor, policy("access.confirm_identity")),
         "reset": judge.verdict(actor, policy("access.request_reset")),
         "link": judge.verdict(actor, policy("access.propose_link")),
-        "links": visible(actor, SignOnLink).filter(person=found).exclude(state="ended"),
+        "links": visible(actor, SignOnLink).filter(person=found).select_related("ended_by"),
         "factors": visible(actor, Factor).filter(person=found, ended_at=None),
         "resets": visible(actor, Reset).filter(person=found)[:5],
         "providers": oidc.providers(),

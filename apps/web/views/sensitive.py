@@ -72,7 +72,8 @@ GRANTS = Table(
         Column("person", "Person", sort="person__printed_name", value=lambda g: g.person.printed_name),
         Column("justification", "Justification"),
         Column("state", "State", value=lambda g: g.word),
-        Column("hours", "Hours", sort="hours", kind="number"),
+        Column("hours", "Hours asked", sort="hours", kind="number"),
+        Column("hours_given", "Hours granted", sort="hours_given", kind="number"),
         Column("requested_at", "Asked", sort="requested_at", kind="moment"),
         Column("expires_at", "Until", sort="expires_at", kind="moment"),
         Column(

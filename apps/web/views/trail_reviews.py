@@ -39,7 +39,7 @@ from apps.web.views.plans import link, state_mark
 
 ROWS = 50
 ALL, SAMPLE = "all", "sample"
-OWN = ("version__model", "version__intended_use", "opened_by")
+OWN = ("version__model", "version__intended_use", "opened_by", "ended_by")
 
 
 def standing_of(review: TrailReview) -> tuple[str, str]:
@@ -85,6 +85,13 @@ REVIEWS = Table(
         Column("by", "Opened by", sort="opened_by__printed_name", value=lambda r: r.opened_by.printed_name),
         Column("until_at", "Up to", sort="until_at", kind="moment"),
         Column("ended_at", "Signed or withdrawn", sort="ended_at", kind="moment"),
+        Column(
+            "ended_by",
+            "By",
+            sort="ended_by__printed_name",
+            value=lambda r: r.ended_by.printed_name if r.ended_by else "",
+        ),
+        Column("end_reason", "Withdrawn because"),
     ],
     filters=[
         choice("state", "State", list(STATES.items()), lambda rows, v: rows.filter(state=v)),

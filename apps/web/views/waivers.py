@@ -144,7 +144,7 @@ class RevokeForm(Form):
 @require_http_methods(["GET", "POST"])
 @page
 def waiver_revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """Either signer ends it; what was given under it ends with it."""
+    """A QA approver of the model or a compliance officer ends it; what was given under it ends with it."""
     actor, found = actor_of(request), seen_or_404(request, Waiver, "person", *Waiver.SIGNERS, pk=pk)
     verdict = may(actor, "access.revoke_waiver", found)
     if not verdict.allowed:
