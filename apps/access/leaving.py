@@ -44,6 +44,7 @@ class Held:
 @dataclass(frozen=True)
 class Leaving:
     held: tuple[Held, ...]
+    to_come: tuple[Assignment, ...]  # approved, to begin later: they never begin
     requested: tuple[Assignment, ...]
     tokens: int
     sessions: int
@@ -109,6 +110,11 @@ def leaving(person: User) -> Leaving:
     asked = Waiver.objects.filter(proposed_by=person, state=waiting).select_related("person")
     return Leaving(
         held=tuple(held),
+        to_come=tuple(
+            Assignment.objects.filter(
+                person=person, state=Assignment.State.APPROVED, starts_at__gt=now()
+            ).select_related("person")
+        ),
         requested=tuple(
             Assignment.objects.filter(person=person, state=Assignment.State.REQUESTED).select_related(
                 "person"

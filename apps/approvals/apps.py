@@ -9,6 +9,15 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self):
         # What this app answers by name: facts, checks, acts, jobs.
-        for shelf in ("facts", "board_facts", "content", "checks", "acts", "board_acts", "work"):
+        for shelf in (
+            "facts",
+            "board_facts",
+            "content",
+            "checks",
+            "acts",
+            "board_acts",
+            "board_leaving",
+            "work",
+        ):
             if util.find_spec(f"{self.name}.{shelf}"):
                 import_module(f"{self.name}.{shelf}")

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from apps.access.gate import Judge
+from apps.access.actors import Actor
+from apps.access.gate import Judge, visible
 from apps.access.models import Assignment
 from apps.access.policy import policy
 from apps.access.sharing import shared
 from apps.accounts.models import User
-from apps.approvals.models import Slot
+from apps.approvals.models import Gate, Slot
 from apps.approvals.states import GateState, SlotState
 
 
@@ -55,3 +56,26 @@ def waiting_for(person: User) -> list[Wanted]:
         models = held.filter(scope_kind="registry.model").values("scope_id")
         slots = slots.filter(gate__version__model__in=models)
     return [each for each in _wanted(slots) if any(able.pk == person.pk for able in each.able)]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits for a person: signatures on gates the reader may see; of the others, how many, and how many alone."""
+
+    shown: tuple[Wanted, ...]
+    hidden: int
+    hidden_alone: int
+
+
+def waiting_told(actor: Actor, person: User) -> Waiting:
+    """For page and API: who ends an account learns no names of versions that they may not see."""
+    every = waiting_for(person)
+    seen = set(
+        visible(actor, Gate).filter(pk__in={w.slot.gate_id for w in every}).values_list("pk", flat=True)
+    )
+    hidden = [w for w in every if w.slot.gate_id not in seen]
+    return Waiting(
+        tuple(w for w in every if w.slot.gate_id in seen),
+        len(hidden),
+        sum(not w.others(person) for w in hidden),
+    )

@@ -9,6 +9,16 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         # What this app answers by name: facts, checks, acts, jobs.
-        for shelf in ("facts", "sensitive", "lineage", "content", "checks", "acts", "sensitive_acts", "work"):
+        for shelf in (
+            "facts",
+            "sensitive",
+            "lineage",
+            "content",
+            "checks",
+            "acts",
+            "sensitive_acts",
+            "leaving",
+            "work",
+        ):
             if util.find_spec(f"{self.name}.{shelf}"):
                 import_module(f"{self.name}.{shelf}")

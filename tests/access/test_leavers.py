@@ -6,24 +6,34 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 
 from apps.access import acts
+from apps.access.actors import Actor
+from apps.access.gate import may
 from apps.access.leaving import leaving
+from apps.access.leftovers import held_by
 from apps.access.models import Assignment, Waiver
 from apps.accounts.models import ApiToken, SignedIn, User
 from apps.approvals.acts import open_gate
-from apps.approvals.leavers import waiting_for
+from apps.approvals.leavers import waiting_for, waiting_told
 from apps.core.clock import now
 from apps.core.errors import BadInput, WrongState
+from apps.datasets.grants import ReadGrant
+from apps.datasets.sensitive_acts import grant_read, mark_sensitive, request_read
 from apps.trail.current import opened
 from apps.trail.models import Signature
 from tests.access.people import crowd
 from tests.access.telling import assert_told, body_of, last, refused
+from tests.access.test_inspections import opened as inspected
 from tests.access.test_waivers import granted
+from tests.approvals.boards import founded
 from tests.cast import give
+from tests.datasets.test_acts import uploaded
 from tests.factories.doors import browser, session_api, text_of
 from tests.factories.evidence import validated_world
+from tests.factories.services import as_service, service, service_token, trust
+from tests.house.matrix_security import PROVIDER
 
 pytestmark = pytest.mark.django_db
 LEAVE = "access.deactivate_account"
@@ -80,8 +90,14 @@ def test_what_it_would_block_is_told_before(world):
     developer = next(each for each in leaving(world.author).held if each.word == "developer")
     assert (developer.others, developer.takers, developer.stuck) == (1, None, False)
     page = text_of(browser(world.administrator).get("/people/owner/deactivate/"))
-    assert "Nobody else can sign it." in page
+    assert "1 signature on gates that you may not see; 1 of them nobody else can give." in page
+    assert "lotx" not in page, "who ends accounts sees no models"
     assert "Nobody can: " in page
+    told = session_api(world.administrator).get("/api/v1/people/owner/leaving").json()
+    assert (told["gates"], told["hidden_gates"], told["hidden_gates_alone"]) == ([], 1, 1)
+    assert [w.ref for w in waiting_told(Actor.of(world.compliance), world.owner).shown] == [
+        evidence.version.ref
+    ]
 
 
 @pytest.mark.parametrize(
@@ -172,3 +188,73 @@ def test_requests_that_run_out_are_no_duty_that_ends(world):
     )
     told = leaving(world.stranger)
     assert (told.held, len(told.requested)) == ((), 1)
+
+
+def test_services_read_grants_seats_inspections_and_what_is_still_to_begin_end_too(world):
+    """Nothing that opens a door outlives the account, whatever app it belongs to."""
+    version = uploaded(world)
+    mark_sensitive(world.owner, world.dataset.pk, reason="Patients")
+    grant = grant_read(
+        world.steward, request_read(world.author, version.pk, hours=4, reason="Query 7").pk, hours=4
+    )
+    made = service(world)
+    runner = service_token(world, made)
+    trusted = trust(world, made, "https://ci.example")
+    seat = founded(world).members.get(person=world.author)
+    page = text_of(browser(world.administrator).get("/people/author/deactivate/"))
+    told = session_api(world.administrator).get("/api/v1/people/author/leaving").json()["left"]
+    assert {each["kind"] for each in told} == {
+        "Service accounts owned",
+        "Read access to sensitive data",
+        "Seats on review boards",
+    }
+    for each in told:
+        assert each["kind"] in page
+        assert len(each["records"]) + each["hidden"] == 1
+    gone = leave(world, "author")
+    for row in (grant, made, trusted, seat):
+        row.refresh_from_db()
+        assert row.state == "ended"
+        assert row.end_reason
+    assert ApiToken.objects.get(pk=runner.pk).ended_at is not None
+    assert not ReadGrant.objects.in_force().exists()
+    left = body_of(last(LEAVE))["facts"]["left"]
+    assert left == {
+        "Service accounts owned": [made.ref],
+        "Read access to sensitive data": [grant.ref],
+        "Seats on review boards": [seat.ref],
+    }
+    assert may(as_service(runner), "registry.register_version", world.model).status == 401
+    assert held_by(gone) == []
+
+
+def test_an_inspectors_account_ends_with_the_inspection_and_its_link(world):
+    crowd(world, ["visitor"])
+    found = inspected(world)
+    with override_settings(OIDC_PROVIDERS=[PROVIDER]):
+        link = acts.propose_link(world.administrator, found.person_id, provider="corp", subject="abc")
+    acts.deactivate_account(world.administrator, found.person_id, reason="Inspection is over")
+    found.refresh_from_db()
+    link.refresh_from_db()
+    assert (found.state, found.ended_by) == ("ended", world.administrator)
+    assert link.state == "ended"
+
+
+def test_an_ended_duty_says_when_it_ended_and_one_that_ran_out_keeps_its_end(world):
+    until = now() + timedelta(days=9)
+    asked = acts.request_assignment(
+        world.registrar,
+        person_id=world.stranger.pk,
+        duty="monitor",
+        scope_kind="registry.model",
+        scope_id=world.model.pk,
+        ends_at=until,
+        reason="For the trial",
+    )
+    row = acts.approve_assignment(world.owner, asked.pk)
+    page = text_of(browser(world.administrator).get("/people/stranger/deactivate/"))
+    assert f"{until:%Y-%m-%d}" in page
+    leave(world, "stranger")
+    row.refresh_from_db()
+    assert row.state == "ended"
+    assert row.ended_at - row.ends_at < timedelta(seconds=1)

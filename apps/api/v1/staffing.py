@@ -11,6 +11,7 @@ from apps.access import acts, queries
 from apps.access.duties import DATASET, MODEL, Duty
 from apps.access.gate import Judge, Scopes, may
 from apps.access.leaving import leaving
+from apps.access.leftovers import seen, told_to
 from apps.access.models import Assignment
 from apps.access.policy import policy
 from apps.access.sharing import shared
@@ -18,7 +19,7 @@ from apps.access.together import Row, judge_rows, stuck_after
 from apps.accounts.models import User
 from apps.api.base import IDEMPOTENCY, GateViewSet
 from apps.api.v1.people import AssignmentOut, place
-from apps.approvals.leavers import waiting_for
+from apps.approvals.leavers import waiting_told
 from apps.core.errors import BadInput
 from apps.registry.models import Model
 
@@ -80,6 +81,7 @@ class TriedOut(serializers.Serializer):
 class LeavingDuty(serializers.Serializer):
     duty = serializers.CharField(source="assignment.duty")
     scope = serializers.CharField(source="assignment.scope")
+    until = serializers.DateTimeField(source="assignment.ends_at", allow_null=True)
     others = serializers.IntegerField(help_text="How many others hold it there.")
     stopped = serializers.ListField(child=serializers.CharField(), help_text="Acts that nobody could do.")
     could_take = serializers.SerializerMethodField(help_text="Some who could, where nobody else holds it.")
@@ -94,13 +96,36 @@ class WantedOut(serializers.Serializer):
     others = serializers.ListField(child=serializers.CharField())
 
 
+class LeftRecordOut(serializers.Serializer):
+    ref = serializers.CharField()
+    told = serializers.CharField()
+    until = serializers.DateTimeField(allow_null=True)
+
+
+class LeftOut(serializers.Serializer):
+    kind = serializers.CharField(
+        help_text="Service accounts owned, read access, seats, inspections and the like."
+    )
+    records = LeftRecordOut(many=True)
+    hidden = serializers.IntegerField(help_text="How many more the caller may not see.")
+
+
 class LeavingOut(serializers.Serializer):
     duties = LeavingDuty(many=True, source="held")
+    to_come = serializers.ListField(
+        child=serializers.CharField(), help_text="Approved duties that never begin."
+    )
     requested = serializers.IntegerField()
     tokens = serializers.IntegerField()
     sessions = serializers.IntegerField()
     waivers = serializers.ListField(child=serializers.CharField())
+    hidden_waivers = serializers.IntegerField()
+    left = LeftOut(many=True, help_text="What else ends with the account.")
     gates = WantedOut(many=True, help_text="Signatures that open gates want and this person could give.")
+    hidden_gates = serializers.IntegerField(help_text="The same on gates that the caller may not see.")
+    hidden_gates_alone = serializers.IntegerField(
+        help_text="Of those, signatures that nobody else could give."
+    )
 
 
 class OfModel(GateViewSet):
@@ -183,17 +208,32 @@ class OfPerson(GateViewSet):
             raise verdict.refusal()
         with shared():
             told = leaving(person)
-            gates = [
-                {"version": w.ref, "signature": w.label, "others": [p.username for p in w.others(person)]}
-                for w in waiting_for(person)
-            ]
+            waiting = waiting_told(self.actor, person)
+        waivers, hidden_waivers = seen(self.actor, told.waivers)
         shown = {
             "held": told.held,
+            "to_come": [each.ref for each in told.to_come],
             "requested": len(told.requested),
             "tokens": told.tokens,
             "sessions": told.sessions,
-            "waivers": [waiver.ref for waiver in told.waivers],
-            "gates": gates,
+            "waivers": [waiver.ref for waiver in waivers],
+            "hidden_waivers": hidden_waivers,
+            "left": [
+                {
+                    "kind": each.word,
+                    "hidden": each.hidden,
+                    "records": [
+                        {"ref": thing.ref, "told": thing.told, "until": thing.until} for thing in each.shown
+                    ],
+                }
+                for each in told_to(self.actor, person)
+            ],
+            "gates": [
+                {"version": w.ref, "signature": w.label, "others": [p.username for p in w.others(person)]}
+                for w in waiting.shown
+            ],
+            "hidden_gates": waiting.hidden,
+            "hidden_gates_alone": waiting.hidden_alone,
         }
         return Response(LeavingOut(shown).data)
 

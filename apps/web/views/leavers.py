@@ -15,10 +15,12 @@ from apps.access import acts, queries
 from apps.access.acting import refuse_first
 from apps.access.gate import Judge
 from apps.access.leaving import leaving
+from apps.access.leftovers import seen, told_to
+from apps.access.models import RulesChange, Waiver
 from apps.access.policy import policy
 from apps.access.sharing import shared
 from apps.accounts.models import User
-from apps.approvals.leavers import waiting_for
+from apps.approvals.leavers import waiting_told
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, ReasonField
 
@@ -33,13 +35,24 @@ def leaving_context(request: HttpRequest, found: User) -> dict:
     actor = actor_of(request)
     with shared():
         told = leaving(found)
-        names = queries.place_names(actor, [*(each.assignment for each in told.held), *told.requested])
-        gates = [(wanted, wanted.others(found)) for wanted in waiting_for(found)]
+        places = [*(each.assignment for each in told.held), *told.to_come, *told.requested]
+        names = queries.place_names(actor, places)
+        waiting = waiting_told(actor, found)
+    waivers, hidden_waivers = seen(actor, told.waivers)
+    changes = [each for each in told.unsigned if isinstance(each, RulesChange)]
+    asked = [each for each in told.unsigned if isinstance(each, Waiver)]
+    unsigned = [seen(actor, asked), seen(actor, changes)]
     return {
         "leaving": told,
         "held": [(each, names[each.assignment.scope]) for each in told.held],
-        "gates": gates,
-        "blocked": [wanted for wanted, others in gates if not others],
+        "to_come": [(each, names[each.scope]) for each in told.to_come],
+        "left": told_to(actor, found),
+        "waivers": waivers,
+        "hidden_waivers": hidden_waivers,
+        "unsigned": [each for rows, _hidden in unsigned for each in rows],
+        "hidden_unsigned": sum(hidden for _rows, hidden in unsigned),
+        "waiting": waiting,
+        "gates": [(wanted, wanted.others(found)) for wanted in waiting.shown],
     }
 
 
