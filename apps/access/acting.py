@@ -107,12 +107,7 @@ class Act:
         judge = Judge(subject)
         broken = judge.separation(self.user, self.policy)
         if broken is not None:
-            raise Conflict(
-                self.policy.cannot(subject.ref),
-                fact=f"You {broken.deed.told}.",
-                rule=f"{broken.rule.id}: {broken.rule.text}",
-                who=judge.who(self.policy, self.user),
-            )
+            raise judge.conflict(self.user, self.policy, broken)
 
     def own(self, user: User) -> None:
         """For acts open to anyone about their own affairs: the person acted on is the person acting."""

@@ -53,6 +53,13 @@ def gathered(
     return {key: known[key] for key in keys}
 
 
+def came_along(name: str, found: Mapping[Any, Any]) -> None:
+    """Note, inside `shared()`, what another query has brought along of what `gathered(name, …)` would ask for."""
+    cache = _cache.get()
+    if cache is not None:
+        cache.setdefault(("gathered", name), {}).update(found)
+
+
 def grouped(rows: Any, key: Callable[[Any], Hashable]) -> dict[Any, list[Any]]:
     """Rows by `key(row)`, in their order."""
     found: dict[Any, list[Any]] = {}

@@ -6,19 +6,20 @@ transaction. Every signing asks the password again; a wrong one is counted apart
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from fido2.utils import websafe_encode
 
 from apps.access import factors
 from apps.access.policy import Policy, meaning_sentence
 from apps.access.second import report, tell, told
-from apps.access.sharing import once
+from apps.access.sharing import gathered, grouped, once
 from apps.access.throttle import hit, key_of
 from apps.accounts import passwords
 from apps.accounts.models import Lockout, User
@@ -59,6 +60,7 @@ class Components:
 
 PASSWORD_RULE = "21 CFR 11.200(a)(1)"  # the rule of a refusal that a wrong password brings
 SECOND_RULE = factors.RULE
+GIVEN = "signatures"  # under this name they are shared
 
 
 class SigningLocked(NotAllowed):
@@ -210,12 +212,24 @@ class Standing:
         return "valid" if self.valid else "out of date"
 
 
+def given_on(records: Sequence[tuple[str, str]]) -> list[list[Signature]]:
+    """The signatures on each of these records (kind, id), oldest first, in one query."""
+
+    def load(wanted: list[tuple[str, str]]) -> dict[tuple[str, str], list[Signature]]:
+        condition = Q(pk__in=[])
+        for kind, ids in grouped(wanted, lambda record: record[0]).items():
+            condition |= Q(subject_kind=kind, subject_id__in=[pk for _, pk in ids])
+        rows = Signature.objects.filter(condition).order_by("id")
+        return grouped(rows, lambda row: (row.subject_kind, row.subject_id))
+
+    found = gathered(GIVEN, records, load)
+    return [found[record] or [] for record in records]
+
+
 def standings(subject: Subject, signatures: Iterable[Signature] | None = None) -> list[Standing]:
     """All signatures on `subject`, oldest first, each compared with the content of today."""
     if signatures is None:
-        signatures = Signature.objects.filter(
-            subject_kind=subject.subject_kind, subject_id=str(subject.pk)
-        ).order_by("id")
+        signatures = given_on([(subject.subject_kind, str(subject.pk))])[0]
     signatures = list(signatures)
     if not signatures:
         return []

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from apps.access import duties
 from apps.access.duties import Duty
+from apps.access.inforce import Marks
 from apps.access.models import Assignment
 from apps.access.policy.types import Policy
 from apps.access.sharing import gathered, grouped, once
@@ -142,14 +143,26 @@ def body_of(book: Book) -> dict[str, Any]:
     }
 
 
-def book_in_force() -> Book:
-    """The newest matrix that was put into force; the shipped proposal, which binds nobody, where there is none."""
-    return once("training matrix", _newest)
+def book_in_force(marks: Marks | None = None) -> Book:
+    """The newest matrix that was put into force; the shipped proposal, which binds nobody, where there is none.
+
+    `marks`: what is in force, where a query has told; then nothing is asked.
+    """
+    if marks is None:
+        return once("training matrix", _newest)
+    version, digest = marks.matrix
+    return _known(version, digest) if version else shipped()
 
 
 def _newest() -> Book:
     row = TrainingMatrix.objects.order_by("-version").values("version", "body").first()
     return _book(row["version"], row["body"]) if row else shipped()
+
+
+@lru_cache(maxsize=8)
+def _known(version: int, digest: str) -> Book:
+    """Content under its own digest: what is remembered never goes stale."""
+    return _book(version, TrainingMatrix.objects.get(version=version, digest=digest).body)
 
 
 def months_later(start: date, months: int) -> date:
@@ -264,18 +277,16 @@ class Gap:
 
 
 class Trainings:
-    """Of the people who hold a duty on one subject: what they lack. Two queries, however many people and acts."""
+    """Of the people who hold a duty on one subject: what they lack. One query, however many people and acts."""
 
-    def __init__(self, holders: Sequence[Assignment]) -> None:
+    def __init__(self, holders: Sequence[Assignment], marks: Marks | None) -> None:
         self._people = sorted({each.person_id for each in holders})
         self._records: dict[int, list[TrainingRecord]] | None = None
-        self._book: Book | None = None
+        self._marks = marks
 
-    @property
+    @cached_property
     def book(self) -> Book:
-        if self._book is None:
-            self._book = book_in_force()
-        return self._book
+        return book_in_force(self._marks)
 
     def of(self, person_id: int) -> list[TrainingRecord]:
         if self._records is None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
-from apps.access.sharing import once
 from apps.access.signing import content_digest
 from apps.approvals.board_checks import board_decided, has_board
 from apps.approvals.independence import conflicts_of, waived_in
-from apps.approvals.loading import live_gate, minute_of
+from apps.approvals.loading import last_verification, live_gate, minute_of
 from apps.approvals.states import GateState
 from apps.core import registries
 from apps.core.clock import now
@@ -17,6 +15,7 @@ from apps.core.outcomes import CheckState, Outcome
 from apps.fairness.checks import last_done_report
 from apps.quality.models import TrailReview
 from apps.quality.review_queries import (
+    act_told,
     came_after,
     deviation_of,
     last_signed,
@@ -25,7 +24,6 @@ from apps.quality.review_queries import (
 )
 from apps.registry.models import Version
 from apps.registry.states import State
-from apps.trail.models import Entry, Kind
 
 VERIFICATION_IS_FRESH_FOR = timedelta(hours=24)
 
@@ -47,16 +45,6 @@ def separation_kept(version: Version) -> Outcome:
         why=f"{first['person']} {first['first']} and {first['second']}: {first['text']}.",
         rule=first["rule"],
     )
-
-
-def last_verification() -> tuple[dict, object] | None:
-    """(facts, time) of the newest verification of the trail, or None."""
-    return once("last verification", _last_verification)
-
-
-def _last_verification() -> tuple[dict, object] | None:
-    entry = Entry.objects.filter(act="approvals.record_verification", kind=Kind.ACT).order_by("-id").first()
-    return (json.loads(entry.body)["facts"], entry.at) if entry else None
 
 
 @registries.check("trail_verified")
@@ -105,7 +93,8 @@ def trail_reviewed(version: Version) -> Outcome:
     later = came_after(signed, version, until=gate.decided_at if gate else None)
     evidence = f"{signed.ref}: {signed.covered} entries up to {signed.until_at:%Y-%m-%d %H:%M} UTC"
     if later:
-        count = f"{len(later)} {'act has' if len(later) == 1 else 'acts have'} come since, first “{later[0].told()}”."
+        first, word = act_told(later[0]), "act has" if len(later) == 1 else "acts have"
+        count = f"{len(later)} {word} come since, first “{first}”."
         return Outcome(
             CheckState.OUT_OF_DATE,
             evidence=evidence,

@@ -17,7 +17,7 @@ from apps.access.sharing import shared
 from apps.access.signing import content_digest
 from apps.accounts.models import User
 from apps.approvals.independence import lapsed
-from apps.approvals.loading import live_gate, prime
+from apps.approvals.loading import live_gate, prime, slots_of
 from apps.approvals.models import Gate, Slot
 from apps.approvals.states import GateState, SlotState
 from apps.approvals.templates import template_for
@@ -147,7 +147,7 @@ def evaluate(version: Version) -> Evaluation:
             for c in template["checks"]
         ]
         open_checks = sum(not r.state.closed for r in rows)
-        slots = {slot.code: slot for slot in gate.slots.all()} if gate else {}
+        slots = {slot.code: slot for slot in slots_of(gate)}
         for s in template["slots"]:
             slot = slots.get(s["code"])
             first = s is template["slots"][0]
@@ -208,7 +208,8 @@ def _records_of(evaluation: Evaluation) -> dict[tuple[str, int], Any]:
         live_plan(version),
         run,
         *blocking(version),
-        *((gate, *gate.slots.all()) if gate else ()),
+        gate,
+        *slots_of(gate),
     ]
     return {(each.subject_kind, each.pk): each for each in found if each is not None}
 

@@ -9,7 +9,7 @@ from django.db.models import Q
 from apps.access import duties
 from apps.access.facts import Facts, pairs
 from apps.access.gate import Scopes
-from apps.approvals.loading import gates_of_versions, live_gate
+from apps.approvals.loading import gates_of_versions, live_gate, slots_of, slots_of_gates
 from apps.approvals.models import Gate, Slot
 from apps.core import registries
 from apps.registry.facts import facts_on_version
@@ -25,21 +25,14 @@ def gate_facts(gate: Gate) -> Facts:
 def slot_facts(slot: Slot) -> Facts:
     """Siblings are the other slots of the gate: one person never fills two (DY20); re-signing one's own is fine."""
     base = facts_on_version(slot.gate.version)
-    gates = gates_of_versions([slot.gate.version_id])[slot.gate.version_id]
-    others = [
-        each.pk
-        for gate in gates
-        if gate.pk == slot.gate_id
-        for each in gate.slots.all()
-        if each.pk != slot.pk
-    ]
+    others = [each.pk for each in slots_of(slot.gate) if each.pk != slot.pk]
     return Facts(base.parents, {**base.closures, "siblings": pairs(Slot.subject_kind, others)}, base.declared)
 
 
 @registries.closure("registry.versions:version")
 def gates_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
     gates = [gate for rows in gates_of_versions(version_ids).values() for gate in rows]
-    slots = [slot.pk for gate in gates for slot in gate.slots.all()]
+    slots = [slot.pk for found in slots_of_gates(gates).values() for slot in found]
     return pairs(Gate.subject_kind, [gate.pk for gate in gates]) | pairs(Slot.subject_kind, slots)
 
 
@@ -47,7 +40,7 @@ def gates_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
 def slots_of_its_gate(version: Version) -> frozenset[tuple[str, str]]:
     """The slots of the version's newest gate: where the recomputation looks for one person in two of them."""
     gate = live_gate(version)
-    return pairs(Slot.subject_kind, [slot.pk for slot in gate.slots.all()] if gate else [])
+    return pairs(Slot.subject_kind, [slot.pk for slot in slots_of(gate)])
 
 
 @registries.visibility("approvals.Gate")

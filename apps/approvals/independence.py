@@ -9,8 +9,7 @@ from apps.access import duties
 from apps.access.gate import Judge
 from apps.access.models import Waiver
 from apps.access.policy import policy
-from apps.access.recorded import recorded_deeds
-from apps.access.rulebook import rules_at, rules_in_force, waivers_on
+from apps.access.rulebook import rules_at, waivers_on
 from apps.access.separation import Deed, DynamicRule, conflicts_found
 from apps.access.sharing import once
 from apps.accounts.models import User
@@ -61,13 +60,14 @@ def found_in(version: Version) -> list[Found]:
 def _found_in(version: Version) -> list[Found]:
     decided = decided_at(version)
     judge = Judge(version)
-    judge.rules = rules_at(decided) if decided else rules_in_force()
+    if decided:
+        judge.rules = rules_at(decided)
     ids = {int(pk) for kind, pk in judge.facts.closures["version"] if kind == version.subject_kind}
     as_one = {
         pair: whole for give in registries.as_one["registry.versions"] for pair, whole in give(ids).items()
     }
     tier = version.intended_use.tier
-    reviewing = reviewing_deeds(version, lambda wanted: recorded_deeds(judge.rules, wanted))
+    reviewing = reviewing_deeds(version, judge.rules)
     within = judge.facts.closures["version"] | {(deed.kind, deed.id) for deed in reviewing}
     closures = {**judge.facts.closures, "version": within}
     broken = conflicts_found(judge.rules, closures, [*judge.deeds, *reviewing], as_one=as_one, tier=tier)
@@ -109,7 +109,7 @@ def lapsed(slot: Slot, act: str) -> str:
 
     Judged when asked, while the gate is open: what was released while the waiver held stays released.
     """
-    if slot.signature is None or slot.gate.state != GateState.OPEN:
+    if slot.signature is None or slot.gate.state != GateState.OPEN or not slot.waived:
         return ""
     version = slot.gate.version
     waivers = once(

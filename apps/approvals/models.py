@@ -71,6 +71,8 @@ class Slot(models.Model):
     )
     history = history()
 
+    waived = True  # whether its signer may ever have had a waiver on the model: true until `slots_of_gates` has asked
+
     class Meta:
         ordering = ["gate", "position"]
         constraints = [models.UniqueConstraint(fields=["gate", "code"], name="slot_once")]

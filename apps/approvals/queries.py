@@ -10,7 +10,7 @@ from apps.access.models import Assignment
 from apps.access.sharing import shared
 from apps.access.signing import content_digest
 from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
-from apps.approvals.loading import live_gate, prime
+from apps.approvals.loading import live_gate, prime, slots_of
 from apps.approvals.states import GateState
 from apps.core.errors import NotVisible
 from apps.core.outcomes import CheckState
@@ -74,7 +74,7 @@ def not_deployable(version: Version) -> list[str]:
             gate is None or gate.state != GateState.PASSED
         ):
             reasons.append("Its release gate is not passed.")
-        for slot in gate.slots.all() if gate else ():
+        for slot in slots_of(gate):
             if slot.signature is None:
                 if version.state == State.RELEASED:
                     reasons.append(f"The signature {slot.code} is missing.")

@@ -14,14 +14,19 @@ from apps.datasets.models import DatasetVersion
 KIND = DatasetVersion.subject_kind
 
 
-def _closed(ids: Iterable[int], *, down: bool) -> frozenset[int]:
+Ids = frozenset[int]
+
+
+def _closed(ids: Iterable[int], *, down: bool, on: str = "pk") -> tuple[Ids, Ids]:
     wanted = frozenset(ids)
-    return once(("data lineage", wanted, down), lambda: frozenset(_walked(wanted, down=down)))
+    return once(("data lineage", wanted, down, on), lambda: _walked(wanted, down=down, on=on))
 
 
-def _walked(ids: Iterable[int], *, down: bool) -> set[int]:
-    """One query for each generation that is not known yet."""
+def _walked(ids: Ids, *, down: bool, on: str) -> tuple[Ids, Ids]:
+    """One query for each generation that is not known yet. With it what `on` finds on each: every version is found in
+    the query that asks from it, by its own digest."""
     known: set[int] = set()
+    there: set[int] = set()
     ring = set(ids)
     while ring:
         known |= ring
@@ -29,19 +34,25 @@ def _walked(ids: Iterable[int], *, down: bool) -> set[int]:
         near = Q(file_digest__in=digests)
         if down:
             near |= Q(derived_from__in=ring)
-        found = DatasetVersion.objects.filter(near).order_by().values_list("pk", "derived_from_id")
-        ring = {pk for pair in found for pk in pair if pk is not None} - known
-    return known
+        found = list(DatasetVersion.objects.filter(near).order_by().values_list("pk", "derived_from_id", on))
+        there |= {row[2] for row in found if row[2] is not None}
+        ring = {pk for row in found for pk in row[:2] if pk is not None} - known
+    return frozenset(known), frozenset(there)
 
 
-def sources_of(ids: Iterable[int]) -> frozenset[int]:
+def sources_of(ids: Iterable[int]) -> Ids:
     """The versions, all they were derived from, and other registrations of the same bytes."""
-    return _closed(ids, down=False)
+    return _closed(ids, down=False)[0]
 
 
-def kin_of(ids: Iterable[int]) -> frozenset[int]:
+def kin_of(ids: Iterable[int]) -> Ids:
     """The versions, their sources, and all that was derived of them: who read one has read of each."""
-    return _closed(ids, down=True)
+    return _closed(ids, down=True)[0]
+
+
+def kin_with(ids: Iterable[int], on: str) -> tuple[Ids, Ids]:
+    """(`kin_of`, keys of what hangs on them by the lookup `on`), asked together."""
+    return _closed(ids, down=True, on=on)
 
 
 @registries.closure(f"{KIND}:lineage")

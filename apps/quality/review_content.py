@@ -7,6 +7,7 @@ from typing import Any
 from apps.core import registries
 from apps.core.clock import iso
 from apps.quality.models import TrailFinding, TrailReview
+from apps.quality.review_queries import findings_of, marks_of_reviews
 from apps.quality.review_rules import review_rules
 
 
@@ -51,9 +52,9 @@ def trail_review_content(review: TrailReview) -> dict[str, Any]:
                 "by": mark.seen_by.username,
                 "at": iso(mark.seen_at),
             }
-            for mark in review.marks.select_related("seen_by").order_by("entry")
+            for mark in marks_of_reviews([review.pk])[review.pk]
         ],
-        "findings": [finding_content(each) for each in review.findings.select_related("recorded_by")],
+        "findings": [finding_content(each) for each in findings_of(review)],
         "opened_by": review.opened_by.username,
         "opened_at": iso(review.opened_at),
     }

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, QuerySet
 
 from apps.access import gate
 from apps.access.actors import Actor
 from apps.access.facts import pairs
 from apps.access.policy import TABLE
-from apps.access.separation import Deed
-from apps.access.sharing import gathered, grouped
+from apps.access.recorded import Recorded, about, deeds_of, leaf_index, recorded
+from apps.access.separation import Deed, Rules
+from apps.access.sharing import gathered, grouped, once
 from apps.accounts.models import User
 from apps.core import registries
 from apps.quality.models import Deviation, TrailFinding, TrailMark, TrailReview
 from apps.quality.queries import deviations_of_versions, is_unsettled
 from apps.quality.review_rules import Line, WorkingHours, is_reading, outdates, review_rules
 from apps.registry.models import Version
-from apps.trail.models import Entry, Kind, Leaf
+from apps.trail.models import Entry, Kind
 
 TOLD = (Kind.ACT, Kind.EVENT, Kind.REFUSAL)
 
@@ -46,20 +46,9 @@ def reviewed_pairs(version: Version) -> frozenset[tuple[str, str]]:
     return found
 
 
-def _about(found: Iterable[tuple[str, str]]) -> Q:
-    by_kind: dict[str, list[str]] = {}
-    for kind, pk in found:
-        by_kind.setdefault(kind, []).append(pk)
-    condition = Q(pk__in=[])
-    for kind, ids in by_kind.items():
-        condition |= Q(subject_kind=kind, subject_id__in=ids)
-    return condition
-
-
 def entries_on(found: Iterable[tuple[str, str]]) -> QuerySet[Entry]:
     """Acts, events and refusals about these records, in order, each with `leaf`: its place in the log, or None."""
-    leaf = Leaf.objects.filter(entry_id=OuterRef("pk")).values("index")
-    rows = Entry.objects.filter(_about(found), kind__in=TOLD).annotate(leaf=Subquery(leaf[:1]))
+    rows = Entry.objects.filter(about(found), kind__in=TOLD).annotate(leaf=leaf_index())
     return rows.order_by(F("leaf").asc(nulls_last=True), "id")
 
 
@@ -91,81 +80,94 @@ def line_of(entry: Any) -> Line:
 def reviews_of_versions(version_ids: Collection[int]) -> dict[int, list[TrailReview]]:
     """Version id -> its reviews that were not withdrawn, oldest first; for gates, whoever looks.
 
-    Each with its findings; an open one with `marked`, the entries that were seen. Three queries, however many.
+    An open one with `marked`, the entries that were seen. Three queries with marks and findings, however many.
     """
 
     def load(ids: list[int]) -> dict[int, list[TrailReview]]:
         rows = TrailReview.objects.filter(version_id__in=ids).exclude(state="withdrawn")
-        found = list(rows.select_related("opened_by").prefetch_related("findings").order_by("number"))
-        under_way = [review.pk for review in found if review.state == "open"]
-        marks = TrailMark.objects.filter(review_id__in=under_way).values_list("review_id", "entry")
-        marked = grouped(marks if under_way else (), lambda mark: mark[0])
+        found = list(rows.select_related("opened_by").order_by("number"))
+        marks = marks_of_reviews([review.pk for review in found])
+        findings_of_reviews([review.pk for review in found])  # read along
         for review in found:
-            review.marked = frozenset(entry for _, entry in marked.get(review.pk, ()))
+            review.marked = frozenset(mark.entry for mark in marks[review.pk])
         return grouped(found, lambda row: row.version_id)
 
     return {pk: rows or [] for pk, rows in gathered("trail reviews", version_ids, load).items()}
 
 
-@dataclass(frozen=True)
-class Acted:
-    """One act on a version, as separation and "is it current" ask of it."""
-
-    entry: int
-    leaf: int | None
-    at: datetime
-    act: str
-    person: str
-    record: tuple[str, str]
-
-    @property
-    def reads(self) -> bool:
-        row = TABLE.get(self.act)
-        return is_reading(self.act, review_rules(), reads=row is not None and row.reads)
-
-    def told(self) -> str:
-        row = TABLE.get(self.act)
-        return f"{row.sentence if row else f'did {self.act}'} on {self.at:%Y-%m-%d} (entry {self.entry})"
+def reviews_of(version: Version) -> list[TrailReview]:
+    """The reviews of one version, which they know."""
+    found = reviews_of_versions([version.pk])[version.pk]
+    for review in found:
+        review.version = version
+    return found
 
 
-def acts_on_versions(versions: Collection[Version]) -> dict[int, list[Acted]]:
-    """Version id -> every act on it and what hangs on it, in order. One query besides the closures."""
-    by_id = {version.pk: version for version in versions}
+def marks_of_reviews(review_ids: Collection[int]) -> dict[int, list[TrailMark]]:
+    """Review id -> the entries that were seen, each with who saw it, in the order of the trail."""
 
-    def load(ids: list[int]) -> dict[int, list[Acted]]:
-        mine = {pk: reviewed_pairs(by_id[pk]) for pk in ids}
-        rows = entries_on(frozenset().union(*mine.values())).filter(kind=Kind.ACT)
-        columns = ("pk", "leaf", "at", "act", "actor_uuid", "subject_kind", "subject_id")
-        acts = [Acted(*row[:5], (row[5], row[6])) for row in rows.values_list(*columns)]
-        return {pk: [each for each in acts if each.record in found] for pk, found in mine.items()}
+    def load(ids: list[int]) -> dict[int, list[TrailMark]]:
+        rows = TrailMark.objects.filter(review_id__in=ids).select_related("seen_by")
+        return grouped(rows.order_by("entry"), lambda row: row.review_id)
 
-    return {pk: rows or [] for pk, rows in gathered("acts on versions", list(by_id), load).items()}
+    return {pk: rows or [] for pk, rows in gathered("trail marks", review_ids, load).items()}
 
 
-def prime_reviews(versions: Collection[Version]) -> None:
-    """Read the reviews of these versions, and for those that have one the acts on them: two queries."""
-    found = reviews_of_versions([version.pk for version in versions])
-    acts_on_versions([version for version in versions if found[version.pk]])
+def findings_of_reviews(review_ids: Collection[int]) -> dict[int, list[TrailFinding]]:
+    """Review id -> what was found, each with who recorded it, by number."""
+
+    def load(ids: list[int]) -> dict[int, list[TrailFinding]]:
+        rows = TrailFinding.objects.filter(review_id__in=ids).select_related("recorded_by")
+        return grouped(rows.order_by("number"), lambda row: row.review_id)
+
+    return {pk: rows or [] for pk, rows in gathered("trail findings", review_ids, load).items()}
+
+
+def findings_of(review: TrailReview) -> list[TrailFinding]:
+    """What one review found; each finding knows its review."""
+    found = findings_of_reviews([review.pk])[review.pk]
+    for each in found:
+        each.review = review
+    return found
+
+
+def is_looking(act: str) -> bool:
+    """Whether an act only looks, as the rules of reviews count it."""
+    row = TABLE.get(act)
+    return is_reading(act, review_rules(), reads=row is not None and row.reads)
+
+
+def acts_on_version(version: Version) -> list[Recorded]:
+    """Every act on the version and what hangs on it, in the order of the log."""
+
+    def found() -> list[Recorded]:
+        acts = recorded(reviewed_pairs(version))
+        return sorted(acts, key=lambda each: (each.leaf is None, each.leaf or 0, each.entry))
+
+    return list(once(("acts on", version.pk), found))
+
+
+def act_told(act: Recorded) -> str:
+    return f"{act.done} on {act.at:%Y-%m-%d} (entry {act.entry})"
 
 
 def last_signed(version: Version) -> TrailReview | None:
-    signed = [each for each in reviews_of_versions([version.pk])[version.pk] if each.state == "signed"]
+    signed = [each for each in reviews_of(version) if each.state == "signed"]
     return max(signed, key=lambda each: (each.until_size, each.number), default=None)
 
 
 def open_review(version: Version) -> TrailReview | None:
-    found = reviews_of_versions([version.pk])[version.pk]
-    return next((each for each in found if each.state == "open"), None)
+    return next((each for each in reviews_of(version) if each.state == "open"), None)
 
 
-def came_after(review: TrailReview, version: Version, until: datetime | None = None) -> list[Acted]:
+def came_after(review: TrailReview, version: Version, until: datetime | None = None) -> list[Recorded]:
     """Acts on the version after the range that make the review out of date; `until`: those done by then."""
     rules = review_rules()
     return [
         each
-        for each in acts_on_versions([version])[version.pk]
+        for each in acts_on_version(version)
         if (each.leaf is None or each.leaf >= review.until_size)
-        and outdates(each.act, rules, reads=each.reads)
+        and outdates(each.act, rules, reads=is_looking(each.act))
         and (until is None or each.at <= until)
     ]
 
@@ -185,7 +187,7 @@ def deviation_of(finding: TrailFinding, version: Version) -> Deviation | None:
 def open_findings(review: TrailReview, version: Version, at: datetime) -> list[TrailFinding]:
     """Findings that need a deviation and have none, or one that nobody has settled."""
     found = []
-    for finding in review.findings.all():
+    for finding in findings_of(review):
         if finding.weight != "action":
             continue
         deviation = deviation_of(finding, version)
@@ -200,22 +202,24 @@ def open_findings(review: TrailReview, version: Version, at: datetime) -> list[T
 def deeds_reviewed(review: TrailReview, version: Version) -> list[Deed]:
     """Every act in the range, as a deed on the review: whoever did one may not review it. Reading is none."""
     return [
-        Deed(each.person, "act", review.subject_kind, str(review.pk), each.told(), each.at)
-        for each in acts_on_versions([version])[version.pk]
+        Deed(each.person, "act", review.subject_kind, str(review.pk), act_told(each), each.at)
+        for each in acts_on_version(version)
         if each.person
         and each.leaf is not None
         and review.from_size <= each.leaf < review.until_size
-        and not each.reads
+        and not is_looking(each.act)
     ]
 
 
-def reviewing_deeds(version: Version, recorded: Callable[[dict[str, set[str]]], list[Deed]]) -> list[Deed]:
+def review_pairs(version: Version) -> frozenset[tuple[str, str]]:
+    """The reviews of the version, as records of the trail."""
+    return pairs(TrailReview.subject_kind, [review.pk for review in reviews_of(version)])
+
+
+def reviewing_deeds(version: Version, rules: Rules) -> list[Deed]:
     """What the recomputation of a gate compares: the acts reviewed, and who reviewed them as the trail tells."""
-    reviews = reviews_of_versions([version.pk])[version.pk]
-    if not reviews:
-        return []
-    found = [deed for review in reviews for deed in deeds_reviewed(review, version)]
-    return found + recorded({TrailReview.subject_kind: {str(review.pk) for review in reviews}})
+    found = [deed for review in reviews_of(version) for deed in deeds_reviewed(review, version)]
+    return found + deeds_of(rules, recorded(review_pairs(version)))
 
 
 # ---------------------------------------------------------------- lists
@@ -230,26 +234,30 @@ def register(actor: Actor | User, *, version: Version | None = None) -> QuerySet
 
 
 def marks_by_entry(review: TrailReview) -> dict[int, Any]:
-    return {mark.entry: mark for mark in review.marks.select_related("seen_by")}
+    return {mark.entry: mark for mark in marks_of_reviews([review.pk])[review.pk]}
 
 
 __all__ = [
-    "Acted",
-    "acts_on_versions",
+    "act_told",
+    "acts_on_version",
     "came_after",
     "deeds_reviewed",
     "deviation_of",
     "entries_of",
     "entries_on",
+    "findings_of",
+    "is_looking",
     "last_signed",
     "line_of",
     "marks_by_entry",
+    "marks_of_reviews",
     "open_findings",
     "open_review",
-    "prime_reviews",
     "register",
+    "review_pairs",
     "reviewed_pairs",
     "reviewing_deeds",
+    "reviews_of",
     "reviews_of_versions",
     "working_hours",
 ]

@@ -8,8 +8,8 @@ from functools import partial
 from django.db.models import BigIntegerField, CharField, OuterRef, Subquery
 from django.db.models.functions import Cast
 
-from apps.access.sharing import gathered, grouped
-from apps.access.signing import content_digest, standings
+from apps.access.sharing import came_along, gathered, grouped
+from apps.access.signing import GIVEN, content_digest, standings
 from apps.core import blobs, registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.datasets.states import State as DataState
@@ -43,7 +43,9 @@ def signatures_on_uses(model_ids: Collection[int]) -> dict[int, list[Signature]]
         this = IntendedUse.objects.filter(pk=Cast(OuterRef("subject_id"), BigIntegerField())).order_by()
         given = Signature.objects.filter(subject_kind=IntendedUse.subject_kind, subject_id__in=text)
         told = given.annotate(model=Subquery(this.values("model_id")), number=Subquery(this.values("number")))
-        return grouped(told.order_by("id"), lambda row: row.model)
+        rows = list(told.order_by("id"))
+        came_along(GIVEN, grouped(rows, lambda row: (row.subject_kind, row.subject_id)))
+        return grouped(rows, lambda row: row.model)
 
     return {pk: rows or [] for pk, rows in gathered("use signatures", model_ids, load).items()}
 

@@ -27,10 +27,11 @@ KIND = Version.subject_kind
 
 @dataclass(frozen=True)
 class Kin:
-    """What closures ask of a version: what it was derived from, all versions of its model, and who else registered
-    the same bytes (itself among them)."""
+    """What closures ask of a version: what it was derived from, its intended use, all versions of its model, and who
+    else registered the same bytes (itself among them)."""
 
     parent: int | None
+    use: int
     family: frozenset[int]
     twins: frozenset[int]
 
@@ -42,7 +43,7 @@ def kin_of(version_ids: Collection[int]) -> dict[int, Kin]:
         models = Version.objects.filter(pk__in=ids).order_by().values("model_id")
         mine = Version.objects.filter(model_id__in=models).order_by()
         twins = Version.objects.filter(artefact_digest__in=mine.values("artefact_digest")).order_by()
-        columns = ("pk", "parent_id", "model_id", "artefact_digest")
+        columns = ("pk", "parent_id", "model_id", "artefact_digest", "intended_use_id")
         rows = list(mine.values_list(*columns).union(twins.values_list(*columns)))
         by_model, by_digest = grouped(rows, lambda row: row[2]), grouped(rows, lambda row: row[3])
         asked = set(ids)
@@ -53,8 +54,8 @@ def kin_of(version_ids: Collection[int]) -> dict[int, Kin]:
             if any(row[0] in asked for row in found)
         }
         return {
-            pk: Kin(parent, families[model], frozenset(row[0] for row in by_digest[digest]))
-            for pk, parent, model, digest in rows
+            pk: Kin(parent, use, families[model], frozenset(row[0] for row in by_digest[digest]))
+            for pk, parent, model, digest, use in rows
             if model in families
         }
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from apps.access.facts import pairs
-from apps.access.sharing import gathered
 from apps.core import registries
 from apps.datasets.lineage import KIND as DATA
 from apps.datasets.lineage import sources_of
-from apps.registry.facts import data_of_versions, model_facts
+from apps.registry.facts import data_of_versions, kin_of, model_facts
 from apps.registry.models import IntendedUse, Model, Version
 
 USE = IntendedUse.subject_kind
@@ -32,12 +31,7 @@ def tier_of_model(pk: int) -> str:
 @registries.closure("registry.versions:family")
 def uses_of(version_ids: Collection[int]) -> Pairs:
     """The intended uses with risk that these versions name (DY11, DY13)."""
-
-    def load(ids: list[int]) -> dict[int, int]:
-        return dict(Version.objects.filter(pk__in=ids).order_by().values_list("pk", "intended_use_id"))
-
-    found = gathered("uses of versions", version_ids, load).values()
-    return pairs(USE, {pk for pk in found if pk is not None})
+    return pairs(USE, {kin.use for kin in kin_of(version_ids).values()})
 
 
 @registries.closure("registry.model:family")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from apps.access.facts import pairs
-from apps.access.sharing import once
 from apps.core import registries
 from apps.datasets.lineage import KIND as DATA
-from apps.datasets.lineage import kin_of
+from apps.datasets.lineage import kin_of, kin_with
 from apps.datasets.models import DatasetVersion
 from apps.registry.facts import model_facts
 from apps.registry.models import Model
@@ -31,9 +30,8 @@ def readers_of_shared_sets(version_ids: Collection[int]) -> Pairs:
     sets = {plan.test_data_id for found in plans_of_versions(version_ids).values() for plan in found}
     if not sets:
         return frozenset()
-    kin = kin_of(sets)
-    runs = Run.objects.filter(plan__test_data_id__in=kin).order_by().values_list("pk", flat=True)
-    return pairs(DATA, kin) | once(("runs on", kin), lambda: pairs(Run.subject_kind, runs))
+    kin, runs = kin_with(sets, "plans__runs")
+    return pairs(DATA, kin) | pairs(Run.subject_kind, runs)
 
 
 def _families(test_data_id: int, besides: int | None = None) -> Pairs:

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from apps.access.actors import Actor
-from apps.access.gate import visible
-from apps.core.errors import BadInput, NotVisible, Refused, TooMany
+from apps.access.gate import visible_one
+from apps.core.errors import BadInput, Refused, TooMany
 from apps.web.resume import ask_to_sign_in
 
 
@@ -21,13 +21,7 @@ def actor_of(request: HttpRequest) -> Actor:
 
 def seen_or_404(request: HttpRequest, model, *select, **lookup):
     """The one visible record, or NotVisible: a missing and a hidden one are not told apart."""
-    rows = visible(actor_of(request), model)
-    if select:
-        rows = rows.select_related(*select)
-    try:
-        return rows.get(**lookup)
-    except model.DoesNotExist:
-        raise NotVisible() from None
+    return visible_one(actor_of(request), model, *select, **lookup)
 
 
 def refused_response(request: HttpRequest, refused: Refused) -> HttpResponse:

@@ -13,7 +13,7 @@ from apps.access.facts import facts_of
 from apps.access.policy import TABLE
 from apps.access.signing import content_digest
 from apps.access.telling import REJECTED, decision_of, told_act
-from apps.approvals.loading import live_gate
+from apps.approvals.loading import live_gate, slots_of
 from apps.registry.checks import signatures_on_uses
 from apps.registry.models import Version
 from apps.trail.models import Entry, Kind
@@ -61,7 +61,7 @@ def _bound(version: Version) -> tuple[dict[str, set[str]], set[tuple[str, str]]]
     Those are the slots and the intended use of the version itself: what was signed on an ancestor is told there.
     """
     gate, use = live_gate(version), version.intended_use
-    given = [(slot, slot.signature) for slot in gate.slots.all() if slot.signature] if gate else []
+    given = [(slot, slot.signature) for slot in slots_of(gate) if slot.signature]
     signed = [
         (use, s) for s in signatures_on_uses([version.model_id])[version.model_id] if s.number == use.number
     ]

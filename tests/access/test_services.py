@@ -13,7 +13,7 @@ from apps.access.actors import Actor
 from apps.access.gate import ORGANISATION_SUBJECT, may, visible, would_conflict
 from apps.access.models import Assignment
 from apps.access.policy import TABLE
-from apps.access.recorded import recorded_deeds
+from apps.access.recorded import deeds_of, recorded
 from apps.access.rulebook import rules_in_force
 from apps.accounts.models import ApiToken
 from apps.accounts.services import ServiceAccount
@@ -219,7 +219,7 @@ def test_what_a_service_does_its_owner_did(world):
     assert body_of(entry)["facts"]["service"] == "lotx-ci"
     assert version.history.latest().history_user_id == world.colleague.pk
     deeds = {
-        deed.person for deed in recorded_deeds(rules_in_force(), {"registry.version": [str(version.pk)]})
+        deed.person for deed in deeds_of(rules_in_force(), recorded([("registry.version", str(version.pk))]))
     }
     assert str(world.colleague.uuid) in deeds
     assert would_conflict(world.colleague, frozenset({"approve"}), version).rule.id == "DY2"

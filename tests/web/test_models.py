@@ -78,11 +78,11 @@ def test_the_list_takes_the_same_queries_for_any_number_of_models(
 ):
     client, address = signed_in("registrar"), reverse("web:models")
     client.get(address)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         client.get(address)
     for number in range(3):
         register_model(world.registrar, slug=f"more{number}", name="More", owner_id=world.owner.pk)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         assert len(listed(client.get(address))) == 5
 
 

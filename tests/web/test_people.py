@@ -98,7 +98,7 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_few(signed_in, worl
     client = signed_in("administrator")
     client.get("/people/")
     for name in ("bias_tester", "approver", ""):
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(11):
             client.get("/people/", {"name": name})
 
 

@@ -137,11 +137,11 @@ def test_a_dossier_costs_the_same_queries_for_one_version_and_for_three(
             client = signed_in(person)
             client.get(reverse("web:version", args=["lotx", "1.0.0"]))
             with django_assert_max_num_queries(
-                45 if person == "inspector" else 34
+                29 if person == "inspector" else 20
             ):  # and the look is entered
                 assert client.get(reverse("web:version", args=["lotx", "1.0.0"])).status_code == 200
         for slug in SLUGS:
-            with django_assert_max_num_queries(41):
+            with django_assert_max_num_queries(25):
                 assert client.get(section(slug)).status_code == 200, slug
         if given < 3:
             registered_version(
@@ -175,7 +175,7 @@ def test_lists_cost_at_most_twelve_queries(world, signed_in, django_assert_max_n
     ):
         client.get(reverse(f"web:{name}"))
         with django_assert_max_num_queries(
-            20 if name == "records" else 12
+            19 if name == "records" else 12
         ):  # one count a kind of record there
             assert client.get(reverse(f"web:{name}")).status_code == 200, name
 

@@ -40,5 +40,7 @@ def trail_reviews(version: Version, as_of: datetime) -> list[dict[str, Any]]:
 
 def _deviations(review: TrailReview, version: Version) -> dict[str, str]:
     """Finding -> the deviation that was opened for it."""
-    made = {each.ref: review_queries.deviation_of(each, version) for each in review.findings.all()}
+    made = {
+        each.ref: review_queries.deviation_of(each, version) for each in review_queries.findings_of(review)
+    }
     return {ref: deviation.ref for ref, deviation in made.items() if deviation is not None}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -14,10 +13,10 @@ from apps.access import queries as access_queries
 from apps.access.actors import Actor
 from apps.access.gate import Judge, visible
 from apps.access.sharing import shared
-from apps.access.signing import content_digest, content_of, standings
+from apps.access.signing import content_digest, content_of, given_on, standings
 from apps.accounts.models import User
 from apps.approvals.checks import conflicts_of
-from apps.approvals.loading import live_gate
+from apps.approvals.loading import live_gate, slots_of
 from apps.core.errors import NotVisible
 from apps.fairness import queries as fairness
 from apps.fairness.models import Report
@@ -25,11 +24,10 @@ from apps.packs.models import Pack
 from apps.quality import queries as quality
 from apps.quality import review_queries
 from apps.quality.queries import deviations_of_versions
-from apps.quality.review_queries import reviews_of_versions
+from apps.quality.review_queries import reviews_of
 from apps.registry import queries as registry
 from apps.registry.loading import data_of_versions
 from apps.registry.models import Version
-from apps.trail.models import Signature
 from apps.validations import queries as validations
 from apps.validations.comparing import missing_comparisons
 from apps.validations.loading import comparisons_of, plans_of_versions, runs_of_versions
@@ -115,13 +113,12 @@ def deviations(actor: Actor, version: Version) -> dict[str, Any]:
 def signed_records(version: Version) -> list[Any]:
     """The version's records that carry signatures: intended use, plans, deviations, slots of its gate."""
     gate = live_gate(version)
-    slots = list(gate.slots.all()) if gate else []
     return [
         version.intended_use,
         *plans_of_versions([version.pk])[version.pk],
         *deviations_of_versions([version.pk])[version.pk],
-        *reviews_of_versions([version.pk])[version.pk],
-        *slots,
+        *reviews_of(version),
+        *slots_of(gate),
     ]
 
 
@@ -129,21 +126,14 @@ def signed_records(version: Version) -> list[Any]:
 def signatures(actor: Actor, version: Version) -> dict[str, Any]:
     """Every manifestation on the version's records, each judged against its record as it is now."""
     records = signed_records(version)
-    by_record: dict[tuple[str, str], list[Signature]] = {}
-    kinds: dict[str, list[str]] = {}
-    for record in records:
-        kinds.setdefault(record.subject_kind, []).append(str(record.pk))
-    wanted = Q(pk__in=[])
-    for kind, ids in kinds.items():
-        wanted |= Q(subject_kind=kind, subject_id__in=ids)
-    for given in Signature.objects.filter(wanted).order_by("id"):
-        by_record.setdefault((given.subject_kind, given.subject_id), []).append(given)
-    told = []
-    for record in records:
-        given = by_record.get((record.subject_kind, str(record.pk)), [])
-        if given:
-            told.append({"record": record, "url": url_of(record), "standings": standings(record, given)})
-    return {"signed": told}
+    given = given_on([(record.subject_kind, str(record.pk)) for record in records])
+    return {
+        "signed": [
+            {"record": record, "url": url_of(record), "standings": standings(record, mine)}
+            for record, mine in zip(records, given, strict=True)
+            if mine
+        ]
+    }
 
 
 @builds("people")

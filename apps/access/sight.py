@@ -1,0 +1,149 @@
+"""Who sees which rows: the second question of the gate. Deny by default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Exists, F, Q, QuerySet
+
+from apps.access import duties, reach
+from apps.access.actors import Actor, as_actor
+from apps.access.models import Assignment
+from apps.access.organisation import Organisation
+from apps.access.sharing import once
+from apps.accounts.models import User
+from apps.core import registries
+from apps.core.errors import NotVisible
+from apps.core.subjects import Subject
+
+# Of these, who sees all records sees no more than their visibility says.
+PERSONAL = frozenset(
+    {
+        "access.Copy",
+        "access.Inspection",
+        "access.InspectionPlace",
+        "accounts.ApiToken",
+        "accounts.TokenScope",
+        "accounts.SignedIn",
+        "accounts.Enrolment",
+        "accounts.Factor",
+        "accounts.RecoveryCode",
+        "accounts.Reset",
+        "accounts.SignOnLink",
+    }
+)
+NOTHING = Q(pk__in=[])
+
+
+class Scopes:
+    """What a person's duties in force open for reading; handed to each app's visibility function."""
+
+    own = True  # whether what a person sees for being that person is seen
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    def of(self, kind: str) -> QuerySet[Assignment, Any]:
+        """Ids of the parents of `kind` on which the person holds any duty now, as a subquery."""
+        return Assignment.objects.active().filter(person=self.user, scope_kind=kind).values("scope_id")
+
+    def _held(self) -> QuerySet[Assignment, Any]:
+        return Assignment.objects.active().filter(person=self.user, scope_kind=duties.ORGANISATION)
+
+    @cached_property
+    def organisation_duties(self) -> frozenset[str]:
+        held = self._held().values_list("duty", flat=True)
+        return once(("organisation duties", self.user.pk), lambda: frozenset(held))
+
+    @property
+    def sees_all(self) -> bool:
+        return bool(self.organisation_duties & duties.SEES_ALL)
+
+    def all_seen(self) -> Q:
+        """`sees_all` as a condition: asked in the query that looks for one record."""
+        return Q(Exists(self._held().filter(duty__in=duties.SEES_ALL)))
+
+
+class NarrowScopes(Scopes):
+    """What of that a token opens that was made for some models and datasets only."""
+
+    own = False
+
+    def __init__(self, user: User, places: Iterable[reach.Place]) -> None:
+        super().__init__(user)
+        self.places = frozenset(places)
+        self._whole = Scopes(user)
+
+    def of(self, kind: str) -> QuerySet[Any, Any]:
+        ids = [pk for place_kind, pk in self.places if place_kind == kind]
+        if self._whole.sees_all and kind in reach.LABELS:
+            whole = apps.get_model(reach.LABELS[kind])._default_manager.filter(pk__in=ids)
+            return whole.annotate(scope_id=F("pk")).values("scope_id")
+        return super().of(kind).filter(scope_id__in=ids)
+
+    @cached_property
+    def organisation_duties(self) -> frozenset[str]:
+        return frozenset()
+
+    def all_seen(self) -> Q:
+        return NOTHING
+
+
+def _scopes_of(actor: Actor) -> Scopes:
+    places = reach.reach_of(actor.token).objects
+    return Scopes(actor.user) if places is None else NarrowScopes(actor.user, places)
+
+
+def _seen(actor: Actor, model: type[Any], *, one: bool) -> QuerySet[Any]:
+    user = actor.user
+    everything: QuerySet[Any] = model._default_manager.all()
+    if not user.usable:
+        return everything.none()
+    givers = registries.visibility[model._meta.label]
+    if not givers:
+        raise LookupError(f"no visibility is registered for {model._meta.label}")
+    if user.is_service:
+        return everything
+    personal = model._meta.label in PERSONAL
+    if actor.through is not None and personal:
+        return everything.none()  # a service sees its owner's work, not their own affairs
+    scopes = _scopes_of(actor)
+    scopes.own = scopes.own and actor.through is None
+    condition = NOTHING
+    if not personal:
+        if one:
+            condition |= scopes.all_seen()
+        elif scopes.sees_all:
+            return everything
+    for give in givers:
+        condition |= give(scopes)
+    return everything.filter(condition)
+
+
+def visible(actor: Actor | User, model: type[Any]) -> QuerySet[Any]:
+    """Rows of `model` the person may see. Deny by default: a model nobody registered shows nothing.
+
+    For lists: who sees everything is asked first, so that their list has no condition at all.
+    """
+    return _seen(as_actor(actor), model, one=False)
+
+
+def visible_one(actor: Actor | User, model: type[Any], *select: str, **lookup: Any) -> Any:
+    """The one record with this `lookup`, seen by the person, in one query; NotVisible where there is none."""
+    rows = _seen(as_actor(actor), model, one=True)
+    if select:
+        rows = rows.select_related(*select)
+    try:
+        return rows.get(**lookup)
+    except model.DoesNotExist:
+        raise NotVisible() from None
+
+
+def is_visible(actor: Actor | User, subject: Subject) -> bool:
+    if isinstance(subject, Organisation):
+        return True
+    model = subject.__class__  # not `type`: request.user is a proxy
+    return _seen(as_actor(actor), model, one=True).filter(pk=subject.pk).exists()
