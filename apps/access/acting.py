@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, models, transaction
 
-from apps.access import reach, showing, signing
+from apps.access import past, reach, showing, signing
 from apps.access.actors import Actor, as_actor
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible, may
 from apps.access.idempotency import Once
@@ -317,6 +317,7 @@ def _earlier_refusal(actor: Actor, row: Policy, subject: Any, refused: Refused) 
 
 def refuse_first(actor: Actor, name: str, subject: Subject) -> None:
     """For doors whose input is no good: what the gate says of the act comes first, and is entered."""
+    past.refuse_acts()
     verdict = may(actor, name, subject)
     if not verdict.allowed:
         refused = verdict.refusal()
@@ -343,6 +344,7 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             idempotency_key: str = "",
             **kwargs: Any,
         ) -> Any:
+            past.refuse_acts()
             actor = as_actor(actor)
             signing_what = (signature.digest, signature.decision) if signature else None
             # Each look is judged and entered anew: a repeat must not open what has lapsed since.

@@ -26,6 +26,16 @@ def shared() -> Iterator[None]:
         _cache.reset(token)
 
 
+@contextmanager
+def afresh() -> Iterator[None]:
+    """Inside `shared()`: what is asked in here is read anew, and forgotten."""
+    token = _cache.set(None if _cache.get() is None else {})
+    try:
+        yield
+    finally:
+        _cache.reset(token)
+
+
 def once(key: Hashable, compute: Callable[[], Any]) -> Any:
     """`compute()`, remembered by `key` inside `shared()`; computed each time outside it."""
     cache = _cache.get()

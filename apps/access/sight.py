@@ -9,13 +9,13 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Exists, F, Q, QuerySet
 
-from apps.access import duties, reach
+from apps.access import duties, past, reach
 from apps.access.actors import Actor, as_actor
 from apps.access.models import Assignment
 from apps.access.organisation import Organisation
 from apps.access.sharing import once
 from apps.accounts.models import User
-from apps.core import registries
+from apps.core import clock, registries
 from apps.core.errors import NotVisible
 from apps.core.subjects import Subject
 
@@ -55,8 +55,11 @@ class Scopes:
 
     @cached_property
     def organisation_duties(self) -> frozenset[str]:
-        held = self._held().values_list("duty", flat=True)
-        return once(("organisation duties", self.user.pk), lambda: frozenset(held))
+        return once(("organisation duties", self.user.pk), self._organisation_duties)
+
+    def _organisation_duties(self) -> frozenset[str]:
+        with past.today():
+            return frozenset(self._held().values_list("duty", flat=True))
 
     @property
     def sees_all(self) -> bool:
@@ -98,6 +101,8 @@ def _scopes_of(actor: Actor) -> Scopes:
 
 
 def _seen(actor: Actor, model: type[Any], *, one: bool) -> QuerySet[Any]:
+    if clock.as_of() is not None:
+        return past.seen_today(model, lambda: _seen(actor, model, one=one))
     user = actor.user
     everything: QuerySet[Any] = model._default_manager.all()
     if not user.usable:

@@ -8,6 +8,7 @@ from django.conf import settings
 from rest_framework.throttling import BaseThrottle
 
 from apps.access import reach
+from apps.access.past import today
 from apps.access.throttle import Leases, key_of, network
 from apps.accounts.models import ApiToken
 from apps.core.errors import TooMany
@@ -17,7 +18,8 @@ _leases = Leases()
 
 
 def refuse_too_many(key: str, limit: int, told: str) -> None:
-    wait = _leases.refused_for(key, limit, MINUTE)
+    with today():
+        wait = _leases.refused_for(key, limit, MINUTE)
     if wait:
         raise TooMany(
             "Too many calls in a short time.",

@@ -22,6 +22,7 @@ from apps.approvals.models import Gate, Slot
 from apps.approvals.states import GateState, SlotState
 from apps.approvals.templates import template_for
 from apps.core import registries
+from apps.core.clock import as_of
 from apps.core.outcomes import WORDS as WORDS_OF
 from apps.core.outcomes import CheckState, Outcome
 from apps.core.subjects import model_of
@@ -239,7 +240,8 @@ def _seen(row: Row, actor: Actor, known: dict[tuple[str, int], Any]) -> Row:
         subject = known.get((kind, pk)) or model_of(kind)._default_manager.get(pk=pk)
         judge = Judge(subject)
         verdict = judge.verdict(actor, policy(act))
-        verdicts.append((verdict, kind, pk))
+        if as_of() is None:  # of a moment past it is told who could, and nothing is offered
+            verdicts.append((verdict, kind, pk))
         able = judge.eligible(policy(act))
         who.extend(p.printed_name for p in able)
         if verdict.allowed and _is_asked(judge, act, actor, able):

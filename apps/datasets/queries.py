@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from apps.access import gate
 from apps.access.actors import Actor
 from apps.access.facts import facts_of
+from apps.access.past import of_today
 from apps.access.policy import policy
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
@@ -82,8 +83,9 @@ def version(actor: Actor | User, slug: str, number: int) -> DatasetVersion:
 
 def version_page(actor: Actor | User, slug: str, number: int) -> VersionPage:
     found = version(actor, slug, number)
-    # A look at the values of test data and of sensitive data is an act of its own.
-    open_profile = found.state == State.FIXED and not found.in_vault and not found.dataset.sensitive
+    # A look at the values of test data and of sensitive data is an act of its own; what is shut today is shut.
+    shut = found.in_vault or found.dataset.sensitive or of_today(found.dataset).sensitive
+    open_profile = found.state == State.FIXED and not shut
     return VersionPage(
         version=found,
         profile=stored_profile(found) if open_profile else None,

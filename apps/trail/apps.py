@@ -12,11 +12,15 @@ class TrailConfig(AppConfig):
     label = "trail"
 
     def ready(self) -> None:
-        from apps.trail import changes, history, marks, queries  # noqa: F401  (register who sees entries, what jobs ask)
+        from apps.trail import changes, history, marks, noticed, queries  # noqa: F401  (register who sees entries, what jobs ask)
         from apps.trail.checks import triggers_stand
+        from apps.trail.models import Signature
+        from apps.trail.watched import history_models
 
         history.connect()
         changes.connect()
+        for model in (Signature, *(history.record_of(past) for past in history_models())):
+            noticed.notice(model)
         connection_created.connect(_teach_sqlite, dispatch_uid="trail.teach_sqlite")
         pre_migrate.connect(_before_migrate, dispatch_uid="trail.before_migrate")
         post_migrate.connect(_after_migrate, dispatch_uid="trail.after_migrate")

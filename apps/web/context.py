@@ -7,6 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from apps.web.as_of import PAGES
 
 # First segment of the path → the area of the top bar it belongs to.
 AREAS = {
@@ -40,6 +44,17 @@ def demo_people() -> list[dict[str, str]]:
     ]
 
 
+def looking_back(request: HttpRequest) -> dict[str, Any]:
+    """The moment that the page shows, or where another moment of it is chosen."""
+    looking = getattr(request, "as_of", None)
+    if looking is not None:
+        return {"as_of": looking.moment, "now_url": looking.now_url, "looking": looking}
+    match = request.resolver_match
+    if request.method == "GET" and match is not None and match.view_name in PAGES:
+        return {"as_of_url": reverse("web:as_of") + "?" + urlencode({"page": request.path})}
+    return {}
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context processor: environment label, version, area, reader's time zone, demo switcher."""
     user = getattr(request, "user", None)
@@ -51,4 +66,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "demo_people": demo_people,  # called by the template, so only pages that show it ask the database
         "area": AREAS.get(request.path.strip("/").partition("/")[0], ""),
         "time_zone": getattr(user, "time_zone", "UTC") if signed_in else "UTC",
+        "organisation_zone": settings.ORGANISATION_TIME_ZONE,
+        **(looking_back(request) if signed_in else {}),
     }

@@ -100,6 +100,7 @@ def enter(request: HttpRequest, person: User, status: int) -> None:
         record=record,
         status=status,
         method=str(request.method),
+        as_of=getattr(getattr(request, "as_of", None), "moment", None),
     )
 
 

@@ -7,6 +7,7 @@ from apps.web.styleguide import styleguide
 from apps.web.views import (
     access_register,
     account,
+    as_of,
     audit,
     bias,
     boards,
@@ -72,6 +73,7 @@ urlpatterns = [
     *rules.urlpatterns,
     *staffing.urlpatterns,
     *audit.urlpatterns,
+    *as_of.urlpatterns,
     *trail_reviews.urlpatterns,
     *records.urlpatterns,
     *search.urlpatterns,

@@ -61,6 +61,8 @@ MIDDLEWARE = [
     "apps.web.middleware.SessionLimits",
     "apps.web.inspecting.Inspectors",
     "apps.web.second.SecondFactorOwed",
+    "apps.api.as_of.AsOf",
+    "apps.web.as_of.AsOf",  # innermost: who looks, and the entry of their look, are of the present
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -237,6 +239,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "The release desk for machine-learning models in regulated industries.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "apps.api.as_of.describe"],
     "ENUM_NAME_OVERRIDES": {
         "AssignmentState": "apps.api.enums.ASSIGNMENT_STATE",
         "BiasVerdict": "apps.api.enums.BIAS_VERDICT",

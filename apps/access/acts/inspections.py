@@ -16,7 +16,7 @@ from apps.access.looking import inspecting
 from apps.access.models import Assignment
 from apps.accounts.models import User
 from apps.core import registries
-from apps.core.clock import now
+from apps.core.clock import iso, now
 from apps.core.errors import BadInput, NotAllowed, NotVisible, WrongState
 from apps.core.numbers import next_number
 
@@ -193,9 +193,20 @@ def end_inspection(act: Act, inspection_id: int) -> Inspection:
 
 
 @act("access.look")
-def look(act: Act, *, page: str, path: str, record: str, status: int, method: str = "GET") -> User:
-    """Enter one page view of an inspector: URL name, address, what it names, and how it was answered."""
+def look(
+    act: Act,
+    *,
+    page: str,
+    path: str,
+    record: str,
+    status: int,
+    method: str = "GET",
+    as_of: datetime | None = None,
+) -> User:
+    """Enter one page view of an inspector: URL name, address, what it names, how it was answered, as of when."""
     act.allow(act.user)
+    if as_of is not None:
+        act.event(as_of=iso(as_of))
     act.event(page=page[:80], path=path[:500], record=record[:200], status=status, method=method[:8])
     return act.user
 

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
-from apps.core.clock import now
+from apps.core.clock import real_now
 from apps.web import marks, times
 from apps.web.rulewords import rule_words
 from apps.web.scopes import duties_in_words
@@ -92,7 +92,7 @@ def when(context: Context, moment: datetime | None, seconds: bool = False) -> Sa
 @register.simple_tag(takes_context=True)
 def now_when(context: Context) -> SafeString:
     """The moment the page was made, in UTC and in the reader's zone: for the foot of what is printed."""
-    return when(context, now(), True)
+    return when(context, real_now(), True)
 
 
 @register.simple_tag

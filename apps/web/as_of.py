@@ -1,0 +1,143 @@
+"""`?as-of=` on pages: the page as it was, or a refusal; never the page of now.
+
+A page is rebuilt by its own view inside `past.at(moment)`. `PAGES` says of which views that is true; every other
+address refuses, so that a new one cannot ignore the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
+from django.utils.functional import cached_property
+
+from apps.access import past as looking_back
+from apps.access.past import RULE
+from apps.core.errors import Refused
+from apps.trail import instants, past
+from apps.trail.confirmed import confirm
+from apps.trail.instants import Instant
+from apps.web.door import actor_of, refused_response
+from apps.web.moments import Moment, moments_of
+from apps.web.rewinding import PARAMETER, rewind
+
+PAGES = frozenset(
+    f"web:{name}"
+    for name in (
+        *("models", "model", "version", "section", "intended_use", "model_people"),
+        *("datasets", "dataset", "dataset_version", "dataset_people"),
+        *("plans", "plan", "runs", "run", "bias_reports", "bias_report"),
+        *("deviations", "deviation", "signatures", "signature"),
+        *("people", "person", "waivers", "waiver", "rules", "rules_version", "rules_changes", "rules_change"),
+        *("training", "boards", "board", "meetings", "meeting", "trail_reviews", "trail_review"),
+        *("entry", "packs", "pack", "reviews", "review", "review_sheet", "read_grants", "read_grant"),
+        *("inspections", "inspection", "records", "resets", "reset"),
+    )
+)
+# Registers that had a moment of their own before: they read it themselves.
+OWN = frozenset({"web:access_register", "web:data_reads"})
+CHECKED = "<!-- as of: checked -->"
+
+
+@lru_cache(maxsize=4096)
+def _name(path: str) -> str:
+    try:
+        return resolve(path).view_name
+    except Resolver404:
+        return ""
+
+
+def goes(path: str) -> bool:
+    """Whether the page at this path can be shown as of a moment."""
+    return _name(path) in PAGES | OWN
+
+
+class Looking:
+    """What the frame of a page shows of the moment: set on the request as `as_of`."""
+
+    def __init__(self, request: HttpRequest, instant: Instant) -> None:
+        self.request, self.instant = request, instant
+
+    @property
+    def moment(self) -> datetime:
+        return self.instant.moment
+
+    @property
+    def now_url(self) -> str:
+        query = self.request.GET.copy()
+        query.pop(PARAMETER, None)
+        return self.request.path + (f"?{query.urlencode()}" if query else "")
+
+    @cached_property
+    def moments(self) -> list[Moment]:
+        with looking_back.today():
+            return moments_of(actor_of(self.request), self.request.path)
+
+
+def cannot(fact: str) -> Refused:
+    return Refused(
+        "This cannot be shown as it was.",
+        fact=fact,
+        rule=RULE,
+        who=["anybody who may open it, as it is now: leave as-of out of the address"],
+        status=400,
+    )
+
+
+def no_past_of(request: HttpRequest) -> Refused | None:
+    """Why this request has no answer as of a moment; None where it has one."""
+    if request.method not in ("GET", "HEAD"):
+        return looking_back.nothing_at_a_moment_past()
+    if _name(request.path_info) not in PAGES:
+        return cannot("At this address something is done, or only the present is kept.")
+    if request.GET.get("format"):
+        return cannot("What is taken away tells of now. An inspection pack holds the records as of a moment.")
+    if len(request.GET.getlist(PARAMETER)) > 1:
+        return cannot("The address names more than one moment.")
+    return None
+
+
+class AsOf:
+    """The innermost middleware: whoever looks was found in the present, and what they see is entered there."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        name = _name(request.path_info)
+        if PARAMETER not in request.GET or request.path.startswith("/api/") or name in OWN or not name:
+            return self.get_response(request)
+        try:
+            if (refused := no_past_of(request)) is not None:
+                raise refused
+            instant = instants.read(request.GET[PARAMETER])
+            if not request.user.is_authenticated:
+                return self.get_response(request)  # they sign in first, and come back to this address
+            instants.known(instant)
+        except Refused as refused:
+            return refused_response(request, refused)
+        request.as_of = Looking(request, instant)  # type: ignore[attr-defined]
+        with past.at(instant.moment) as here:
+            response = self.get_response(request)
+        return self._finished(request, response, here, instant)
+
+    def _finished(
+        self, request: HttpRequest, response: Any, here: past.World, instant: Instant
+    ) -> HttpResponseBase:
+        """What was shown is checked, and nothing on the page can be done."""
+        if response.streaming or not response.headers.get("Content-Type", "").startswith("text/html"):
+            if response.status_code >= 300:
+                return response
+            return refused_response(request, cannot("It is a file, not a page."))
+        html = response.content.decode(response.charset)
+        if response.status_code == 200:
+            told = {"checked": confirm(here)}
+            html = html.replace(CHECKED, render_to_string("parts/as_of_checked.html", told))
+        response.content = rewind(html, request.path, instant.text, goes)
+        return response
