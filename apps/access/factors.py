@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.core import signing
 from django.db import transaction
+from django.db.models import Exists
 
 from apps.access import passkeys, totp
 from apps.access.models import Assignment
@@ -88,9 +89,10 @@ def _everybody_with_one() -> frozenset[int]:
 
 def owes(user: User) -> bool:
     """Whether this person must add a second factor before doing anything else."""
-    if not required() or has_any(user):
+    if not required():
         return False
-    return Assignment.objects.active().filter(person=user, duty__in=SIGNING_DUTIES).exists()
+    none = ~Exists(Factor.objects.filter(person=user, ended_at=None))
+    return Assignment.objects.active().filter(none, person=user, duty__in=SIGNING_DUTIES).exists()
 
 
 def warning(person: User, duty: str) -> str:

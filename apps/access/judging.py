@@ -6,7 +6,7 @@ from functools import cached_property
 
 from django.db.models import Q
 
-from apps.access import duties, factors, past, reach
+from apps.access import duties, factors, reach
 from apps.access.actors import Actor
 from apps.access.facts import Facts, facts_of
 from apps.access.inforce import Marks, marked
@@ -21,7 +21,7 @@ from apps.access.sharing import once
 from apps.access.training import Gap, Trainings
 from apps.access.verdict import Verdict, front_refusal
 from apps.accounts.models import User
-from apps.core import clock, registries
+from apps.core import registries
 from apps.core.errors import Conflict, NotAllowed, Refused
 from apps.core.subjects import Subject
 
@@ -67,7 +67,7 @@ class Judge:
 
     @cached_property
     def rules(self) -> Rules:
-        return rules_in_force(self.marks)
+        return once("rules", lambda: rules_in_force(self.marks))
 
     @cached_property
     def deeds(self) -> list[Deed]:
@@ -185,8 +185,6 @@ class Judge:
     def verdict(self, actor: Actor, row: Policy) -> Verdict:
         """Duty, state, separation, in this order. Visibility is asked by `may`, once per subject."""
         cannot = row.cannot(self.subject.ref)
-        if (moment := clock.as_of()) is not None:
-            return Verdict.no(row, past.nothing_can_be_done(moment), cannot)
         front = front_refusal(actor, row)
         if front is None and row.service:
             return Verdict.yes(row)

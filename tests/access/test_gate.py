@@ -19,7 +19,7 @@ from apps.accounts.models import ApiToken, Lockout, User
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Gate, Slot
 from apps.core import registries
-from apps.core.errors import Refused
+from apps.core.errors import NotVisible, Refused
 from apps.core.jobs import run_queued
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.fairness.acts import request_report
@@ -152,6 +152,30 @@ def test_every_person_sees_exactly_what_is_theirs(world):
                     Assignment.objects.filter(scope_kind="organisation").values_list("pk", flat=True)
                 )
             assert seen == wanted, (name, model)
+
+
+def test_one_record_is_found_exactly_where_the_list_has_it(world):
+    """A list asks first who sees everything; who looks for one record is asked in the same query."""
+    whole(world)
+    whole(twin(world), train=table_csv(31, 300), test=table_csv(37, 400, first_patient=20_001))
+    create_token(world.author, name="ci")
+    found = 0
+    for name in (*EVERYBODY, "twin_author", "twin_curator"):
+        person = world.people[name]
+        for model in ALL:
+            rows = [*model.objects.order_by("pk")[:3], *model.objects.order_by("-pk")[:3]]
+            listed = ids(model, person)
+            assert {row.pk for row in rows if gate.is_visible(person, row)} == listed & {r.pk for r in rows}
+            for row in rows[2:4]:
+                with CaptureQueriesContext(connection) as queries:
+                    try:
+                        found += gate.visible_one(person, model, pk=row.pk) == row
+                    except NotVisible:
+                        assert row.pk not in listed
+                    else:
+                        assert row.pk in listed
+                assert len(queries) == 1 or model in (User, ApiToken, Assignment)
+    assert found > 100
 
 
 def test_what_cannot_be_seen_is_neither_offered_nor_judged(world):
