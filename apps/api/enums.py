@@ -9,7 +9,7 @@ from apps.access.models import AccessReview, Assignment, ReviewSheet, Waiver
 from apps.access.training import State as TrainingState
 from apps.accounts.factors import Reset, SignOnLink
 from apps.accounts.services import ServiceAccount
-from apps.approvals.board_models import BoardMember, Meeting
+from apps.approvals.board_models import Board, BoardChange, BoardMember, Meeting
 from apps.approvals.models import Gate, Slot
 from apps.datasets.grants import ReadGrant, Unmarking
 from apps.datasets.models import DatasetVersion
@@ -29,7 +29,10 @@ def _of(model: type[Model], field: str) -> Choices:
 
 ASSIGNMENT_STATE = _of(Assignment, "state")  # of duties and of seats on boards
 BOARD_DECISION = _of(Meeting, "decision")
+BOARD_CHANGE_KIND = _of(BoardChange, "kind")
+BOARD_CHANGE_STATE = _of(BoardChange, "state")
 BOARD_FUNCTION = _of(BoardMember, "function")
+BOARD_STATE = _of(Board, "state")
 MEETING_STATE = _of(Meeting, "state")
 MINUTE_HALF = ["chair", "member"]
 SIGNER_HALF = ["approver", "compliance"]  # of waivers and of changes of the rules

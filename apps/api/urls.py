@@ -14,6 +14,7 @@ from apps.api.v1 import (
     gate,
     inspections,
     me,
+    meetings,
     models,
     packs,
     people,
@@ -34,6 +35,7 @@ router = SimpleRouter(trailing_slash=False)
 for module in (
     gate,
     boards,
+    meetings,
     me,
     people,
     trail,

@@ -2,6 +2,22 @@ from importlib import import_module, util
 
 from django.apps import AppConfig
 
+SHELVES = (
+    "facts",
+    "board_facts",
+    "board_sight",
+    "board_grants",
+    "content",
+    "checks",
+    "acts",
+    "board_acts",
+    "board_seat_acts",
+    "board_change_acts",
+    "board_queues",
+    "board_leaving",
+    "work",
+)
+
 
 class ApprovalsConfig(AppConfig):
     name = "apps.approvals"
@@ -9,15 +25,6 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self):
         # What this app answers by name: facts, checks, acts, jobs.
-        for shelf in (
-            "facts",
-            "board_facts",
-            "content",
-            "checks",
-            "acts",
-            "board_acts",
-            "board_leaving",
-            "work",
-        ):
+        for shelf in SHELVES:
             if util.find_spec(f"{self.name}.{shelf}"):
                 import_module(f"{self.name}.{shelf}")

@@ -1,17 +1,19 @@
-"""Every verb on review boards: the board, its seats, its meetings and what it decides about a release."""
+"""Meetings of review boards: planned, minuted, signed by two; what a board decides about a release."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from apps.access.acting import Act, act
-from apps.access.gate import ORGANISATION_SUBJECT, would_conflict
-from apps.accounts.models import User
+from apps.access.gate import would_conflict
 from apps.approvals import board_rules as rules
 from apps.approvals.board_facts import about, wants_board
 from apps.approvals.board_models import Attendance, Board, BoardMember, Meeting
-from apps.approvals.board_states import Function, MeetingState, MemberState
+from apps.approvals.board_states import BoardState, MeetingState
+from apps.approvals.board_terms import terms_at
 from apps.approvals.models import Gate
 from apps.approvals.states import GateState
 from apps.core import blobs, registries
@@ -22,148 +24,16 @@ from apps.core.numbers import next_number
 VOTING = frozenset({"approve"})  # a vote on a release counts as approving it, for separation
 
 
-@act("approvals.create_board")
-def create_board(act: Act, *, name: str, purpose: str, quorum: int, required: Sequence[str] = ()) -> Board:
-    """Found a review board. `quorum`: members with a vote; `required`: functions among them."""
-    act.allow(ORGANISATION_SUBJECT)
-    problems = rules.board_problems(name, purpose, quorum, required)
-    if "name" not in problems and Board.objects.filter(name__iexact=name.strip()).exists():
-        problems["name"] = ["A board has this name already."]
-    if problems:
-        raise BadInput("The board was not created.", fields=problems)
-    board = act.create(
-        Board,
-        name=name.strip(),
-        purpose=purpose.strip(),
-        quorum=quorum,
-        required=[each for each in Function if each in set(required)],
-        reason=act.reason,
-        created_by=act.user,
-        created_at=now(),
-    )
-    act.about(board)
-    act.event(quorum=quorum, required=list(board.required))
-    return board
-
-
-@act("approvals.request_seat")
-def request_seat(
-    act: Act,
-    board_id: int,
-    *,
-    person_id: int,
-    function: str,
-    chair: bool = False,
-    starts_at: datetime | None = None,
-    ends_at: datetime | None = None,
-) -> BoardMember:
-    """Ask for a person's seat on a board; somebody else approves it (DY17)."""
-    board = act.lock(Board.objects.all(), pk=board_id)
-    act.allow(board)
-    starts_at = starts_at or now()
-    person = User.objects.filter(pk=person_id, is_service=False, is_active=True).first()
-    problems: dict[str, list[str]] = {}
-    if person is None:
-        problems["person"] = ["Choose a person with an active account."]
-    if function not in set(Function):
-        problems["function"] = [f"Choose one of: {', '.join(Function)}."]
-    if ends_at is not None and ends_at <= max(starts_at, now()):
-        problems["ends_at"] = ["The end lies after the start, and in the future."]
-    if problems or person is None:
-        raise BadInput("The seat was not asked for.", fields=problems)
-    if board.members.filter(person=person, state__in=[MemberState.REQUESTED, MemberState.APPROVED]).exists():
-        raise Conflict(
-            f"{person.printed_name} has a seat on {board} already.",
-            fact="A person sits on a board once.",
-            rule="once-only",
-            who=["a compliance officer, who can end that seat first"],
-        )
-    member = act.create(
-        BoardMember,
-        board=board,
-        person=person,
-        function=function,
-        chair=chair,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        reason=act.reason,
-        requester=act.user,
-        requested_at=now(),
-    )
-    act.about(member)
-    act.event(board=board.name, person=person.username, function=function, chair=chair)
-    return member
-
-
-def _locked_seat(act: Act, member_id: int) -> BoardMember:
-    member = act.lock(BoardMember.objects.select_related("board", "person", "requester"), pk=member_id)
-    act.allow(member)
-    act.event(board=member.board.name, person=member.person.username)
-    return member
-
-
-@act("approvals.approve_seat")
-def approve_seat(act: Act, member_id: int) -> BoardMember:
-    """Approve a seat; not by who asked for it or would sit on it. A board has one chair."""
-    member = _locked_seat(act, member_id)
-    act.lock(Board.objects.all(), pk=member.board_id)  # puts two chairs in order
-    others = BoardMember.objects.in_force().filter(board=member.board, chair=True, state=MemberState.APPROVED)
-    if member.chair and (other := others.exclude(pk=member.pk).select_related("person").first()):
-        raise Conflict(
-            f"{member.board} has a chair.",
-            fact=f"{other.person.printed_name} is in the chair.",
-            rule="one-chair",
-            who=["a compliance officer, who can end that seat first"],
-        )
-    return act.write(member, state=MemberState.APPROVED, approver=act.user, decided_at=now())
-
-
-@act("approvals.refuse_seat")
-def refuse_seat(act: Act, member_id: int) -> BoardMember:
-    """Refuse a seat that was asked for, with a reason."""
-    member = _locked_seat(act, member_id)
-    return act.write(member, state=MemberState.REFUSED, decided_at=now(), end_reason=act.reason)
-
-
-@act("approvals.end_seat")
-def end_seat(act: Act, member_id: int) -> BoardMember:
-    """End a seat now, with a reason. What was signed from it stays signed; one not begun keeps no planned end."""
-    member = _locked_seat(act, member_id)
-    moment, ends_at = now(), member.ends_at
-    if member.starts_at >= moment:
-        ends_at = None
-    elif ends_at is None or ends_at > moment:
-        ends_at = moment
-    return act.write(member, state=MemberState.ENDED, ends_at=ends_at, end_reason=act.reason)
-
-
-@registries.precondition("approvals.approve_seat")
-@registries.precondition("approvals.refuse_seat")
-def refuse_unless_requested(member: BoardMember) -> None:
-    _seat_in(member, (MemberState.REQUESTED,), "was decided already")
-
-
-@registries.precondition("approvals.end_seat")
-def refuse_unless_held(member: BoardMember) -> None:
-    _seat_in(member, (MemberState.REQUESTED, MemberState.APPROVED), "has ended already")
-
-
-def _seat_in(member: BoardMember, states: tuple[MemberState, ...], told: str) -> None:
-    if member.state not in states:
-        raise WrongState(
-            f"This seat {told}.", fact=f"It is {member.get_state_display().lower()}.", rule="seat-state"
-        )
-
-
 @act("approvals.plan_meeting")
 def plan_meeting(act: Act, gate_id: int, *, board_id: int, held_at: datetime, agenda: str) -> Meeting:
     """Put a version's release gate before a board."""
     gate = act.lock(Gate.objects.select_related("version__model", "version__intended_use"), pk=gate_id)
     act.allow(gate)
-    board = Board.objects.filter(pk=board_id).first()
+    # Locked: a board is not ended while it is put before something.
+    board = Board.objects.select_for_update().filter(pk=board_id, state=BoardState.IN_FORCE).first()
     problems: dict[str, list[str]] = {}
     if board is None:
-        problems["board"] = ["Choose a board."]
+        problems["board"] = ["Choose a board that is in force."]
     if not agenda.strip() or len(agenda) > rules.MAX_TEXT:
         problems["agenda"] = [f"Say what the board is asked, in at most {rules.MAX_TEXT:,} characters."]
     if early := rules.held_problem(held_at, gate.opened_at):
@@ -226,8 +96,8 @@ def record_meeting(
     """Record the minute of a meeting that was held: who attended, what was decided, about the version as it is.
 
     held_at: when it was held; none: as planned. attended: ids of seats in force at that time. Who may not approve
-    this version by what they did on it attends without a vote; the quorum counts votes. Refused: no quorum, a seat not
-    in force, a seat twice, a time before the gate was opened or in the future.
+    this version by what they did on it attends without a vote; the quorum counts votes, by the board's terms at that
+    time. Refused: no quorum, a seat not in force, a seat twice, a time before the gate was opened or in the future.
     """
     meeting = _locked_meeting(act, meeting_id)
     version, board = meeting.gate.version, meeting.board
@@ -241,7 +111,8 @@ def record_meeting(
     recused = {seat.pk: would_conflict(seat.person, VOTING, version) for seat in seats}
     voting = [seat.function for seat in seats if recused[seat.pk] is None]
     judged = not {"attended", "held_at"} & problems.keys()
-    if judged and (missing := rules.quorum_problem(board.quorum, board.required, voting)):
+    in_version, terms = terms_at(board, held_at)
+    if judged and (missing := rules.quorum_problem(terms.quorum, terms.required, voting)):
         problems["attended"] = [missing]
     if problems:
         raise BadInput(
@@ -263,7 +134,12 @@ def record_meeting(
         file_name=file_name[:200],
         file_digest=file_digest,
         about=about(version),
-        quorum={"members": board.quorum, "functions": list(board.required)},
+        quorum={
+            "members": terms.quorum,
+            "functions": list(terms.required),
+            "board": terms.name,
+            "version": in_version,
+        },
         minuted_by=act.user,
         minuted_at=now(),
     )
@@ -290,6 +166,39 @@ def refuse_unless_planned(meeting: Meeting) -> None:
     rules.in_state(meeting.ref, meeting.state, MeetingState.PLANNED, "minuted")
     if meeting.gate.state != GateState.OPEN:
         raise WrongState("This gate is decided.", fact=f"It is {meeting.gate.state}.", rule="G7")
+
+
+@dataclass(frozen=True)
+class MinuteFile:
+    """The file beside a minute: its name, the digest it was checked against, and where its bytes lie."""
+
+    name: str
+    digest: str
+    path: Path
+
+
+@act("approvals.read_minute_file")
+def read_minute_file(act: Act, meeting_id: int) -> MinuteFile:
+    """Take away the file that was put beside the minute; every fetching is entered."""
+    meeting = act.lock(Meeting.objects.select_related("gate__version__model"), pk=meeting_id)
+    act.allow(meeting)
+    if not blobs.verify(meeting.file_digest):
+        raise blobs.damaged(blobs.BlobDamaged(f"the file of {meeting.ref} differs from its digest"))
+    act.event(file=meeting.file_name, digest=meeting.file_digest)
+    return MinuteFile(meeting.file_name, meeting.file_digest, blobs.path(meeting.file_digest))
+
+
+@registries.precondition("approvals.read_minute_file")
+def refuse_without_file(meeting: Meeting) -> None:
+    if not meeting.file_digest:
+        raise WrongState(
+            f"{meeting.ref} has no file.",
+            fact="Its minute is the text in the record."
+            if meeting.minuted_at
+            else "Its minute is not recorded.",
+            rule="meeting-file",
+            who=["nobody; read the record"],
+        )
 
 
 @act("approvals.withdraw_meeting")

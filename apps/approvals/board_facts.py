@@ -1,20 +1,18 @@
-"""What separation, visibility and signatures ask of boards, seats and meetings; meetings read once for a page."""
+"""What separation and signatures ask of boards, seats and meetings; meetings read once for a page."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Q
-
-from apps.access import duties
 from apps.access.facts import Facts, pairs
-from apps.access.gate import ORGANISATION_PAIR, Scopes
+from apps.access.gate import ORGANISATION_PAIR
 from apps.access.separation import Deed
 from apps.access.sharing import gathered, grouped
 from apps.access.signing import content_digest
-from apps.approvals.board_models import Attendance, Board, BoardMember, Meeting
-from apps.approvals.board_states import MeetingState
+from apps.approvals.board_models import Attendance, Board, BoardChange, BoardMember, Meeting
+from apps.approvals.board_states import ChangeKind, MeetingState
+from apps.approvals.board_terms import terms_at
 from apps.approvals.loading import gates_of_versions
 from apps.approvals.models import Gate
 from apps.core import registries
@@ -23,12 +21,25 @@ from apps.registry.facts import facts_on_version
 from apps.registry.models import Version
 
 CHECK = "board_minute"
-EVERYBODY = Q(pk__isnull=False)  # an empty Q would vanish from a disjunction and open nothing
 
 
 @registries.facts("approvals.board")
 def board_facts(_board: Board) -> Facts:
     return Facts(parents=(ORGANISATION_PAIR,))
+
+
+@registries.facts("approvals.board_change")
+def change_facts(change: BoardChange) -> Facts:
+    """Who asks for it, and who sits on the board that an amendment changes, does not approve it (DY17)."""
+    kind, pk = change.subject_kind, str(change.pk)
+    declared = [Deed(str(change.requester.uuid), "request_grant", kind, pk, "asked for this change")]
+    if change.kind == ChangeKind.AMEND:
+        seats = BoardMember.objects.in_force().filter(board=change.board_id).select_related("person")
+        declared += [
+            Deed(str(seat.person.uuid), "receive_grant", kind, pk, "have a seat on this board")
+            for seat in seats.order_by("pk")
+        ]
+    return Facts(parents=(ORGANISATION_PAIR,), declared=tuple(declared))
 
 
 @registries.facts("approvals.board_member")
@@ -49,29 +60,6 @@ def meeting_facts(meeting: Meeting) -> Facts:
 @registries.facts("approvals.attendance")
 def attendance_facts(attendance: Attendance) -> Facts:
     return facts_on_version(attendance.meeting.gate.version)
-
-
-@registries.visibility("approvals.Board")
-@registries.visibility("approvals.BoardMember")
-def boards_seen(_scopes: Scopes) -> Q:
-    """Who sits on which board is no secret within the organisation."""
-    return EVERYBODY
-
-
-def _seats(scopes: Scopes) -> Any:
-    return BoardMember.objects.in_force().filter(person=scopes.user).values("board_id")
-
-
-@registries.visibility("approvals.Meeting")
-def meetings_seen(scopes: Scopes) -> Q:
-    """Who sees the model, and the members of the board that meets about it."""
-    return Q(gate__version__model_id__in=scopes.of(duties.MODEL)) | Q(board_id__in=_seats(scopes))
-
-
-@registries.visibility("approvals.Attendance")
-def attendance_seen(scopes: Scopes) -> Q:
-    on_model = Q(meeting__gate__version__model_id__in=scopes.of(duties.MODEL))
-    return on_model | Q(meeting__board_id__in=_seats(scopes))
 
 
 def wants_board(gate: Gate) -> bool:
@@ -121,6 +109,13 @@ def decision_of(gate: Gate) -> Meeting | None:
     return None
 
 
+def name_of_board(meeting: Meeting) -> str:
+    """The board as the minute calls it: an amendment since changes nothing of what was signed."""
+    if not meeting.quorum:
+        return meeting.board.name
+    return meeting.quorum.get("board") or terms_at(meeting.board, meeting.held_at)[1].name
+
+
 @registries.content("approvals.meeting")
 def meeting_content(meeting: Meeting) -> dict[str, Any]:
     """What chair and second member sign: board and quorum, version by digest, who attended, minute and decision."""
@@ -128,12 +123,12 @@ def meeting_content(meeting: Meeting) -> dict[str, Any]:
     return {
         "schema": "approvals.meeting/1",
         "ref": meeting.ref,
-        "board": {"ref": meeting.board.ref, "name": meeting.board.name},
+        "board": {"ref": meeting.board.ref, "name": name_of_board(meeting)},
         "gate": meeting.gate.ref,
         "held_at": iso(meeting.held_at),
         "agenda": meeting.agenda,
         "version": meeting.about or None,
-        "quorum": meeting.quorum or None,
+        "quorum": {k: v for k, v in meeting.quorum.items() if k != "board"} or None,
         "attendance": [
             {
                 "person": {

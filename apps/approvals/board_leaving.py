@@ -9,6 +9,7 @@ from django.db.models import Q
 from apps.access.leftovers import LEFT, Leftover, Thing
 from apps.accounts.models import User
 from apps.approvals.board_models import BoardMember
+from apps.approvals.board_seat_acts import close_seat
 from apps.approvals.board_states import MemberState
 from apps.core.clock import now
 
@@ -26,10 +27,7 @@ def held(person: User) -> list[Thing]:
 
 
 def end(act: Any, seat: BoardMember, reason: str) -> None:
-    """What was signed from it stays signed; one not begun keeps no planned end."""
-    row, moment = act.lock(BoardMember.objects.all(), pk=seat.pk), now()
-    ends_at = None if row.starts_at >= moment else moment
-    act.write(row, state=MemberState.ENDED, ends_at=ends_at, end_reason=reason)
+    close_seat(act, act.lock(BoardMember.objects.all(), pk=seat.pk), reason)
 
 
 LEFT[BoardMember.subject_kind] = Leftover("Seats on review boards", held, end)

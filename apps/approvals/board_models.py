@@ -1,4 +1,4 @@
-"""Review boards: members by function, meetings about one version's gate, attendance."""
+"""Review boards: the board and the changes to it, members by function, meetings about one version's gate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from django.db.models import F, Q
 
 from apps.access import duties
 from apps.approvals import board_states as states
-from apps.approvals.board_states import BoardDecision, Function, MeetingState, MemberState
+from apps.approvals.board_states import (
+    BoardDecision,
+    BoardState,
+    ChangeKind,
+    ChangeState,
+    Function,
+    MeetingState,
+    MemberState,
+)
 from apps.core.blobs import StoredFile
 from apps.core.clock import now
 from apps.trail.history import history
@@ -20,14 +28,24 @@ PERSON = settings.AUTH_USER_MODEL
 
 
 class Board(models.Model):
-    """A review board and its quorum: how many members with a vote, and which functions among them."""
+    """A review board and its quorum: how many members with a vote, and which functions among them.
+
+    It stands as its last approved change left it; `version` counts what was approved of name, purpose and quorum.
+    """
 
     subject_kind = "approvals.board"
 
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100)
     purpose = models.TextField()
     quorum = models.PositiveSmallIntegerField()
     required = models.JSONField()  # functions that must vote, in the order of Function
+    state = models.CharField(
+        max_length=10,
+        choices=[(s.value, states.BOARD_WORDS[s]) for s in BoardState],
+        default=BoardState.IN_FORCE,
+    )
+    version = models.PositiveSmallIntegerField(default=1)
+    ended_at = models.DateTimeField(null=True, blank=True)
     reason = models.TextField()
     created_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
@@ -35,7 +53,12 @@ class Board(models.Model):
 
     class Meta:
         ordering = ["name"]
-        constraints = [models.CheckConstraint(condition=Q(quorum__gte=2), name="board_quorum_is_two_or_more")]
+        constraints = [
+            models.CheckConstraint(condition=Q(quorum__gte=2), name="board_quorum_is_two_or_more"),
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(state__in=["proposed", "in_force"]), name="board_name_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -47,6 +70,55 @@ class Board(models.Model):
     @property
     def scope(self) -> str:
         return duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID)
+
+
+class BoardChange(models.Model):
+    """A board founded, amended or ended: asked for by one person, in force once another approves it (DY17)."""
+
+    subject_kind = "approvals.board_change"
+
+    board = models.ForeignKey(Board, on_delete=models.PROTECT, related_name="changes")
+    kind = models.CharField(
+        max_length=5, choices=[(kind.value, states.CHANGE_KINDS[kind]) for kind in ChangeKind]
+    )
+    version = models.PositiveSmallIntegerField()  # of the board, once it is approved
+    before = models.JSONField(default=dict)  # {"name", "purpose", "quorum", "required"} when it was asked for
+    after = models.JSONField(default=dict)  # the same as it will be; empty of an ending
+    state = models.CharField(
+        max_length=10,
+        choices=[(s.value, s.value.capitalize()) for s in ChangeState],
+        default=ChangeState.REQUESTED,
+    )
+    reason = models.TextField()
+    requester = models.ForeignKey(PERSON, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField()
+    decided_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_reason = models.TextField(blank=True)
+    history = history()
+
+    class Meta:
+        ordering = ["board", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="approved") | ~Q(decided_by=F("requester")),
+                name="board_change_approved_by_another",
+            ),
+            models.UniqueConstraint(
+                fields=["board"], condition=Q(state="requested"), name="board_change_open_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.after.get('name') or self.before['name']}"
+
+    @property
+    def ref(self) -> str:
+        return f"BC-{self.pk}"
+
+    @property
+    def scope(self) -> str:
+        return self.board.scope
 
 
 class MemberQuerySet(models.QuerySet["BoardMember"]):
@@ -92,6 +164,9 @@ class BoardMember(models.Model):
     approver = models.ForeignKey(PERSON, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     decided_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.TextField(blank=True)
+    # Who refused or ended it, and when that was done: it may end later than that, or have run out before.
+    closed_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    closed_at = models.DateTimeField(null=True, blank=True)
     history = history()
     objects = MemberQuerySet.as_manager()
 
@@ -149,7 +224,8 @@ class Meeting(models.Model):
     )
     conditions = models.TextField(blank=True)
     about = models.JSONField(default=dict)  # {"ref", "digest", "artefact"} of the version when it was minuted
-    quorum = models.JSONField(default=dict)  # {"members", "functions"} wanted when it was minuted
+    # {"members", "functions", "board", "version"} of the board when the meeting was held
+    quorum = models.JSONField(default=dict)
     minuted_by = models.ForeignKey(PERSON, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     minuted_at = models.DateTimeField(null=True, blank=True)
     chair_signature = models.ForeignKey(

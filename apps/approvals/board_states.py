@@ -1,4 +1,4 @@
-"""Functions on a review board, states of a membership and of a meeting, and what a board may decide."""
+"""Functions on a review board, states of board, change, seat and meeting, and what a board may decide."""
 
 from __future__ import annotations
 
@@ -20,6 +20,40 @@ FUNCTION_WORDS = {
     Function.DOMAIN: "Domain",
     Function.ETHICS: "Ethics",
 }
+
+
+class BoardState(enum.StrEnum):
+    PROPOSED = "proposed"
+    IN_FORCE = "in_force"
+    REFUSED = "refused"
+    ENDED = "ended"
+
+
+BOARD_WORDS = {
+    BoardState.PROPOSED: "Proposed",
+    BoardState.IN_FORCE: "In force",
+    BoardState.REFUSED: "Refused",
+    BoardState.ENDED: "Ended",
+}
+
+
+class ChangeKind(enum.StrEnum):
+    FOUND = "found"
+    AMEND = "amend"
+    END = "end"
+
+
+CHANGE_KINDS = {
+    ChangeKind.FOUND: "Founding",
+    ChangeKind.AMEND: "Amendment",
+    ChangeKind.END: "Ending",
+}
+
+
+class ChangeState(enum.StrEnum):
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    REFUSED = "refused"
 
 
 class MemberState(enum.StrEnum):

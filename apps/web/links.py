@@ -25,6 +25,7 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "approvals.slot": lambda s: ("web:version", [s.gate.version.model.slug, s.gate.version.label]),
     "packs.pack": lambda p: ("web:pack", [p.number]),
     "approvals.board": lambda b: ("web:board", [b.pk]),
+    "approvals.board_change": lambda c: ("web:board", [c.board_id]),
     "approvals.board_member": lambda m: ("web:board", [m.board_id]),
     "approvals.meeting": lambda m: ("web:meeting", [m.number]),
     "access.waiver": lambda w: ("web:waiver", [w.pk]),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from apps.approvals import acts
 from apps.approvals.board_models import Board, BoardMember
 from apps.approvals.templates import template_for
 from apps.core.clock import iso, now
-from tests.approvals.boards import founded, minuted, planned, seats
+from tests.approvals.boards import amended, founded, minuted, planned, seats
 from tests.cast import PASSWORD
 from tests.factories.doors import session_api, token_api
 from tests.factories.evidence import validated_world
@@ -27,9 +28,16 @@ def test_a_board_with_a_seat(world):
     given = {"name": "Release board", "purpose": "Releases", "quorum": 2, "reason": "QP-12"}
     answer = session_api(world.owner).post(reverse("api:board-list"), given)
     assert (answer.status_code, answer.json()["rule"]) == (403, "duty")
-    answer = session_api(world.compliance).post(reverse("api:board-list"), given)
-    assert answer.status_code == 201, answer.json()
+    answer = session_api(world.registrar).post(reverse("api:board-list"), given)
+    assert (answer.status_code, answer.json()["state"]) == (201, "proposed"), answer.json()
     board = Board.objects.get(pk=answer.json()["id"])
+    (change,) = answer.json()["changes"]
+    assert (change["kind"], change["before"], change["after"]["quorum"]) == ("found", None, 2)
+    approve = reverse("api:board-change-approve", args=[change["id"]])
+    assert token_api(world.compliance).post(approve).status_code == 403
+    assert session_api(world.registrar).post(approve).status_code == 403
+    answer = session_api(world.compliance).post(approve)
+    assert (answer.status_code, answer.json()["decided_by"]) == (200, "compliance"), answer.json()
     seat = {"person": "security", "function": "security", "chair": True, "reason": "Leads security"}
     answer = session_api(world.registrar).post(reverse("api:board-seats", args=[board.pk]), seat)
     assert answer.status_code == 201, answer.json()
@@ -38,7 +46,24 @@ def test_a_board_with_a_seat(world):
     answer = session_api(world.compliance).post(reverse("api:seat-approve", args=[made.pk]))
     assert (answer.status_code, answer.json()["state"]) == (200, "approved")
     answer = session_api(world.compliance).post(reverse("api:seat-end", args=[made.pk]), {"reason": "Left"})
-    assert answer.json()["state"] == "ended"
+    assert (answer.json()["state"], answer.json()["closed_by"]) == ("ended", "compliance")
+    end = reverse("api:board-end", args=[board.pk])
+    answer = session_api(world.compliance).post(end, {"reason": "Two boards are one"})
+    assert answer.status_code == 201, answer.json()
+    assert session_api(world.compliance).post(end, {"reason": "Again"}).status_code == 409
+    (waiting, _founding) = answer.json()["changes"]
+    refuse = reverse("api:board-change-refuse", args=[waiting["id"]])
+    answer = session_api(world.compliance2).post(refuse, {"reason": "It is needed"})
+    assert (answer.json()["state"], answer.json()["decision_reason"]) == ("refused", "It is needed")
+    amend = {**given, "quorum": 3, "reason": "QP-12, rev. 2"}
+    answer = session_api(world.registrar).post(reverse("api:board-amend", args=[board.pk]), amend)
+    assert (answer.status_code, answer.json()["version"]) == (201, 1), answer.json()
+    approve = reverse("api:board-change-approve", args=[answer.json()["changes"][0]["id"]])
+    assert session_api(world.compliance).post(approve).json()["version"] == 2
+    answer = session_api(world.stranger).get(reverse("api:board-detail", args=[board.pk]))
+    assert (answer.json()["version"], answer.json()["quorum"]) == (2, 3)
+    answer = session_api(world.stranger).get(reverse("api:board-list"), {"state": "ended"})
+    assert answer.json()["results"] == []
 
 
 def test_a_meeting_from_agenda_to_signature(world, gate):
@@ -101,6 +126,9 @@ def test_who_may_not_hears_that_before_anything_of_the_input(world, gate):
         ("api:seat-refuse", [seat]),
         ("api:seat-end", [seat]),
         ("api:meeting-minute", [meeting.pk]),
+        ("api:board-amend", [board.pk]),
+        ("api:board-end", [board.pk]),
+        ("api:board-change-refuse", [amended(world, board).pk]),
         ("api:meeting-withdraw", [meeting.pk]),
     )
     for name, args in asked:
@@ -117,3 +145,27 @@ def test_a_meeting_is_withdrawn_once_with_a_reason(world, gate):
     assert (answer.status_code, answer.json()["state"]) == (200, "withdrawn"), answer.json()
     assert answer.json()["withdrawn_because"] == "The version will change"
     assert session_api(world.owner).post(address, given).status_code == 409
+
+
+def test_the_file_beside_a_minute_is_sent_and_fetched_by_who_sees_the_meeting(world, gate):
+    board = founded(world)
+    meeting = planned(world, gate, board)
+    given = {
+        "attended": seats(board, "security", "process_expert"),
+        "minute": "Nobody objected.",
+        "decision": "approve",
+        "file": SimpleUploadedFile("C:\\minutes\\M 1.pdf", b"%PDF signed"),
+    }
+    address = reverse("api:meeting-minute", args=[meeting.pk])
+    answer = session_api(world.owner).post(address, given, format="multipart")
+    assert answer.status_code == 200, answer.json()
+    assert answer.json()["file_name"] == "M 1.pdf"
+    fetch = reverse("api:meeting-download", args=[meeting.pk])
+    for person in ("owner", "stranger", "inspector"):
+        answer = session_api(world.people[person]).post(fetch)
+        assert answer.status_code == 200, person
+        assert b"".join(answer.streaming_content) == b"%PDF signed" or person == "inspector"
+    assert session_api(world.other_developer).post(fetch).status_code == 404
+    bare = minuted(world, planned(world, gate, board))
+    answer = session_api(world.owner).post(reverse("api:meeting-download", args=[bare.pk]))
+    assert (answer.status_code, answer.json()["rule"]) == (409, "meeting-file")

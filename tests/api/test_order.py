@@ -58,9 +58,14 @@ ACTS = {
 WITHOUT = {
     "api:assignment-approve",
     # Review boards are asked in tests/api/test_boards.py.
+    "api:board-amend",
+    "api:board-change-approve",
+    "api:board-change-refuse",
+    "api:board-end",
     "api:board-list",
     "api:board-seats",
     "api:meeting-conditions",
+    "api:meeting-download",
     "api:meeting-list",
     "api:meeting-minute",
     "api:meeting-sign",

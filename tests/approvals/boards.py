@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from apps.approvals import board_acts
-from apps.approvals.board_models import Board, BoardMember, Meeting
+from apps.approvals import board_acts, board_change_acts, board_seat_acts
+from apps.approvals.board_models import Board, BoardChange, BoardMember, Meeting
 from apps.approvals.models import Gate
 from apps.core.clock import now
 from tests.cast import World
@@ -17,12 +17,15 @@ SEATS = {  # person -> (function, chair)
     "stranger": ("ethics", False),
     "author": ("product", False),
 }
+SEATED = {
+    name: SEATS[name] for name in ("security", "process_expert")
+}  # a quorum of people with duties there
 
 
 def seat(
     world: World, board: Board, person: str, function: str, *, chair: bool = False, **rest
 ) -> BoardMember:
-    asked = board_acts.request_seat(
+    asked = board_seat_acts.request_seat(
         world.registrar,
         board.pk,
         person_id=world.people[person].pk,
@@ -31,14 +34,37 @@ def seat(
         reason="Sits for the function",
         **rest,
     )
-    return board_acts.approve_seat(world.compliance, asked.pk)
+    return board_seat_acts.approve_seat(world.compliance, asked.pk)
 
 
-def founded(world: World, **changes) -> Board:
-    """Four members; two with a vote and the domain among them are a quorum."""
+def proposed(world: World, **changes) -> Board:
+    """A board that somebody else has not approved yet."""
     given = {"name": "Release board", "purpose": "Releases of high tier", "quorum": 2, "required": ["domain"]}
-    board = board_acts.create_board(world.compliance, **(given | changes), reason="Procedure QP-12")
-    for person, (function, chair) in SEATS.items():
+    return board_change_acts.create_board(world.registrar, **(given | changes), reason="Procedure QP-12")
+
+
+def open_change(board: Board) -> BoardChange:
+    return board.changes.get(state="requested")
+
+
+def approved(world: World, board: Board) -> Board:
+    """The change of the board that waits is approved by another person."""
+    board_change_acts.approve_board_change(world.compliance, open_change(board).pk)
+    return Board.objects.get(pk=board.pk)
+
+
+def amended(world: World, board: Board, **changes) -> BoardChange:
+    """An amendment asked for; not in force yet."""
+    given = {"name": board.name, "purpose": board.purpose, "quorum": 3, "required": board.required}
+    return board_change_acts.amend_board(
+        world.registrar, board.pk, **(given | changes), reason="QP-12, rev. 2"
+    )
+
+
+def founded(world: World, members: dict[str, tuple[str, bool]] | None = None, **changes) -> Board:
+    """Four members; two with a vote and the domain among them are a quorum."""
+    board = approved(world, proposed(world, **changes))
+    for person, (function, chair) in (SEATS if members is None else members).items():
         seat(world, board, person, function, chair=chair)
     return board
 

@@ -9,7 +9,7 @@ import pytest
 
 from apps.access.acts.leavers import deactivate_account
 from apps.access.signing import content_digest
-from apps.approvals import acts, board_acts
+from apps.approvals import acts, board_acts, board_change_acts, board_seat_acts
 from apps.approvals.board_facts import meeting_content
 from apps.approvals.board_models import BoardMember, Meeting
 from apps.approvals.board_rules import quorum_problem
@@ -138,7 +138,7 @@ def test_a_member_twice_an_ended_seat_and_a_seat_of_another_board_are_refused(wo
             minuted(world, meeting, attended=attended)
         assert set(refused.value.fields) == {"attended"}
     (domain,) = seats(board, "process_expert")
-    board_acts.end_seat(world.compliance, domain, reason="Left the function")
+    board_seat_acts.end_seat(world.compliance, domain, reason="Left the function")
     later = planned(world, high_gate, board)
     with pytest.raises(BadInput) as refused:
         minuted(world, later)
@@ -146,14 +146,13 @@ def test_a_member_twice_an_ended_seat_and_a_seat_of_another_board_are_refused(wo
 
 
 def founded_second(world):
-    given = {"name": "Data board", "purpose": "Data", "quorum": 2, "required": []}
-    return board_acts.create_board(world.compliance, **given, reason="Procedure")
+    return founded(world, {}, name="Data board", required=[])
 
 
 def test_a_seat_that_ended_after_the_meeting_signs_no_more(world, high_gate, board):
     meeting = minuted(world, planned(world, high_gate, board))
     (domain,) = seats(board, "process_expert")
-    board_acts.end_seat(world.compliance, domain, reason="Left the function")
+    board_seat_acts.end_seat(world.compliance, domain, reason="Left the function")
     with pytest.raises(NotAllowed) as refused:
         board_acts.sign_minute_member(world.process_expert, meeting.pk, signature=signed(meeting))
     assert refused.value.fact == "Your seat has ended."
@@ -165,7 +164,7 @@ def test_a_seat_that_was_ended_before_it_began_is_never_in_force(world, board, p
     ends_at = start + planned_end if planned_end else None
     held = seat(world, board, "monitor", "legal", starts_at=start, ends_at=ends_at)
     assert held in BoardMember.objects.in_force(start)
-    board_acts.end_seat(world.compliance, held.pk, reason="Left before it began")
+    board_seat_acts.end_seat(world.compliance, held.pk, reason="Left before it began")
     for at in (now(), start, start + timedelta(days=2), start + timedelta(days=10)):
         assert held not in BoardMember.objects.in_force(at)
 
@@ -173,7 +172,9 @@ def test_a_seat_that_was_ended_before_it_began_is_never_in_force(world, board, p
 def test_a_seat_that_was_ended_is_in_force_from_its_approval_to_its_end(world, board):
     asked = now()
     held = seat(world, board, "monitor", "legal", starts_at=asked, ends_at=asked + timedelta(days=9))
-    ended = board_acts.end_seat(world.compliance, held.pk, reason="Left the function")
+    ended = board_seat_acts.end_seat(world.registrar, held.pk, reason="Left the function")
+    assert (ended.approver, ended.closed_by) == (world.compliance, world.registrar)
+    assert (ended.closed_at, ended.end_reason) == (ended.ends_at, "Left the function")
     assert held not in BoardMember.objects.in_force(asked)  # it had begun, and was approved later
     assert held in BoardMember.objects.in_force(held.decided_at)
     assert held not in BoardMember.objects.in_force(ended.ends_at)
@@ -358,37 +359,40 @@ def test_only_a_gate_with_a_boards_line_is_put_before_one(world, board):
 
 def test_a_seat_is_approved_by_a_third_person_and_held_once(world, board):
     with pytest.raises(Conflict):
-        board_acts.request_seat(
+        board_seat_acts.request_seat(
             world.registrar, board.pk, person_id=world.author.pk, function="legal", reason="Again"
         )
-    mine = board_acts.request_seat(
+    mine = board_seat_acts.request_seat(
         world.compliance, board.pk, person_id=world.monitor.pk, function="legal", reason="Law"
     )
     with pytest.raises(Conflict) as refused:
-        board_acts.approve_seat(world.compliance, mine.pk)
+        board_seat_acts.approve_seat(world.compliance, mine.pk)
     assert refused.value.rule.startswith("DY17")
-    own = board_acts.request_seat(
+    own = board_seat_acts.request_seat(
         world.registrar, board.pk, person_id=world.compliance.pk, function="legal", reason="Law"
     )
     with pytest.raises(Conflict):
-        board_acts.approve_seat(world.compliance, own.pk)
+        board_seat_acts.approve_seat(world.compliance, own.pk)
     with pytest.raises(NotAllowed):
-        board_acts.approve_seat(world.owner, mine.pk)
-    board_acts.approve_seat(world.compliance2, mine.pk)
+        board_seat_acts.approve_seat(world.owner, mine.pk)
+    board_seat_acts.approve_seat(world.compliance2, mine.pk)
     with pytest.raises(WrongState):
-        board_acts.refuse_seat(world.compliance2, mine.pk, reason="Too late")
-    refused_seat = board_acts.refuse_seat(world.compliance2, own.pk, reason="One is enough")
+        board_seat_acts.refuse_seat(world.compliance2, mine.pk, reason="Too late")
+    refused_seat = board_seat_acts.refuse_seat(world.compliance2, own.pk, reason="One is enough")
     assert refused_seat.state == "refused"
+    assert (refused_seat.closed_by, refused_seat.end_reason) == (world.compliance2, "One is enough")
+    assert refused_seat.closed_at == refused_seat.decided_at
+    assert refused_seat.approver is None
     with pytest.raises(WrongState):
-        board_acts.end_seat(world.compliance, own.pk, reason="x")
+        board_seat_acts.end_seat(world.compliance, own.pk, reason="x")
 
 
 def test_a_board_has_one_chair(world, board):
-    second = board_acts.request_seat(
+    second = board_seat_acts.request_seat(
         world.registrar, board.pk, person_id=world.monitor.pk, function="legal", chair=True, reason="Law"
     )
     with pytest.raises(Conflict, match="has a chair"):
-        board_acts.approve_seat(world.compliance, second.pk)
+        board_seat_acts.approve_seat(world.compliance, second.pk)
     assert BoardMember.objects.get(pk=second.pk).state == "requested"
 
 
@@ -408,13 +412,13 @@ def test_a_board_has_one_chair(world, board):
 def test_a_bad_board_is_told_beside_its_field(world, board, changes, field):
     given = {"name": "Other", "purpose": "Releases", "quorum": 2, "required": []} | changes
     with pytest.raises(BadInput) as refused:
-        board_acts.create_board(world.compliance, **given, reason="Procedure")
+        board_change_acts.create_board(world.compliance, **given, reason="Procedure")
     assert set(refused.value.fields) == {field}
 
 
-def test_boards_are_made_by_compliance_with_a_reason(world):
+def test_boards_are_asked_for_by_compliance_or_registrar_with_a_reason(world):
     given = {"name": "Other", "purpose": "Releases", "quorum": 2}
     with pytest.raises(NotAllowed):
-        board_acts.create_board(world.owner, **given, reason="x")
+        board_change_acts.create_board(world.owner, **given, reason="x")
     with pytest.raises(BadInput):
-        board_acts.create_board(world.compliance, **given)
+        board_change_acts.create_board(world.compliance, **given)

@@ -55,7 +55,7 @@ from apps.quality.review_acts import open_trail_review, record_trail_finding
 from apps.trail.models import Entry, Signature
 from tests.access.test_reviews import opened, sheet_of
 from tests.access.test_training import adopt, record
-from tests.approvals.boards import founded, minuted, planned
+from tests.approvals.boards import SEATED, amended, founded, minuted, planned
 from tests.factories.evidence import validated_world
 from tests.factories.services import asked_trust, service, service_token
 from tests.house.matrix_inspections import inspected
@@ -164,9 +164,11 @@ def things(world, monkeypatch) -> Things:
     trusted = asked_trust(pipeline, "https://ci.example")
     relate(world, version)
     monkeypatch.setattr(board_acts, "wants_board", lambda gate: True)  # the gate is of medium tier
-    board = founded(world)
-    seat = board.members.get(person=world.stranger)
-    meeting = minuted(world, planned(world, gate, board))
+    # The stranger stays one: what a seat alone opens has tests of its own (tests/approvals/test_board_sight.py).
+    board = founded(world, {**SEATED, "monitor": ("ethics", False)})
+    seat = board.members.get(person=world.monitor)
+    meeting = minuted(world, planned(world, gate, board), *SEATED)
+    asked_change = amended(world, board)
     session = sessions.begin(world.approver, "s" * 32, address="192.0.2.1", browser="")
     slot = Slot.objects.get(gate=gate, code="approval")
     signature = Signature.objects.filter(subject_kind="registry.intended_use").earliest("pk")
@@ -215,10 +217,17 @@ def things(world, monkeypatch) -> Things:
         "web:rotate_token": pipeline_token.pk,
         "web:waiver": waiver.pk,
         "web:board": board.pk,
+        "web:board_amend": board.pk,
+        "web:board_end": board.pk,
         "web:seat_new": board.pk,
         "web:meeting_new": gate.pk,
         "api:board-detail": board.pk,
         "api:board-seats": board.pk,
+        "api:board-amend": board.pk,
+        "api:board-end": board.pk,
+        "api:board-change-detail": asked_change.pk,
+        "api:board-change-approve": asked_change.pk,
+        "api:board-change-refuse": asked_change.pk,
         "api:seat-detail": seat.pk,
         "api:seat-approve": seat.pk,
         "api:seat-refuse": seat.pk,
@@ -228,6 +237,7 @@ def things(world, monkeypatch) -> Things:
         "api:meeting-sign": meeting.pk,
         "api:meeting-conditions": meeting.pk,
         "api:meeting-withdraw": meeting.pk,
+        "api:meeting-download": meeting.pk,
         "web:waiver_revoke": waiver.pk,
         "api:assignment-detail": asked.pk,
         "api:assignment-approve": asked.pk,
@@ -290,6 +300,7 @@ def things(world, monkeypatch) -> Things:
         "web:pack": pack.number,
         "web:meeting": meeting.number,
         "web:meeting_minute": meeting.number,
+        "web:meeting_file": meeting.number,
         "web:meeting_conditions": meeting.number,
         "web:meeting_withdraw": meeting.number,
         "web:pack_download": pack.number,
@@ -347,6 +358,7 @@ def things(world, monkeypatch) -> Things:
         "web:signature_receipt": {"uid": uuid.UUID(str(signature.uuid))},
         "web:decide_assignment": {"pk": asked.pk, "verb": "approve"},
         "web:seat_decide": {"pk": seat.pk, "verb": "end"},
+        "web:board_change_decide": {"pk": asked_change.pk, "verb": "refuse"},
         "web:intended_use": {"slug": "lotx", "number": evidence.use.number},
         "web:pack_request": {"slug": "lotx", "label": version.label},
         "web:version": {"slug": "lotx", "label": version.label},

@@ -1,4 +1,4 @@
-"""Review boards: the board, its seats, its meetings about a release, what chair and second member sign."""
+"""Review boards: the board and changes to it, its seats, its meetings about a release, what two members sign."""
 
 from __future__ import annotations
 
@@ -8,11 +8,48 @@ from apps.access.policy.types import row
 ROWS = [
     row(
         "approvals.create_board",
-        "Create review board",
-        "created a review board",
+        "Ask for a review board",
+        "asked for a review board",
         "organisation",
+        [D.COMPLIANCE, D.REGISTRAR],
+        ["request_grant"],
+        reason=True,
+    ),
+    row(
+        "approvals.amend_board",
+        "Ask to amend",
+        "asked to amend a review board",
+        "approvals.board",
+        [D.COMPLIANCE, D.REGISTRAR],
+        ["request_grant"],
+        reason=True,
+    ),
+    row(
+        "approvals.end_board",
+        "Ask to end",
+        "asked to end a review board",
+        "approvals.board",
+        [D.COMPLIANCE, D.REGISTRAR],
+        ["request_grant"],
+        reason=True,
+    ),
+    row(
+        "approvals.approve_board_change",
+        "Approve",
+        "approved a change of a review board",
+        "approvals.board_change",
+        [D.COMPLIANCE],
+        ["approve_grant"],
+        token=False,
+    ),
+    row(
+        "approvals.refuse_board_change",
+        "Refuse",
+        "refused a change of a review board",
+        "approvals.board_change",
         [D.COMPLIANCE],
         reason=True,
+        token=False,
     ),
     row(
         "approvals.request_seat",
@@ -63,6 +100,15 @@ ROWS = [
         "approvals.meeting",
         [D.OWNER, D.COMPLIANCE, D.APPROVER],
         token=False,
+    ),
+    # Who sees the meeting may read what was put beside its minute: a duty on the model, or a seat on the board.
+    row(
+        "approvals.read_minute_file",
+        "Fetch the minute’s file",
+        "fetched the file of a review board's minute",
+        "approvals.meeting",
+        anyone=True,
+        reads=True,
     ),
     row(
         "approvals.withdraw_meeting",

@@ -1,25 +1,21 @@
-"""Review boards, their seats, and their meetings about releases."""
+"""Review boards, the changes to them, and their seats."""
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 
-from apps.access.gate import ORGANISATION_SUBJECT, visible
-from apps.access.signing import as_printed, content_digest
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
+from apps.access.gate import ORGANISATION_SUBJECT
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
 from apps.api.lookup import one_of, person_ids
-from apps.approvals import board_acts as acts
-from apps.approvals.board_models import Board, BoardMember, Meeting
+from apps.approvals import board_change_acts as changing
+from apps.approvals import board_seat_acts as seating
+from apps.approvals.board_models import Board, BoardChange, BoardMember
 from apps.approvals.board_rules import MAX_NAME, MAX_TEXT
-from apps.approvals.board_states import DECISION_WORDS, FUNCTION_WORDS, MeetingState
-from apps.approvals.models import Gate
-from apps.core.errors import NotVisible
+from apps.approvals.board_states import BOARD_WORDS, FUNCTION_WORDS
 
 FUNCTIONS = [(each.value, word) for each, word in FUNCTION_WORDS.items()]
-DECISIONS = [(each.value, word) for each, word in DECISION_WORDS.items()]
-SIGN = {"chair": acts.sign_minute_chair, "member": acts.sign_minute_member}
 
 
 class SeatOut(serializers.ModelSerializer):
@@ -28,6 +24,9 @@ class SeatOut(serializers.ModelSerializer):
     person = serializers.CharField(source="person.username")
     requester = serializers.CharField(source="requester.username")
     approver = serializers.CharField(source="approver.username", default=None, allow_null=True)
+    closed_by = serializers.CharField(
+        source="closed_by.username", default=None, allow_null=True, help_text="Who refused or ended it."
+    )
 
     class Meta:
         model = BoardMember
@@ -46,6 +45,8 @@ class SeatOut(serializers.ModelSerializer):
             "approver",
             "decided_at",
             "end_reason",
+            "closed_by",
+            "closed_at",
         ]
 
 
@@ -55,7 +56,74 @@ class BoardOut(serializers.ModelSerializer):
 
     class Meta:
         model = Board
-        fields = ["id", "ref", "name", "purpose", "quorum", "required", "created_at"]
+        fields = [
+            "id",
+            "ref",
+            "name",
+            "purpose",
+            "quorum",
+            "required",
+            "state",
+            "version",
+            "created_at",
+            "ended_at",
+        ]
+
+
+class TermsOut(serializers.Serializer):
+    name = serializers.CharField()
+    purpose = serializers.CharField()
+    quorum = serializers.IntegerField()
+    required = serializers.ListField(child=serializers.ChoiceField(choices=FUNCTIONS))
+
+
+class BoardChangeOut(serializers.ModelSerializer):
+    ref = serializers.CharField()
+    board = serializers.IntegerField(source="board_id")
+    before = serializers.SerializerMethodField(
+        help_text="The board when it was asked for; null of a founding."
+    )
+    after = serializers.SerializerMethodField(help_text="The board once it is approved; null of an ending.")
+    requester = serializers.CharField(source="requester.username")
+    decided_by = serializers.CharField(source="decided_by.username", default=None, allow_null=True)
+
+    class Meta:
+        model = BoardChange
+        fields = [
+            "id",
+            "ref",
+            "board",
+            "kind",
+            "version",
+            "before",
+            "after",
+            "state",
+            "reason",
+            "requester",
+            "requested_at",
+            "decided_by",
+            "decided_at",
+            "decision_reason",
+        ]
+
+    @extend_schema_field(TermsOut(allow_null=True))
+    def get_before(self, row):
+        return row.before or None
+
+    @extend_schema_field(TermsOut(allow_null=True))
+    def get_after(self, row):
+        return row.after or None
+
+
+class BoardDetail(BoardOut):
+    changes = BoardChangeOut(many=True)
+    allowed_acts = serializers.SerializerMethodField()
+
+    class Meta(BoardOut.Meta):
+        fields = [*BoardOut.Meta.fields, "changes", "allowed_acts"]
+
+    def get_allowed_acts(self, row) -> list[dict]:
+        return allowed_acts(self.context["view"].actor, row)
 
 
 class BoardInput(serializers.Serializer):
@@ -78,26 +146,70 @@ class SeatInput(serializers.Serializer):
 
 
 @extend_schema_view(
-    list=extend_schema(tags=["boards"], summary="Review boards"),
-    retrieve=extend_schema(tags=["boards"], summary="One review board"),
+    list=extend_schema(
+        tags=["boards"],
+        summary="Review boards",
+        parameters=[OpenApiParameter("state", str, enum=[each.value for each in BOARD_WORDS])],
+    ),
+    retrieve=extend_schema(
+        tags=["boards"], summary="One review board with its changes", responses=BoardDetail
+    ),
 )
 class Boards(GateViewSet):
     """Review boards: members by function, and the quorum that decides."""
 
     model = Board
-    serializer_class = BoardOut
     lookup_value_regex = "[0-9]+"
+
+    def get_serializer_class(self):
+        return {"list": BoardOut, "seats": SeatOut}.get(self.action, BoardDetail)
+
+    def get_queryset(self):
+        if self.action != "list":
+            return super().get_queryset().prefetch_related("changes__requester", "changes__decided_by")
+        state = one_of(self.request, "state", [each.value for each in BOARD_WORDS])
+        rows = super().get_queryset()
+        return rows.filter(state=state) if state else rows
 
     @extend_schema(
         tags=["boards"],
-        summary="Found a review board",
+        summary="Ask for a review board; somebody else approves it",
         request=BoardInput,
-        responses={201: BoardOut},
+        responses={201: BoardDetail},
         parameters=[IDEMPOTENCY],
     )
     def create(self, request, *args, **kwargs):
         given = self.given(BoardInput, "approvals.create_board", ORGANISATION_SUBJECT)
-        return self.answer(acts.create_board(self.actor, **given, **self.key()), status=201)
+        self.kwargs["pk"] = changing.create_board(self.actor, **given, **self.key()).pk
+        return self.answer(self.get_object(), status=201)
+
+    @extend_schema(
+        tags=["boards"],
+        summary="Ask to amend the board; somebody else approves it",
+        request=BoardInput,
+        responses={201: BoardDetail},
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def amend(self, request, pk=None):
+        board = self.get_object()
+        given = self.given(BoardInput, "approvals.amend_board", board)
+        changing.amend_board(self.actor, board.pk, **given, **self.key())
+        return self.answer(self.get_object(), status=201)
+
+    @extend_schema(
+        tags=["boards"],
+        summary="Ask to end the board with all its seats; somebody else approves it",
+        request=ReasonInput,
+        responses={201: BoardDetail},
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def end(self, request, pk=None):
+        board = self.get_object()
+        given = self.given(ReasonInput, "approvals.end_board", board)
+        changing.end_board(self.actor, board.pk, **given, **self.key())
+        return self.answer(self.get_object(), status=201)
 
     @extend_schema(
         tags=["boards"],
@@ -106,13 +218,13 @@ class Boards(GateViewSet):
         responses={201: SeatOut},
         parameters=[IDEMPOTENCY],
     )
-    @action(detail=True, methods=["post"], serializer_class=SeatOut)
+    @action(detail=True, methods=["post"])
     def seats(self, request, pk=None):
         board = self.get_object()
         with self.asking("approvals.request_seat", board):
             given = self.given(SeatInput, "approvals.request_seat", board)
             person = person_ids([given.pop("person")], "person")[0]
-        made = acts.request_seat(self.actor, board.pk, person_id=person, **given, **self.key())
+        made = seating.request_seat(self.actor, board.pk, person_id=person, **given, **self.key())
         return self.answer(made, status=201)
 
 
@@ -127,7 +239,7 @@ class Seats(GateViewSet):
 
     model = BoardMember
     serializer_class = SeatOut
-    select_related = ("board", "person", "requester", "approver")
+    select_related = ("board", "person", "requester", "approver", "closed_by")
     lookup_value_regex = "[0-9]+"
 
     def get_queryset(self):
@@ -149,7 +261,7 @@ class Seats(GateViewSet):
     )
     @action(detail=True, methods=["post"])
     def approve(self, request, pk=None):
-        return self._done(acts.approve_seat)
+        return self._done(seating.approve_seat)
 
     @extend_schema(
         tags=["boards"],
@@ -161,7 +273,7 @@ class Seats(GateViewSet):
     @action(detail=True, methods=["post"])
     def refuse(self, request, pk=None):
         given = self.given(ReasonInput, "approvals.refuse_seat", self.get_object())
-        return self._done(acts.refuse_seat, **given)
+        return self._done(seating.refuse_seat, **given)
 
     @extend_schema(
         tags=["boards"],
@@ -173,202 +285,51 @@ class Seats(GateViewSet):
     @action(detail=True, methods=["post"])
     def end(self, request, pk=None):
         given = self.given(ReasonInput, "approvals.end_seat", self.get_object())
-        return self._done(acts.end_seat, **given)
-
-
-class AttendanceOut(serializers.Serializer):
-    seat = serializers.IntegerField(source="member_id")
-    person = serializers.CharField(source="member.person.username")
-    function = serializers.CharField(source="member.function")
-    votes = serializers.BooleanField()
-    recused_because = serializers.CharField()
-
-
-class MeetingOut(serializers.ModelSerializer):
-    ref = serializers.CharField()
-    board = serializers.CharField(source="board.name")
-    gate = serializers.IntegerField(source="gate_id")
-    version = serializers.CharField(source="gate.version.ref")
-
-    class Meta:
-        model = Meeting
-        fields = [
-            "id",
-            "ref",
-            "board",
-            "gate",
-            "version",
-            "state",
-            "held_at",
-            "agenda",
-            "decision",
-            "conditions",
-            "conditions_met_at",
-            "decided_at",
-        ]
-
-
-class MeetingDetail(MeetingOut):
-    attendance = AttendanceOut(many=True)
-    about = serializers.DictField(child=serializers.CharField(), help_text="The version when it was minuted.")
-    withdrawn_because = serializers.CharField(help_text="Empty unless withdrawn.")
-    digest = serializers.SerializerMethodField(help_text="Of the content that is signed.")
-    signatures = serializers.SerializerMethodField()
-    allowed_acts = serializers.SerializerMethodField()
-
-    class Meta(MeetingOut.Meta):
-        fields = [
-            *MeetingOut.Meta.fields,
-            "minute",
-            "file_name",
-            "file_digest",
-            "withdrawn_because",
-            "about",
-            "attendance",
-            "digest",
-            "signatures",
-            "allowed_acts",
-        ]
-
-    def get_digest(self, row) -> str:
-        return content_digest(row)
-
-    def get_signatures(self, row) -> list[dict]:
-        return [as_printed(each) for each in row.signatures]
-
-    def get_allowed_acts(self, row) -> list[dict]:
-        return allowed_acts(self.context["view"].actor, row)
-
-
-class MeetingInput(serializers.Serializer):
-    gate = serializers.IntegerField()
-    board = serializers.IntegerField()
-    held_at = serializers.DateTimeField()
-    agenda = serializers.CharField(max_length=MAX_TEXT)
-
-
-class MeetingMinuteInput(serializers.Serializer):
-    held_at = serializers.DateTimeField(
-        required=False, default=None, allow_null=True, help_text="When it was held; none: as planned."
-    )
-    attended = serializers.ListField(child=serializers.IntegerField(), help_text="Ids of seats.")
-    minute = serializers.CharField(max_length=MAX_TEXT)
-    decision = serializers.ChoiceField(choices=DECISIONS)
-    conditions = serializers.CharField(max_length=MAX_TEXT, required=False, default="", allow_blank=True)
-
-
-class MinuteSignature(SignatureFields):
-    half = serializers.ChoiceField(choices=list(SIGN), help_text="Which of the two signatures.")
+        return self._done(seating.end_seat, **given)
 
 
 @extend_schema_view(
-    list=extend_schema(
-        tags=["boards"],
-        summary="Board meetings the caller may see",
-        parameters=[OpenApiParameter("state", str, enum=[each.value for each in MeetingState])],
-    ),
-    retrieve=extend_schema(
-        tags=["boards"], summary="One meeting, with the digest to sign", responses=MeetingDetail
-    ),
+    list=extend_schema(tags=["boards"], summary="Changes of review boards: founding, amendment, ending"),
+    retrieve=extend_schema(tags=["boards"], summary="One change of a review board"),
 )
-class Meetings(GateViewSet):
-    """Meetings of review boards: agenda, attendance, minute, and the decision that chair and second member sign."""
+class BoardChanges(GateViewSet):
+    """Changes of boards: asked for by one person, in force once another approves."""
 
-    model = Meeting
-    select_related = (
-        "board",
-        "gate__version__model",
-        "gate__version__intended_use",
-        "chair_signature",
-        "member_signature",
-    )
+    model = BoardChange
+    serializer_class = BoardChangeOut
+    select_related = ("board", "requester", "decided_by")
     lookup_value_regex = "[0-9]+"
 
-    def get_serializer_class(self):
-        return MeetingOut if self.action == "list" else MeetingDetail
-
-    def get_queryset(self):
-        rows = super().get_queryset()
-        if self.action == "list" and (state := one_of(self.request, "state", list(MeetingState))):
-            rows = rows.filter(state=state)
-        return rows
-
-    @extend_schema(
-        tags=["boards"],
-        summary="Put a release gate before a review board",
-        request=MeetingInput,
-        responses={201: MeetingDetail},
-        parameters=[IDEMPOTENCY],
-    )
-    def create(self, request, *args, **kwargs):
-        given = self.given(MeetingInput)
-        gate = visible(self.actor, Gate).filter(pk=given.pop("gate")).first()
-        if gate is None:
-            raise NotVisible()
-        made = acts.plan_meeting(self.actor, gate.pk, board_id=given.pop("board"), **given, **self.key())
-        self.kwargs["pk"] = made.pk
-        return self.answer(self.get_object(), status=201)
-
-    @extend_schema(
-        tags=["boards"],
-        summary="Record the minute (not with a token)",
-        request=MeetingMinuteInput,
-        responses=MeetingDetail,
-        parameters=[IDEMPOTENCY],
-    )
-    @action(detail=True, methods=["post"])
-    def minute(self, request, pk=None):
-        meeting = self.get_object()
-        given = self.given(MeetingMinuteInput, "approvals.record_meeting", meeting)
-        acts.record_meeting(self.actor, meeting.pk, **given, **self.key())
+    def _done(self, function, **given):
+        change = self.get_object()
+        function(self.actor, change.pk, **given, **self.key())
         return self.answer(self.get_object())
 
     @extend_schema(
         tags=["boards"],
-        summary="Sign the minute, or reject it (not with a token)",
-        request=MinuteSignature,
-        responses=MeetingDetail,
+        summary="Approve a change of a board (not with a token)",
+        request=None,
+        responses=BoardChangeOut,
         parameters=[IDEMPOTENCY],
     )
     @action(detail=True, methods=["post"])
-    def sign(self, request, pk=None):
-        meeting = self.get_object()
-        half = request.data.get("half") if hasattr(request.data, "get") else None
-        given = self.given(MinuteSignature, f"approvals.sign_minute_{half}" if half in SIGN else "", meeting)
-        half, reason = given.pop("half"), given.pop("reason")
-        SIGN[half](self.actor, meeting.pk, reason=reason, signature=entered(given), **self.key())
-        return self.answer(self.get_object())
+    def approve(self, request, pk=None):
+        return self._done(changing.approve_board_change)
 
     @extend_schema(
         tags=["boards"],
-        summary="Confirm that the conditions are met (not with a token)",
+        summary="Refuse a change of a board (not with a token)",
         request=ReasonInput,
-        responses=MeetingDetail,
+        responses=BoardChangeOut,
         parameters=[IDEMPOTENCY],
     )
     @action(detail=True, methods=["post"])
-    def conditions(self, request, pk=None):
-        meeting = self.get_object()
-        given = self.given(ReasonInput, "approvals.confirm_conditions", meeting)
-        acts.confirm_conditions(self.actor, meeting.pk, **given, **self.key())
-        return self.answer(self.get_object())
-
-    @extend_schema(
-        tags=["boards"],
-        summary="Withdraw a meeting, planned or minuted",
-        request=ReasonInput,
-        responses=MeetingDetail,
-        parameters=[IDEMPOTENCY],
-    )
-    @action(detail=True, methods=["post"])
-    def withdraw(self, request, pk=None):
-        meeting = self.get_object()
-        given = self.given(ReasonInput, "approvals.withdraw_meeting", meeting)
-        acts.withdraw_meeting(self.actor, meeting.pk, **given, **self.key())
-        return self.answer(self.get_object())
+    def refuse(self, request, pk=None):
+        given = self.given(ReasonInput, "approvals.refuse_board_change", self.get_object())
+        return self._done(changing.refuse_board_change, **given)
 
 
 def register(router) -> None:
     router.register("boards", Boards, basename="board")
+    router.register("board-changes", BoardChanges, basename="board-change")
     router.register("board-seats", Seats, basename="seat")
-    router.register("board-meetings", Meetings, basename="meeting")

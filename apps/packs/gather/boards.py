@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.access.signing import content_digest
-from apps.approvals.board_facts import meetings_of_gates
+from apps.approvals.board_facts import meetings_of_gates, name_of_board
 from apps.approvals.board_models import Meeting
 from apps.approvals.board_rules import decision_told
 from apps.approvals.models import Gate
@@ -23,7 +23,7 @@ def _decision(meeting: Meeting) -> dict[str, Any]:
     told = decision_told(meeting.decision, meeting.conditions, meeting.conditions_met_at is not None)
     return {
         "ref": meeting.ref,
-        "board": meeting.board.name,
+        "board": name_of_board(meeting),
         "held_at": iso(meeting.held_at),
         "state_word": meeting.get_state_display(),
         "decision": told,

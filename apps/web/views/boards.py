@@ -1,8 +1,10 @@
-"""Review boards: the register, one board with its seats, founding one, asking for a seat and deciding on it."""
+"""Review boards: the register, one board with its seats, asking for a seat and deciding on it."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -16,10 +18,18 @@ from apps.access.acting import refuse_first
 from apps.access.gate import ORGANISATION_SUBJECT, may, offers, visible
 from apps.access.sharing import shared
 from apps.accounts.models import User
-from apps.approvals import board_acts as acts
-from apps.approvals.board_models import Board, BoardMember, Meeting
-from apps.approvals.board_rules import MAX_NAME, MAX_QUORUM, MAX_TEXT
-from apps.approvals.board_states import FUNCTION_WORDS, MEETING_WORDS, Function, MeetingState
+from apps.approvals import board_seat_acts as acts
+from apps.approvals.board_models import Board, BoardChange, BoardMember, Meeting
+from apps.approvals.board_states import (
+    BOARD_WORDS,
+    FUNCTION_WORDS,
+    MEETING_WORDS,
+    BoardState,
+    ChangeState,
+    Function,
+    MeetingState,
+)
+from apps.approvals.board_terms import terms_of
 from apps.core.errors import NotVisible
 from apps.web.buttons import Acts, Button
 from apps.web.door import actor_of, attempt, page, seen_or_404
@@ -30,25 +40,32 @@ from apps.web.views.plans import link, state_mark
 FUNCTIONS = [(each.value, FUNCTION_WORDS[each]) for each in Function]
 
 
-def functions_told(board: Board) -> str:
-    return (
-        ", ".join(FUNCTION_WORDS[Function(each)].lower() for each in board.required) or "none in particular"
-    )
+def functions_told(required: Iterable[str]) -> str:
+    return ", ".join(FUNCTION_WORDS[Function(each)].lower() for each in required) or "none in particular"
 
 
 BOARDS = Table(
     name="boards",
     caption="Review boards",
     order="name",
-    empty="No review board yet. A compliance officer founds one.",
+    empty="No review board yet. A compliance officer or registrar asks for one, and another person approves it.",
     columns=[
         Column("name", "Board", sort="name", heading=True, render=lambda b: link(b, b.name)),
         Column("quorum", "Quorum", sort="quorum", kind="number"),
-        Column("required", "Functions that must vote", value=functions_told),
-        Column("created_at", "Founded", sort="created_at", kind="moment"),
+        Column("state", "State", sort="state", value=lambda b: b.get_state_display(), render=state_mark),
+        Column("required", "Functions that must vote", value=lambda b: functions_told(b.required)),
+        Column("created_at", "Asked for", sort="created_at", kind="moment"),
         Column("by", "By", value=lambda b: b.created_by.printed_name),
     ],
-    filters=[text("name", "Name", lambda rows, v: rows.filter(name__icontains=v))],
+    filters=[
+        choice(
+            "state",
+            "State",
+            [(s.value, BOARD_WORDS[s]) for s in BoardState],
+            lambda rows, v: rows.filter(state=v),
+        ),
+        text("name", "Name", lambda rows, v: rows.filter(name__icontains=v)),
+    ],
 )
 MEETINGS = Table(
     name="meetings",
@@ -90,66 +107,74 @@ def meetings(request: HttpRequest) -> HttpResponseBase:
     return MEETINGS.read(request, rows).respond("boards/meetings.html")
 
 
+def told_terms(terms: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Name, purpose, quorum and functions, in words."""
+    return [
+        ("Name", terms["name"]),
+        ("Purpose", terms["purpose"]),
+        ("Quorum", f"{terms['quorum']} members with a vote"),
+        ("Must vote", functions_told(terms["required"])),
+    ]
+
+
+def difference(change: BoardChange) -> list[tuple[str, Any, Any]]:
+    """(what, as it is, as it would be) of each part that an amendment changes."""
+    if not (change.before and change.after):
+        return []
+    pairs = zip(told_terms(change.before), told_terms(change.after), strict=True)
+    return [(name, old, new) for (name, old), (_name, new) in pairs if old != new]
+
+
 @page
 def board(request: HttpRequest, pk: int) -> HttpResponse:
-    """Quorum, seats with what may be done to each, and the meetings one may see."""
+    """Quorum, changes, seats with what may be done to each, and the meetings one may see."""
     actor, found = actor_of(request), seen_or_404(request, Board, "created_by", pk=pk)
     with shared():
         seats = []
-        rows = found.members.select_related("person", "requester", "approver", "board")
+        rows = found.members.select_related("person", "requester", "approver", "closed_by", "board")
         for seat in sorted(rows, key=lambda s: (not s.chair, s.function, s.person.printed_name)):
             verdicts = {v.act.partition(".")[2]: v for v in offers(actor, seat)}
             verbs = [verb for verb in VERBS if verdicts[f"{verb}_seat"].allowed]
             seats.append({"seat": seat, "verbs": verbs})
+        given = {v.act.partition(".")[2]: v for v in offers(actor, found)}
         doable = Acts(
             (
-                Button(
-                    may(actor, "approvals.request_seat", found),
-                    reverse("web:seat_new", args=[found.pk]),
-                    style="primary",
-                ),
+                Button(given["request_seat"], reverse("web:seat_new", args=[pk]), style="primary"),
+                Button(given["amend_board"], reverse("web:board_amend", args=[pk])),
+                Button(given["end_board"], reverse("web:board_end", args=[pk]), style="danger"),
             )
         )
+        changes = []
+        for change in found.changes.select_related("requester", "decided_by"):
+            change.board = found
+            decide = []
+            if change.state == ChangeState.REQUESTED:
+                able = {v.act.partition(".")[2]: v.allowed for v in offers(actor, change)}
+                decide = [verb for verb in ("approve", "refuse") if able[f"{verb}_board_change"]]
+            changes.append({"change": change, "difference": difference(change), "verbs": decide})
     rows = visible(actor, Meeting).filter(board=found).select_related("gate__version__model")
     context = {
         "board": found,
         "seats": seats,
+        "changes": changes,
         "acts": doable,
-        "required": functions_told(found),
+        "terms": told_terms(terms_of(found).as_data()),
         "meetings": rows.order_by("-number")[:20],
     }
     return render(request, "boards/board.html", context)
 
 
-class BoardForm(Form):
-    name = forms.CharField(max_length=MAX_NAME)
-    purpose = forms.CharField(
-        max_length=MAX_TEXT,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What it decides, and by which procedure.",
-    )
-    quorum = forms.IntegerField(
-        min_value=2, max_value=MAX_QUORUM, initial=3, help_text="Members with a vote who must attend."
-    )
-    required = forms.MultipleChoiceField(
-        required=False,
-        choices=FUNCTIONS,
-        widget=forms.CheckboxSelectMultiple,
-        label="Functions that must be among them",
-    )
-    reason = ReasonField()
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
-
-
-def fresh(request: HttpRequest, form: type[Form], **kwargs) -> Form:
-    """The form as sent, or a new one."""
+def fresh(request: HttpRequest, form: type[Form], initial: Mapping[str, Any] | None = None, **kwargs) -> Form:
+    """The form as sent, or a new one that begins with `initial`."""
     sent = (request.POST, request.FILES) if request.method == "POST" else (None,)
-    return form(*sent, initial={"idempotency_key": uuid.uuid4().hex}, **kwargs)
+    return form(*sent, initial={**(initial or {}), "idempotency_key": uuid.uuid4().hex}, **kwargs)
 
 
 def shown(request: HttpRequest, form: Form, heading: str, back: str, back_told: str, **more) -> HttpResponse:
     context = {"form": form, "heading": heading, "back": back, "back_told": back_told, **more}
-    return render(request, "boards/form.html", context, status=422 if form.errors else 200)
+    return render(
+        request, "boards/form.html", context, status=getattr(form, "status", 422 if form.errors else 200)
+    )
 
 
 def permitted(request: HttpRequest, act: str, subject) -> None:
@@ -159,19 +184,6 @@ def permitted(request: HttpRequest, act: str, subject) -> None:
         refuse_first(actor, act, subject)
     elif not (verdict := may(actor, act, subject)).allowed:
         raise verdict.refusal()
-
-
-@require_http_methods(["GET", "POST"])
-@page
-def board_new(request: HttpRequest) -> HttpResponse:
-    permitted(request, "approvals.create_board", ORGANISATION_SUBJECT)
-    form = fresh(request, BoardForm)
-    if request.method == "POST" and form.is_valid():
-        made = attempt(form, acts.create_board, actor_of(request), **form.cleaned_data)
-        if made:
-            messages.success(request, f"{made} is founded. It has no members yet.")
-            return redirect("web:board", made.pk)
-    return shown(request, form, "Create review board", reverse("web:boards"), "Review boards")
 
 
 class SeatForm(Form):
@@ -249,7 +261,6 @@ def seat_decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 urlpatterns = [
     path("boards/", boards, name="boards"),
-    path("boards/new/", board_new, name="board_new"),
     path("boards/meetings/", meetings, name="meetings"),
     path("boards/<int:pk>/", board, name="board"),
     path("boards/<int:pk>/seats/", seat_new, name="seat_new"),

@@ -8,25 +8,28 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access.gate import offers
 from apps.access.sharing import shared
 from apps.access.signing import standings
 from apps.approvals import board_acts as acts
-from apps.approvals.board_facts import about
+from apps.approvals.board_facts import about, name_of_board
 from apps.approvals.board_models import Board, BoardMember, Meeting
 from apps.approvals.board_rules import MAX_TEXT, decision_told
-from apps.approvals.board_states import DECISION_WORDS, BoardDecision
+from apps.approvals.board_states import DECISION_WORDS, BoardDecision, BoardState
 from apps.approvals.models import Gate
 from apps.core import blobs
 from apps.core.clock import now
+from apps.core.downloads import attachment
 from apps.web.buttons import Acts, Button
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, MomentField, ReasonField
 from apps.web.links import sign_url, url_of
+from apps.web.uploading import UploadForm
 from apps.web.views.boards import fresh, functions_told, permitted, shown
 
 
@@ -40,7 +43,8 @@ class MeetingForm(Form):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.fields["board"].choices = [("", "Choose a board"), *Board.objects.values_list("pk", "name")]
+        boards = Board.objects.filter(state=BoardState.IN_FORCE)
+        self.fields["board"].choices = [("", "Choose a board"), *boards.values_list("pk", "name")]
 
 
 @require_http_methods(["GET", "POST"])
@@ -114,15 +118,17 @@ def meeting(request: HttpRequest, number: int) -> HttpResponse:
     version = found.gate.version
     context = {
         "meeting": found,
+        "board_name": name_of_board(found),
         "version": version,
         "attendance": attendance,
         "changed": bool(found.about) and found.about["digest"] != about(version)["digest"],
         "told": decision_told(found.decision, found.conditions, found.conditions_met_at is not None)
         if found.decision
         else "",
-        "required": functions_told(found.board),
+        "required": functions_told(found.quorum.get("functions", found.board.required)),
         "standings": standings(found, found.signatures),
         "acts": doable,
+        "reads_file": given["read_minute_file"].allowed,
         "needs_you": doable.anchor,
     }
     return render(request, "boards/meeting.html", context)
@@ -137,7 +143,11 @@ def seat_told(seat: BoardMember, since: datetime) -> str:
     return f"{seat} ({', '.join(told)})" if told else str(seat)
 
 
-class MinuteForm(Form):
+class MinuteForm(UploadForm):
+    """What was said and decided, with the signed paper beside it; what was typed or sent stays when it comes back."""
+
+    uploads = {"file": ""}
+
     held_at = MomentField(required=False, label="Held at")
     attended = forms.TypedMultipleChoiceField(
         coerce=int,
@@ -160,7 +170,9 @@ class MinuteForm(Form):
         help_text="For an approval under conditions: the gate's line waits until a member confirms them.",
     )
     file = forms.FileField(
-        required=False, label="Signed minute as a file", help_text="Up to 100 MiB, kept by its digest."
+        required=False,
+        label="Signed minute as a file",
+        help_text="Up to 100 MiB, kept by its digest; who sees the meeting may fetch it.",
     )
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
@@ -179,12 +191,13 @@ class MinuteForm(Form):
 def minute(request: HttpRequest, number: int) -> HttpResponse:
     found = _meeting(request, number)
     permitted(request, "approvals.record_meeting", found)
-    form = fresh(request, MinuteForm, meeting=found)
-    if request.method == "POST" and form.is_valid():
-        given = dict(form.cleaned_data)
-        if (sent := given.pop("file")) is not None:
-            given["file_name"] = sent.name
-            given["file_digest"] = blobs.put(sent, limit=settings.UPLOAD_LIMIT_FILE).digest
+    form = fresh(request, MinuteForm, meeting=found, person_id=actor_of(request).pk)
+    if request.method == "POST" and form.receive(
+        lambda _name, file: blobs.put(file, limit=settings.UPLOAD_LIMIT_FILE)
+    ):
+        given = {name: value for name, value in form.cleaned_data.items() if not name.startswith("file")}
+        if (kept := form.kept.get("file")) is not None:
+            given |= {"file_name": kept.name, "file_digest": kept.digest}
         done = attempt(form, acts.record_meeting, actor_of(request), found.pk, **given)
         if done:
             messages.success(
@@ -193,6 +206,13 @@ def minute(request: HttpRequest, number: int) -> HttpResponse:
             return redirect("web:meeting", done.number)
     back = reverse("web:meeting", args=[found.number])
     return shown(request, form, f"Record the minute of {found.ref}", back, str(found))
+
+
+@require_POST
+@page
+def minute_file(request: HttpRequest, number: int) -> HttpResponseBase:
+    """The file beside the minute; every fetching is entered."""
+    return attachment(acts.read_minute_file(actor_of(request), _meeting(request, number).pk))
 
 
 class ConditionsForm(Form):
@@ -241,6 +261,7 @@ urlpatterns = [
     path("gates/<int:pk>/meeting/", meeting_new, name="meeting_new"),
     path("boards/meetings/<int:number>/", meeting, name="meeting"),
     path("boards/meetings/<int:number>/minute/", minute, name="meeting_minute"),
+    path("boards/meetings/<int:number>/file/", minute_file, name="meeting_file"),
     path("boards/meetings/<int:number>/conditions/", conditions, name="meeting_conditions"),
     path("boards/meetings/<int:number>/withdraw/", withdraw, name="meeting_withdraw"),
 ]
