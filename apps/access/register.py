@@ -30,7 +30,7 @@ from apps.trail.standing import is_ours
 OF_ORGANISATION = ("organisation", "accounts.", "access.")
 
 
-def _newest(model: Any, moment: datetime) -> QuerySet[Any]:
+def newest_at(model: Any, moment: datetime) -> QuerySet[Any]:
     """History rows of `model`: of each record the newest that was written at or before `moment`."""
     past = model.history.model
     written = past.objects.filter(history_date__lte=moment)
@@ -38,20 +38,24 @@ def _newest(model: Any, moment: datetime) -> QuerySet[Any]:
     return past.objects.filter(history_id__in=last).exclude(history_type="-")
 
 
+def people_at(moment: datetime) -> QuerySet[Any]:
+    """Accounts that were usable at `moment`, as history rows."""
+    people = newest_at(User, moment).filter(is_active=True)
+    return people if settings.DEMO else people.filter(is_demo=False)
+
+
 def held_at(moment: datetime) -> QuerySet[Any]:
     """Every duty in force at `moment`, as history rows, of people whose account was usable then.
 
     Each row has `name_then`, `username_then` and `identified_then` (identity confirmed by a second person).
     """
-    people = _newest(User, moment).filter(is_active=True)
-    if not settings.DEMO:
-        people = people.filter(is_demo=False)
+    people = people_at(moment)
     person = (
         User.history.model.objects.filter(id=OuterRef("person_id"), history_date__lte=moment)
         .order_by("-history_id")
         .values
     )
-    rows = _newest(Assignment, moment).filter(
+    rows = newest_at(Assignment, moment).filter(
         Q(ends_at=None) | Q(ends_at__gt=moment),
         state=Assignment.State.APPROVED,
         starts_at__lte=moment,

@@ -7,7 +7,7 @@ from django.db.models import Q
 from apps.access import duties
 from apps.access.facts import Facts
 from apps.access.gate import ORGANISATION_PAIR, Scopes
-from apps.access.models import ReviewSheet
+from apps.access.models import AccessReview, ReviewSheet
 from apps.access.registered import EVERYTHING
 from apps.access.separation import Deed
 from apps.core import registries
@@ -71,4 +71,7 @@ def sheets_seen(scopes: Scopes) -> Q:
 @registries.visibility("access.AccessReview")
 def reviews_seen(scopes: Scopes) -> Q:
     """The campaigns in which one sees a sheet."""
-    return Q(pk__in=ReviewSheet.objects.filter(_sheets(scopes)).values("review_id"))
+    seen = Q(pk__in=ReviewSheet.objects.filter(_sheets(scopes)).values("review_id"))
+    if duties.Duty.COMPLIANCE in scopes.organisation_duties:
+        seen |= Q(state=AccessReview.State.PREPARING)
+    return seen

@@ -19,6 +19,7 @@ class AccessReview(models.Model):
     subject_kind = "access.review"
 
     class State(models.TextChoices):
+        PREPARING = "preparing", "Being opened"
         OPEN = "open", "Open"
         CLOSED = "closed", "Closed"
         WITHDRAWN = "withdrawn", "Withdrawn"
@@ -31,6 +32,9 @@ class AccessReview(models.Model):
     due_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.TextField(blank=True)
+    chosen = models.JSONField(default=list)  # [["registry.model", 3, "lotx"], …]
+    # Goes through many objects before the campaign opens; none where there were few.
+    job = models.ForeignKey("core.Job", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     empty = models.JSONField(default=list)  # references of chosen objects on which nobody held a duty
     result_digest = models.CharField(max_length=71, blank=True)
     history = history()

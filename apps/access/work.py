@@ -10,9 +10,16 @@ from apps.access.actors import Actor
 from apps.access.acts.enrolment import SEND, fail_enrolment, finish_enrolment
 from apps.access.acts.locks import TELL
 from apps.access.acts.reminders import MAIL
+from apps.access.acts.review_opening import (
+    OPENING,
+    chosen_of,
+    fail_review_opening,
+    finish_review_opening,
+    lines_of,
+)
 from apps.access.acts.rule_changes import REPLAY, fail_rules_replay, finish_rules_replay
 from apps.access.alerts import tell_of_alarm
-from apps.access.models import Reminder, RulesChange, SeparationRules
+from apps.access.models import AccessReview, Reminder, RulesChange, SeparationRules
 from apps.access.replay import replay
 from apps.access.separation import parse
 from apps.accounts.models import Enrolment, User
@@ -87,3 +94,16 @@ def mail_reminder(running: Running) -> None:
 @registries.job_failed(MAIL)
 def reminder_untold(job: Job, message: str) -> None:
     jobs.end(job, state=Job.State.FAILED, error=message)
+
+
+@registries.job(OPENING)
+def prepare_review(running: Running) -> None:
+    """Go through everything that is held on the chosen objects, then open the campaign."""
+    review = AccessReview.objects.get(pk=running.job.subject_id)
+    held = lines_of(chosen_of(review), running.report)
+    finish_review_opening(_worker(running.job), review.pk, job=running.job, held=held)
+
+
+@registries.job_failed(OPENING)
+def review_not_opened(job: Job, message: str) -> None:
+    fail_review_opening(_worker(job), job.subject_id, job=job, message=message)

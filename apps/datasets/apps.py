@@ -18,6 +18,7 @@ class DatasetsConfig(AppConfig):
             "acts",
             "sensitive_acts",
             "leaving",
+            "reviewing",
             "work",
         ):
             if util.find_spec(f"{self.name}.{shelf}"):

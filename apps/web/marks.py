@@ -77,6 +77,7 @@ RECORD_MARKS = {
     "draft": Mark("Draft", "pencil", "outline"),
     "scoped": Mark("Scoped", "not_started", "plain"),
     "data_ready": Mark("Data ready", "not_started", "plain"),
+    "preparing": Mark("Being opened", "waiting", "outline"),
     "open": Mark("Open", "circle-dot", "outline"),
     "fixed": Mark("Fixed", "lock", "outline"),
     "frozen": Mark("Frozen", "lock", "outline"),

@@ -6,6 +6,8 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.access import gate, register
 from apps.access.actors import Actor
@@ -14,6 +16,7 @@ from apps.access.acts import (
     approve_inspection,
     confirm_identity,
     create_account,
+    create_token,
     deactivate_account,
     end_assignment,
     request_assignment,
@@ -25,10 +28,15 @@ from apps.access.facts import facts_of
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment
 from apps.access.policy import TABLE, policy
+from apps.access.register_grants import OTHER, in_force_at
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import Refused
+from apps.datasets.sensitive_acts import grant_read, mark_sensitive, request_read
 from tests.cast import PASSWORD, give
+from tests.datasets.test_acts import uploaded
+from tests.factories.doors import browser, session_api, text_of
+from tests.factories.services import service
 
 pytestmark = pytest.mark.django_db
 
@@ -172,7 +180,7 @@ def test_rows_written_in_the_same_instant_are_told_apart(world, monkeypatch):
         or rows[1].starts_at > before_end
     )
     assert given.pk not in set(register.held_at(rows[2].history_date).values_list("id", flat=True))
-    newest = register._newest(Assignment, rows[2].history_date).get(id=given.pk)
+    newest = register.newest_at(Assignment, rows[2].history_date).get(id=given.pk)
     assert newest.history_id == max(row.history_id for row in rows)
     assert not register.held_at(same).exists(), "before the installation nobody could do anything"
 
@@ -186,7 +194,7 @@ def test_rows_of_one_instant_under_a_frozen_clock(world, monkeypatch):
     assert dates == {frozen}
     later = now()
     assert given.pk not in set(register.held_at(later).values_list("id", flat=True))
-    assert register._newest(Assignment, later).filter(id=given.pk).count() == 1
+    assert register.newest_at(Assignment, later).filter(id=given.pk).count() == 1
 
 
 def test_each_row_says_whether_it_is_as_the_portal_wrote_it(world):
@@ -246,3 +254,53 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(world, django_assert_
         with django_assert_num_queries(2):
             standing = register.standing_at(now())
             [register.as_data(row, "lotx", standing) for row in found]
+
+
+# ---------------------------------------------------------------- beside duties
+
+
+def named(actor, kind: str, moment=None) -> set[tuple[str, int]]:
+    rows = in_force_at(Actor.of(actor), OTHER[kind], moment or now())
+    return {(row.username_then, row.id) for row in rows}
+
+
+def test_tokens_services_and_read_access_as_of_any_moment(world):
+    before = now()
+    version = uploaded(world)
+    mark_sensitive(world.owner, world.dataset.pk, reason="Patients")
+    asked = request_read(world.author, version.pk, hours=8, reason="Query 7")
+    grant = grant_read(world.steward, asked.pk, hours=8)
+    token = create_token(world.author, name="ci")
+    made = service(world)
+    during = now()
+    assert named(world.compliance, "tokens") == {("author", token.pk)}
+    assert named(world.compliance, "services") == {("author", made.pk)}
+    assert named(world.compliance, "read-access") == {("author", grant.pk)}
+    deactivate_account(world.administrator, world.author.pk, reason="Left")
+    for kind, row in (("tokens", token), ("services", made), ("read-access", grant)):
+        assert named(world.compliance, kind) == set()
+        assert named(world.compliance, kind, before) == set()
+        assert named(world.compliance, kind, during) == {("author", row.pk)}
+        assert named(world.stranger, kind, during) == set()
+    assert named(world.steward, "read-access", during) == {("author", grant.pk)}
+    assert named(world.steward, "tokens", during) == set()
+
+
+def test_the_other_access_is_read_with_as_many_queries_for_many_as_for_few(world):
+    client = browser(world.compliance)
+    create_token(world.author, name="one", objects=[("registry.model", world.model.pk)])
+    client.get("/access-register/tokens/")
+    with CaptureQueriesContext(connection) as few:
+        page = text_of(client.get("/access-register/tokens/"))
+    assert "one (cs_" in page
+    assert "on model lotx" in page
+    create_token(world.author, name="two", only_acts=["registry.freeze"])
+    create_token(world.colleague, name="three", objects=[("registry.model", world.model.pk)])
+    with CaptureQueriesContext(connection) as many:
+        assert "three (cs_" in text_of(client.get("/access-register/tokens/"))
+    assert len(many) == len(few)
+    told = session_api(world.compliance).get("/api/v1/access-register/other/tokens").json()
+    assert [row["username"] for row in told["results"]] == ["author", "author", "colleague"]
+    assert all(row["intact"] for row in told["results"])
+    assert session_api(world.compliance).get("/api/v1/access-register/other/everything").status_code == 404
+    assert client.get("/access-register/everything/").status_code == 404

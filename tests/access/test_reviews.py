@@ -9,17 +9,21 @@ from django.core import mail
 
 from apps.access import acts, lapsing, reminding
 from apps.access.actors import Actor
-from apps.access.acts.reviews import GRANTS
+from apps.access.acts import review_opening
 from apps.access.gate import eligible, visible
 from apps.access.models import AccessReview, Assignment, Reminder, ReviewSheet
-from apps.access.reviewing import result_of, shown, split
+from apps.access.reviewing import GRANTS, result_of, shown, split
 from apps.access.signing import content_digest, standings
+from apps.core import jobs, registries
 from apps.core.clock import now
 from apps.core.digests import digest
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.core.jobs import run_queued
+from apps.datasets.sensitive_acts import grant_read, mark_sensitive, request_read
 from tests.access.telling import assert_history, assert_told, body_of, last, refused
 from tests.cast import give
+from tests.datasets.test_acts import uploaded
+from tests.factories.doors import browser, text_of
 from tests.factories.evidence import signed
 from tests.factories.services import service, service_token
 
@@ -380,3 +384,71 @@ def test_services_that_reach_the_object_are_reviewed_and_end_with_their_tokens(w
     assert (made.state, made.end_reason) == ("ended", f"{review.ref}: Moved to another team")
     assert token.ended_at is not None
     assert {ln["outcome"] for ln in done.lines if ln["person"] == made.owner.username} == {"ended"}
+
+
+def test_tokens_and_read_access_are_reviewed_kept_or_ended(world):
+    """Whatever opens something stands on a sheet, and what is not kept ends with the signature."""
+    version = uploaded(world)
+    mark_sensitive(world.owner, world.dataset.pk, reason="Patients")
+    asked = request_read(world.author, version.pk, hours=8, reason="Query 7")
+    grant = grant_read(world.steward, asked.pk, hours=8)
+    narrow = acts.create_token(world.author, name="copy", objects=[("datasets.dataset", world.dataset.pk)])
+    whole = acts.create_token(world.author, name="whole")
+    review = opened(world, models=(), datasets=[world.dataset.pk], organisation=True)
+    lines = {ln["ref"]: (s.place, ln) for s in review.sheets.all() for ln in s.lines}
+    assert lines[narrow.ref][0] == lines[grant.ref][0] != "the organisation"
+    assert lines[whole.ref][0] == "the organisation"
+    sheet = next(s for s in review.sheets.all() if grant.ref in {ln["ref"] for ln in s.lines})
+    reviewer = "owner" if world.owner.username not in {ln["person"] for ln in sheet.lines} else "compliance"
+    sign(world, decide(world, sheet, by=reviewer, end=("author",)), by=reviewer)
+    narrow.refresh_from_db()
+    whole.refresh_from_db()
+    grant.refresh_from_db()
+    assert narrow.ended_at is not None
+    assert whole.ended_at is None
+    assert (grant.state, grant.ended_by) == ("ended", world.people[reviewer])
+
+
+def test_tokens_that_nobody_confirmed_lapse(world, monkeypatch):
+    token = acts.create_token(world.author, name="whole", days=30)
+    review = opened(world, models=(), organisation=True)
+    later(monkeypatch, days=15)
+    lapsing.lapse_reviews()
+    token.refresh_from_db()
+    assert token.ended_at is not None
+    line = next(ln for s in review.sheets.all() for ln in s.lines if ln["ref"] == token.ref)
+    assert line["outcome"] == "lapsed"
+
+
+def test_a_campaign_over_many_objects_is_opened_by_a_job_with_progress(world, monkeypatch):
+    monkeypatch.setattr(review_opening, "AT_ONCE", 0)
+    review = opened(world, models="all")
+    assert (review.state, review.sheets.count(), review.job.state) == ("preparing", 0, "queued")
+    assert_told(OPEN, by=world.compliance, about=review, reason="Every quarter")
+    with refused(Conflict, "once-only", act=OPEN, by=world.compliance):
+        opened(world)
+    with refused(WrongState, "review-state", act=WITHDRAW, by=world.compliance):
+        acts.withdraw_review(world.compliance, review.pk, reason="Not now")
+    assert "Being opened" in text_of(browser(world.compliance).get(f"/reviews/{review.pk}/"))
+    run_queued()
+    review.refresh_from_db()
+    assert (review.state, review.job.state) == ("open", "done")
+    assert review.job.done == review.job.total > 0
+    assert last("access.finish_review_opening").actor_name == "Countersign worker"
+    assert {s.place for s in review.sheets.all()} == {"lotx", "visc"}
+    assert sign(world, decide(world, sheet_of_place(review, "lotx"))).state == "signed"
+
+
+def sheet_of_place(review, place) -> ReviewSheet:
+    return review.sheets.get(place=place, whose=None)
+
+
+def test_a_campaign_that_cannot_be_opened_says_so_and_frees_its_objects(world, monkeypatch):
+    monkeypatch.setattr(review_opening, "AT_ONCE", 0)
+    review = opened(world)
+    job = jobs.claim(review.job_id)
+    registries.job_failed[job.kind](job, "The disk is full.")
+    review.refresh_from_db()
+    assert (review.state, review.end_reason) == ("withdrawn", "It could not be opened: The disk is full.")
+    assert last("access.fail_review_opening").kind == "act"
+    assert opened(world).state == "preparing"

@@ -35,6 +35,8 @@ def secured(world) -> dict[str, dict[str, object]]:
         "api:sign-on-end": link.pk,
     }
     return {name: {"pk": pk} for name, pk in by_pk.items()} | {
+        "web:other_access": {"kind": "tokens"},
+        "api:access-register-other": {"kind": "tokens"},
         "web:sso_leave": {"key": "corp"},
         "web:sso_return": {"key": "corp"},
     }

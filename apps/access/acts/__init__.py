@@ -47,7 +47,8 @@ from apps.access.acts.logs import retire_log
 from apps.access.acts.reading import export_trail
 from apps.access.acts.reminders import remind
 from apps.access.acts.resets import approve_reset, refuse_reset, request_reset, withdraw_reset
-from apps.access.acts.reviews import decide_review, lapse_review, open_review, sign_review, withdraw_review
+from apps.access.acts.review_opening import fail_review_opening, finish_review_opening, open_review
+from apps.access.acts.reviews import decide_review, lapse_review, sign_review, withdraw_review
 from apps.access.acts.rule_changes import (
     fail_rules_replay,
     finish_rules_replay,
@@ -111,8 +112,10 @@ __all__ = [
     "export_register",
     "export_trail",
     "fail_enrolment",
+    "fail_review_opening",
     "fail_rules_replay",
     "finish_enrolment",
+    "finish_review_opening",
     "finish_rules_replay",
     "install_organisation",
     "issue_ci_token",

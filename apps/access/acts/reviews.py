@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from apps.access.acting import Act, act
 from apps.access.acts import services
 from apps.access.acts.assignments import end_now
-from apps.access.duties import DATASET, MODEL, Duty
-from apps.access.gate import ORGANISATION_SUBJECT
+from apps.access.duties import Duty
 from apps.access.models import AccessReview, Assignment, ReviewSheet
 from apps.access.reviewing import (
     GRANTS,
@@ -18,21 +17,19 @@ from apps.access.reviewing import (
     ORGANISATION,
     Grants,
     Line,
-    Place,
     gone,
     held_duties,
     over_duties,
-    places_of,
     result_of,
     shown,
-    split,
 )
 from apps.access.reviewing_services import held_services, over_services
+from apps.access.reviewing_tokens import end_token, held_tokens, over_tokens
 from apps.access.signing import content_digest
-from apps.accounts.models import User
+from apps.accounts.models import ApiToken
 from apps.accounts.services import ServiceAccount
 from apps.core import registries
-from apps.core.clock import iso, now
+from apps.core.clock import now
 from apps.core.digests import digest
 from apps.core.errors import BadInput, Conflict, WrongState
 
@@ -52,94 +49,7 @@ def _end_service(act: Act, pk: int, reason: str) -> None:
 
 GRANTS[Assignment.subject_kind] = Grants(held_duties, over_duties, _end_duty)
 GRANTS[ServiceAccount.subject_kind] = Grants(held_services, over_services, _end_service)
-
-
-@act("access.open_review")
-def open_review(
-    act: Act,
-    *,
-    title: str,
-    due_at: datetime | None,
-    models: Iterable[int] | str = (),
-    datasets: Iterable[int] | str = (),
-    organisation: bool = False,
-) -> AccessReview:
-    """Open a campaign over models and datasets (their numbers, or "all") and the organisation's own duties.
-
-    Each object gets a sheet for its owner, and one for each owner's own duties; the reason says why now.
-    """
-    act.allow(ORGANISATION_SUBJECT)
-    problems: dict[str, list[str]] = {}
-    if not title.strip() or len(title) > 120:
-        problems["title"] = ["Name the review, in at most 120 characters."]
-    if due_at is None or not now() + SOONEST <= due_at <= now() + LATEST:
-        problems["due_at"] = ["It is due a day from now at the earliest, and within a year."]
-    places: dict[Place, str] = {ORGANISATION: "the organisation"} if organisation else {}
-    for field, kind, chosen in (("models", MODEL, models), ("datasets", DATASET, datasets)):
-        every = places_of([kind]) if chosen else {}
-        wanted = set(every) if chosen == "all" else {(kind, int(pk)) for pk in chosen}
-        if wanted - set(every):
-            problems[field] = ["Choose among the models and datasets that there are."]
-        places |= {place: every[place] for place in every if place in wanted}
-    if not places and not problems:
-        problems["models"] = ["Choose what is reviewed: models, datasets or the organisation."]
-    if problems or due_at is None:
-        raise BadInput("The review was not opened.", rule="access-review", fields=problems)
-    _refuse_twice(places)
-    held: dict[Place, list[Line]] = {}
-    for grants in GRANTS.values():
-        for place, lines in grants.held(places).items():
-            held.setdefault(place, []).extend(lines)
-    if not held:
-        raise BadInput(
-            "The review was not opened.",
-            rule="access-review",
-            fields={"models": ["Nobody holds a duty there: there is nothing to review."]},
-        )
-    review = act.create(
-        AccessReview,
-        title=title.strip(),
-        reason=act.reason,
-        opened_by=act.user,
-        opened_at=now(),
-        due_at=due_at,
-        empty=sorted(name for place, name in places.items() if place not in held),
-    )
-    people = {u.username: u for u in User.objects.filter(username__in=_own_names(held))}
-    sheets = 0
-    for place, lines in held.items():
-        for whose, part in split(place, lines):
-            person = people[whose] if whose else None
-            act.create(
-                ReviewSheet,
-                review=review,
-                scope_kind=place[0],
-                scope_id=place[1],
-                place=places[place],
-                whose=person,
-                whose_key=person.pk if person else 0,
-                lines=part,
-            )
-            sheets += 1
-    act.event(sheets=sheets, lines=sum(len(lines) for lines in held.values()), due=iso(due_at))
-    act.about(review)
-    return review
-
-
-def _own_names(held: Mapping[Place, list[Line]]) -> set[str]:
-    return {whose for place, lines in held.items() for whose, _part in split(place, lines) if whose}
-
-
-def _refuse_twice(places: Mapping[Place, str]) -> None:
-    open_ones = ReviewSheet.objects.filter(state=SheetState.OPEN).select_related("review")
-    taken = {(s.scope_kind, s.scope_id): s.review.ref for s in open_ones}
-    if both := [f"{name} ({taken[place]})" for place, name in places.items() if place in taken]:
-        raise Conflict(
-            "The review was not opened.",
-            fact=f"Under review already: {', '.join(sorted(both)[:10])}.",
-            rule="once-only",
-            who=["a compliance officer, when that review is closed or withdrawn"],
-        )
+GRANTS[ApiToken.subject_kind] = Grants(held_tokens, over_tokens, end_token)
 
 
 def _locked(act: Act, sheet_id: int) -> ReviewSheet:

@@ -16,6 +16,20 @@ ROWS = [
         token=False,
     ),
     row(
+        "access.finish_review_opening",
+        "",
+        "opened an access review over many objects",
+        "access.review",
+        service=True,
+    ),
+    row(
+        "access.fail_review_opening",
+        "",
+        "could not open an access review over many objects",
+        "access.review",
+        service=True,
+    ),
+    row(
         "access.withdraw_review",
         "Withdraw",
         "withdrew an access review",

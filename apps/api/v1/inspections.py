@@ -13,11 +13,13 @@ from apps.access.gate import ORGANISATION_SUBJECT, visible
 from apps.access.inspection_models import Copy, Inspection
 from apps.access.models import Assignment
 from apps.access.policy import TABLE
+from apps.access.register_grants import OTHER, as_data, in_force_at
+from apps.access.sharing import shared
 from apps.api.auth import actor_of
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
 from apps.api.lookup import one_of, person_ids
 from apps.core.clock import now
-from apps.core.errors import BadInput
+from apps.core.errors import BadInput, NotVisible
 from apps.datasets.models import Dataset
 from apps.registry.models import Model
 from apps.trail.models import Entry
@@ -268,6 +270,19 @@ class Looks(GateViewSet):
         return rows
 
 
+class OtherAccessOut(serializers.Serializer):
+    kind = serializers.CharField()
+    record = serializers.CharField(help_text="Kind of the record.")
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    printed_name = serializers.CharField(help_text="As it was then.")
+    access = serializers.CharField(help_text="What it opens.")
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField(allow_null=True)
+    history_row = serializers.IntegerField()
+    intact = serializers.BooleanField(help_text="The history row is as the portal wrote it.")
+
+
 class RegisterOut(serializers.Serializer):
     assignment = serializers.CharField()
     username = serializers.CharField()
@@ -330,6 +345,23 @@ class AccessRegister(viewsets.GenericViewSet):
                 for row in page
             ]
         )
+
+    @extend_schema(
+        tags=["access"],
+        summary="What opened something beside duties: services, tokens, read access, now or at a moment past",
+        responses=OtherAccessOut(many=True),
+        parameters=[AS_OF, OpenApiParameter("person", str, description="Username, or part of the name.")],
+    )
+    @action(detail=False, url_path="other/(?P<kind>[a-z-]+)", url_name="other")
+    def other(self, request, kind=""):
+        if kind not in OTHER:
+            raise NotVisible()
+        rows = in_force_at(self.actor, OTHER[kind], moment_of(request))
+        if name := request.query_params.get("person", ""):
+            rows = book.by_person(rows, name)
+        page = self.paginate_queryset(rows.order_by("name_then", "pk"))
+        with shared():
+            return self.get_paginated_response([as_data(OTHER[kind], row) for row in page])
 
 
 def register(router) -> None:

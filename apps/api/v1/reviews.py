@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 
@@ -17,10 +17,17 @@ from apps.access.signing import as_printed, content_digest
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
 from apps.api.lookup import one_of
 from apps.core.errors import BadInput
+from apps.core.models import Job
 from apps.datasets.models import Dataset
 from apps.registry.models import Model
 
 ALL = "all"
+
+
+class OpeningOut(serializers.ModelSerializer):
+    class Meta:
+        model = Job
+        fields = ["state", "done", "total", "stage"]
 
 
 class ReviewOut(serializers.ModelSerializer):
@@ -29,6 +36,9 @@ class ReviewOut(serializers.ModelSerializer):
     late = serializers.BooleanField(help_text="Open past its due date: what is not confirmed lapses now.")
     sheets = serializers.IntegerField(source="all_sheets", help_text="That the caller may see.")
     open_sheets = serializers.IntegerField()
+    opening = serializers.SerializerMethodField(
+        help_text="How far the job is that opens a review over many objects; null where none was needed."
+    )
     without_duties = serializers.ListField(source="empty", child=serializers.CharField())
 
     class Meta:
@@ -47,9 +57,14 @@ class ReviewOut(serializers.ModelSerializer):
             "end_reason",
             "sheets",
             "open_sheets",
+            "opening",
             "without_duties",
             "result_digest",
         ]
+
+    @extend_schema_field(OpeningOut(allow_null=True))
+    def get_opening(self, review) -> dict | None:
+        return OpeningOut(review.job).data if review.job else None
 
 
 class ReviewInput(serializers.Serializer):

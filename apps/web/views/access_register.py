@@ -11,8 +11,10 @@ from django.utils.html import format_html, format_html_join
 
 from apps.access import duties, register
 from apps.access.policy import TABLE
+from apps.access.register_grants import OTHER, OtherAccess, as_data, in_force_at
 from apps.access.sharing import shared
 from apps.core.clock import now
+from apps.core.errors import NotVisible
 from apps.trail.standing import is_ours
 from apps.web import registers
 from apps.web.door import actor_of, page
@@ -93,13 +95,55 @@ def access_register(request: HttpRequest) -> HttpResponseBase:
     def place(row: Any) -> str:
         return names[duties.scope_text(row.scope_kind, row.scope_id)]
 
-    def as_data(found: list[Any]) -> list[dict[str, Any]]:
+    def as_lines(found: list[Any]) -> list[dict[str, Any]]:
         return [register.as_data(row, place(row), standing) for row in found]
 
     with shared():
-        context = {"rules_version": standing.rules_version, "moment": moment}
+        context = {"rules_version": standing.rules_version, "moment": moment, "others": list(OTHER.values())}
         made = table(actor, place, standing)
-        return registers.respond(request, made, rows, "access/register.html", as_data, context)
+        return registers.respond(request, made, rows, "access/register.html", as_lines, context)
 
 
-urlpatterns = [path("access-register/", access_register, name="access_register")]
+def _other_table(kind: OtherAccess) -> Table:
+    return Table(
+        name=f"access-register-{kind.name}",
+        caption=f"{kind.word} in force",
+        order="person",
+        empty="None that you may see was in force then, or none fits the filter.",
+        columns=[
+            Column("person", "Person", sort="name_then", heading=True, value=lambda r: r.name_then),
+            Column("username", "Username", sort="username_then", value=lambda r: r.username_then),
+            Column("access", "What it opens", value=kind.told),
+            Column("since", "From", sort=kind.since, kind="moment", value=lambda r: getattr(r, kind.since)),
+            Column("until", "Until", sort=kind.until, kind="moment", value=lambda r: getattr(r, kind.until)),
+            Column(
+                "intact",
+                "Row as written",
+                value=lambda r: "yes" if is_ours(r) else "NO: not as the portal wrote it",
+            ),
+        ],
+        filters=[registers.as_of_filter(), text("person", "Person", register.by_person)],
+    )
+
+
+@page
+def other_access(request: HttpRequest, kind: str) -> HttpResponseBase:
+    """What opened something beside duties: services, tokens, read access; `?as-of=` goes back in time."""
+    found = OTHER.get(kind)
+    if found is None:
+        raise NotVisible()
+    moment = registers.moment_of(request) or now()
+    rows = in_force_at(actor_of(request), found, moment)
+
+    def as_rows(given: list[Any]) -> list[dict[str, Any]]:
+        return [as_data(found, row) for row in given]
+
+    context = {"moment": moment, "kind": found, "others": list(OTHER.values())}
+    with shared():
+        return registers.respond(request, _other_table(found), rows, "access/other.html", as_rows, context)
+
+
+urlpatterns = [
+    path("access-register/", access_register, name="access_register"),
+    path("access-register/<slug:kind>/", other_access, name="other_access"),
+]

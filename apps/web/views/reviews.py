@@ -33,6 +33,7 @@ from apps.web.forms import Form, MomentField, ReasonField
 from apps.web.links import sign_url, url_of
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, Mark, render_mark
+from apps.web.progress import progress_of, wants_fragment
 
 OUTCOMES = {
     "": "not decided",
@@ -157,11 +158,17 @@ def _review(request: HttpRequest, pk: int) -> AccessReview:
 def review(request: HttpRequest, pk: int) -> HttpResponseBase:
     """One campaign: what it covers, how far it is, who was told, and its result."""
     actor, found = actor_of(request), _review(request, pk)
+    progress = progress_of(request, found.job, f"The opening of {found.ref}")
+    if wants_fragment(request) and "told" in request.GET:
+        if found.state != AccessReview.State.PREPARING:
+            return HttpResponse(headers={"HX-Refresh": "true"})
+        return render(request, "reviews/_opening.html", {"review": found, "progress": progress})
     rows = reads.sheets(actor).filter(review=found)
     withdraw = may(actor, "access.withdraw_review", found)
     context = {
         "review": found,
         "mark": _review_mark(found),
+        "progress": progress,
         "withdraw": withdraw,
         "told": reads.told(rows)[:100],
         "empty_objects": ", ".join(found.empty),
@@ -231,7 +238,9 @@ def review_new(request: HttpRequest) -> HttpResponse:
             idempotency_key=given["idempotency_key"],
         )
         if made:
-            messages.success(request, f"{made} is open. Its reviewers find it in their work.")
+            opening = made.state == AccessReview.State.PREPARING
+            told = "is being opened." if opening else "is open. Its reviewers find it in their work."
+            messages.success(request, f"{made} {told}")
             return redirect("web:review", made.pk)
     if request.method == "POST":
         refuse_first(actor, "access.open_review", ORGANISATION_SUBJECT)
