@@ -8,6 +8,7 @@ from django.db.models import F, Q
 
 from apps.access import duties
 from apps.core.clock import now
+from apps.core.standing import Standing, word_of
 from apps.trail.history import history
 
 ORGANISATION_SCOPE = duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID)
@@ -75,14 +76,27 @@ class Inspection(models.Model):
     def scope(self) -> str:
         return ORGANISATION_SCOPE
 
+    STANDINGS = (
+        Standing("requested", "Waits for approval", lambda _at: Q(state="requested")),
+        Standing("later", "Begins later", lambda at: Q(state="approved", starts_at__gt=at)),
+        Standing("open", "Open", lambda at: Q(state="approved", starts_at__lte=at, ends_at__gt=at)),
+        Standing("over", "Over", lambda at: Q(state="approved", starts_at__lte=at, ends_at__lte=at)),
+        Standing("refused", "Refused", lambda _at: Q(state="refused")),
+        Standing("ended", "Ended early", lambda _at: Q(state="ended")),
+    )
+
+    @property
+    def standing(self) -> str:
+        """What it is now: what has not begun or ran out says so."""
+        if self.state != self.State.APPROVED:
+            return self.state
+        if self.starts_at > now():
+            return "later"
+        return "open" if self.ends_at > now() else "over"
+
     @property
     def word(self) -> str:
-        """Its standing now: what has not begun or ran out says so."""
-        if self.state == self.State.APPROVED:
-            if self.starts_at > now():
-                return "Begins later"
-            return "Open" if self.ends_at > now() else "Over"
-        return str(self.get_state_display())
+        return word_of(self.STANDINGS, self.standing)
 
 
 class InspectionPlace(models.Model):

@@ -64,6 +64,11 @@ def looked_at(actor: Actor, person: User | None = None) -> QuerySet[Entry]:
     return visible(actor, Entry).filter(pk__in=rows.values("pk")).order_by("-id")
 
 
+def watches(actor: Actor, person: User) -> bool:
+    """Whether what this inspector looked at and took is told to the reader: a count of others says nothing true."""
+    return actor.user.pk == person.pk or _is_compliance(actor)
+
+
 def _is_compliance(actor: Actor) -> bool:
     held = Assignment.objects.active().filter(person=actor.user, duty=duties.Duty.COMPLIANCE)
     return held.filter(scope_kind=duties.ORGANISATION).exists()

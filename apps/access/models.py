@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from apps.access import duties
 from apps.core.clock import now
+from apps.core.standing import Standing, word_of
 from apps.trail.history import history
 from apps.trail.models import Signature
 
@@ -224,14 +225,26 @@ class Waiver(Proposal):
             return False
         return self.decided_at <= at < self.expires_at and (self.ended_at is None or self.ended_at > at)
 
+    STANDINGS = (
+        Standing("proposed", "Waits for signatures", lambda at: Q(state="proposed", expires_at__gt=at)),
+        Standing("in_force", "In force", lambda at: Q(state="signed", expires_at__gt=at)),
+        Standing("run_out", "Run out", lambda at: Q(state__in=["proposed", "signed"], expires_at__lte=at)),
+        Standing("rejected", "Rejected", lambda _at: Q(state="rejected")),
+        Standing("revoked", "Revoked", lambda _at: Q(state="ended")),
+    )
+
+    @property
+    def standing(self) -> str:
+        """What it is now: what ran out says so, whatever the column says."""
+        if self.state in (self.State.PROPOSED, self.State.SIGNED) and self.expires_at <= now():
+            return "run_out"
+        return {self.State.SIGNED: "in_force", self.State.ENDED: "revoked"}.get(
+            self.State(self.state), self.state
+        )
+
     @property
     def word(self) -> str:
-        """Its standing now: what ran out says so, whatever the column says."""
-        if self.state in (self.State.PROPOSED, self.State.SIGNED) and self.expires_at <= now():
-            return "Run out"
-        if self.state == self.State.ENDED:
-            return "Revoked"
-        return "In force" if self.state == self.State.SIGNED else self.get_state_display()
+        return word_of(self.STANDINGS, self.standing)
 
     def told(self) -> str:
         """`DY1 waived by A. Novak and C. Cora until 2026-12-01 00:00 UTC (W-3)`."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.db.models import QuerySet
 
 from apps.access import duties
 from apps.access.models import Assignment
@@ -240,6 +241,15 @@ def word_of(service: ServiceAccount) -> str:
     """The word alone, for lists: from `owner.held_now`, which the query of the list has brought along."""
     held = {(a.duty, a.scope_kind, a.scope_id) for a in service.owner.held_now}  # type: ignore[attr-defined]
     return _standing(service, held, None).word
+
+
+# Every word that `_standing` gives, in the order of a service's life.
+STANDING_WORDS = ("requested", "refused", "not begun", "in force", "suspended", "run out", "ended")
+
+
+def standing_now(rows: QuerySet[ServiceAccount], word: str) -> QuerySet[ServiceAccount]:
+    """Those that stand so now. It follows their owners' duties, so each is judged; services are few."""
+    return rows.filter(pk__in=[each.pk for each in rows if word_of(each) == word])
 
 
 def _standing(service: ServiceAccount, held: Held, names: dict[Place, str] | None) -> Standing:

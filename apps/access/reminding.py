@@ -1,4 +1,4 @@
-"""Who is told what beforehand: trainings that lapse, access reviews that are due."""
+"""Who is told what by mail: trainings that lapse, access reviews that are due, what waits to be decided."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from apps.access.gate import eligible
 from apps.access.models import AccessReview, Assignment, Reminder, ReviewSheet
 from apps.access.reviewing import gone_of
 from apps.access.training import State, book_in_force, records_of, standings_for
+from apps.access.waiting import deciders
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import Conflict
@@ -42,7 +43,7 @@ class Due:
 def remind_all() -> int:
     """Tell what is due and was not told yet; how many were told."""
     worker, count = Actor.service("worker"), 0
-    for due in [*unsaid(trainings_due()), *unsaid(reviews_due())]:
+    for due in [*unsaid(trainings_due()), *unsaid(reviews_due()), *unsaid(decisions_due())]:
         try:
             remind(worker, **vars(due))
         except Conflict:  # another worker told it at this moment
@@ -139,6 +140,25 @@ def _holders(
             f"your duty {words} on {sheet.place} is under review ({sheet.review.ref}) and not confirmed yet. Unless "
             f"{names} confirms it, it lapses on {due}.\n",
         )
+
+
+def decisions_due() -> Iterator[Due]:
+    """What waits on somebody's page of work besides versions: told once to each person who could decide it."""
+    for queue, record, since, able in deciders():
+        asked_by = queue.asked_by(record)
+        by = f", asked for by {asked_by.printed_name}" if asked_by else ""
+        title = f"{queue.one[0].upper()}{queue.one[1:]}: {queue.what(record)}"[:200]
+        for person in able:
+            yield Due(
+                record.subject_kind,
+                record.pk,
+                person.pk,
+                f"{since:%Y-%m-%d}" if queue.told_again else "asked",
+                title,
+                f"Dear {person.printed_name},\n\n"
+                f"this waits for a decision since {since:%Y-%m-%d %H:%M} UTC{by}, and you can decide it:\n\n"
+                f"{queue.one}: {queue.what(record)}\n\n{_link(queue.path(record))}\n",
+            )
 
 
 def _about(sheet: ReviewSheet, person: User, stage: str, title: str, text: str) -> Due:

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from apps.access import duties
 from apps.core.clock import now
+from apps.core.standing import Standing, word_of
 from apps.trail.history import history
 from apps.trail.models import Signature
 
@@ -54,9 +56,20 @@ class AccessReview(models.Model):
     def scope(self) -> str:
         return duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID)
 
+    STANDINGS = (
+        Standing("open", "Open", lambda at: Q(state="open", due_at__gt=at)),
+        Standing("late", "Late", lambda at: Q(state="open", due_at__lte=at)),
+        Standing("closed", "Closed", lambda _at: Q(state="closed")),
+        Standing("withdrawn", "Withdrawn", lambda _at: Q(state="withdrawn")),
+    )
+
     @property
     def late(self) -> bool:
         return self.state == self.State.OPEN and self.due_at <= now()
+
+    @property
+    def word(self) -> str:
+        return word_of(self.STANDINGS, "late" if self.late else self.state)
 
 
 class ReviewSheet(models.Model):

@@ -10,6 +10,7 @@ from apps.access.models import Proposal, SeparationRules
 from apps.core.blobs import StoredFile
 from apps.core.clock import now
 from apps.core.models import Job
+from apps.core.standing import Standing, word_of
 from apps.trail.history import history
 
 
@@ -59,10 +60,25 @@ class RulesChange(Proposal):
     def replayed(self) -> bool:
         return bool(self.replay_digest)
 
+    STANDINGS = (
+        Standing("proposed", "Waits for signatures", lambda _at: Q(state="proposed")),
+        Standing(
+            "to_come", "Signed, not in force yet", lambda at: Q(state="signed", made__effective_from__gt=at)
+        ),
+        Standing("took_effect", "Took effect", lambda at: Q(state="signed", made__effective_from__lte=at)),
+        Standing("rejected", "Rejected", lambda _at: Q(state="rejected")),
+        Standing("withdrawn", "Withdrawn", lambda _at: Q(state="ended")),
+    )
+
+    @property
+    def standing(self) -> str:
+        """What it is now. Whether the version it made is still the one in force, the list of versions tells."""
+        if self.state == self.State.ENDED:
+            return "withdrawn"
+        if self.made is not None:
+            return "took_effect" if self.made.effective_from <= now() else "to_come"
+        return self.state
+
     @property
     def word(self) -> str:
-        if self.state == self.State.ENDED:
-            return "Withdrawn"
-        if self.made is not None:
-            return "In force" if self.made.effective_from <= now() else "Signed, not in force yet"
-        return self.get_state_display()
+        return word_of(self.STANDINGS, self.standing)

@@ -9,6 +9,7 @@ from apps.access.gate import Verdict, visible
 from apps.access.models import Assignment
 from apps.access.sharing import shared
 from apps.access.signing import content_digest
+from apps.access.waiting import Waiting, queues_for
 from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
 from apps.approvals.loading import live_gate, prime, slots_of
 from apps.approvals.states import GateState
@@ -104,6 +105,8 @@ class Work:
     waiting: tuple[Task, ...]
     shown: int
     more: int
+    held: frozenset[str] = frozenset()  # duties, wherever
+    queues: tuple[Waiting, ...] = ()  # what waits besides the versions, of every app
 
 
 def _named(row: Row, wanted: tuple[Verdict, str, int]) -> str:
@@ -154,4 +157,6 @@ def _work_for(actor: Actor) -> Work:
         tuple(waiting),
         min(len(versions), WORK_LIMIT),
         max(0, len(versions) - WORK_LIMIT),
+        frozenset(held),
+        tuple(queues_for(actor)),
     )

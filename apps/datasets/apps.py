@@ -18,6 +18,7 @@ class DatasetsConfig(AppConfig):
             "acts",
             "sensitive_acts",
             "leaving",
+            "queues",
             "reviewing",
             "work",
         ):

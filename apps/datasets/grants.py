@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from apps.access import duties
 from apps.core.clock import now
+from apps.core.standing import Standing, word_of
 from apps.trail.history import history
 
 
@@ -91,12 +92,24 @@ class ReadGrant(models.Model):
         open_still = self.ended_at is None or self.ended_at > at
         return self.decided_at <= at and self.expires_at is not None and self.expires_at > at and open_still
 
+    STANDINGS = (
+        Standing("requested", "Waits for the steward", lambda _at: Q(state="requested")),
+        Standing("in_force", "In force", lambda at: Q(state="granted", expires_at__gt=at)),
+        Standing("run_out", "Run out", lambda at: Q(state="granted", expires_at__lte=at)),
+        Standing("refused", "Refused", lambda _at: Q(state="refused")),
+        Standing("ended", "Ended early", lambda _at: Q(state="ended")),
+    )
+
+    @property
+    def standing(self) -> str:
+        """What it is now: what ran out says so, whatever the column says."""
+        if self.state == self.State.GRANTED:
+            return "in_force" if self.in_force() else "run_out"
+        return self.state
+
     @property
     def word(self) -> str:
-        """Its standing now: what ran out says so, whatever the column says."""
-        if self.state == self.State.GRANTED:
-            return "In force" if self.in_force() else "Run out"
-        return str(self.get_state_display())
+        return word_of(self.STANDINGS, self.standing)
 
     def told(self) -> str:
         """`RA-3: to answer query 7 of the data manager`, as the entry of each read carries it."""

@@ -11,8 +11,6 @@ from django.db.models.functions import Cast
 
 from apps.access import gate
 from apps.access.actors import Actor
-from apps.access.duties import DATASET, Duty
-from apps.access.models import Assignment
 from apps.access.policy import policy
 from apps.core import registries
 from apps.core.clock import iso, now
@@ -29,20 +27,6 @@ def grants(actor: Actor) -> QuerySet[ReadGrant]:
     """Requests and grants the reader may see, newest first."""
     rows = gate.visible(actor, ReadGrant).select_related("dataset", "person", "decided_by", "ended_by")
     return rows.order_by("-pk")
-
-
-def waiting_for(actor: Actor) -> list[ReadGrant]:
-    """Requests that this steward may decide on: on their datasets, by somebody else."""
-    mine = Assignment.objects.active().filter(person=actor.user, duty=Duty.STEWARD, scope_kind=DATASET)
-    rows = grants(actor).filter(state=ReadGrant.State.REQUESTED, dataset_id__in=mine.values("scope_id"))
-    return list(rows.exclude(person=actor.user).order_by("requested_at")[:50])
-
-
-def unmarkings_for(actor: Actor) -> list[Unmarking]:
-    """Requests that a dataset be no longer sensitive, by somebody else."""
-    rows = gate.visible(actor, Unmarking).filter(state=Unmarking.State.REQUESTED)
-    rows = rows.exclude(requested_by=actor.user).select_related("dataset", "requested_by")
-    return list(rows.order_by("requested_at")[:50])
 
 
 def unmarking_of(actor: Actor, dataset: Dataset) -> tuple[Unmarking, list[Any]] | None:

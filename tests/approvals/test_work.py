@@ -108,7 +108,7 @@ def test_after_each_signature_only_the_missing_ones_wait(world, gate):
 
 
 def test_work_costs_the_same_for_one_version_and_for_three(world, gate, django_assert_max_num_queries):
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(30):
         work_for(world.approver)
     use = gate.version.intended_use
     train = gate.version.data.get().dataset_version
@@ -121,5 +121,5 @@ def test_work_costs_the_same_for_one_version_and_for_three(world, gate, django_a
             train=train,
             use=use,
         )
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(30):
         work_for(world.approver)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.conf import settings
 
 from apps.access.acting import Act, act
+from apps.access.sharing import gathered
 from apps.accounts.models import IDENTITY_CHECKS, Enrolment, User
 from apps.core import jobs, registries
 from apps.core.clock import now
@@ -76,17 +78,30 @@ def confirm_identity(act: Act, user_id: int, *, how: str) -> User:
     return user
 
 
+def _makers(ids: list[int]) -> dict[int, set[str]]:
+    """Account -> who made it, as the trail tells."""
+    rows = Entry.objects.filter(
+        kind=Kind.ACT,
+        act="access.create_account",
+        subject_kind=User.subject_kind,
+        subject_id__in=[str(pk) for pk in ids],
+    )
+    found: dict[int, set[str]] = {pk: set() for pk in ids}
+    for pk, maker in rows.values_list("subject_id", "actor_uuid"):
+        found[int(pk)].add(str(maker))
+    return found
+
+
+def prime_second_person(users: Collection[User]) -> None:
+    """Read who made these accounts, in one query."""
+    gathered("makers of accounts", [user.pk for user in users], _makers)
+
+
 def second_person(checker: User, user: User) -> Conflict | None:
     """Why `checker` may not confirm the identity behind this account; None when they may."""
     if checker.pk == user.pk:
         fact = "This is your own account."
-    elif Entry.objects.filter(
-        kind=Kind.ACT,
-        act="access.create_account",
-        subject_kind=user.subject_kind,
-        subject_id=str(user.pk),
-        actor_uuid=str(checker.uuid),
-    ).exists():
+    elif str(checker.uuid) in gathered("makers of accounts", [user.pk], _makers)[user.pk]:
         fact = "You made this account."
     else:
         return None

@@ -108,21 +108,23 @@ def refuse_if_pointless(reset: Reset) -> None:
         raise no_address(reset.person)
 
 
-def _third(act: Act, row: Reset) -> None:
+def refuse_unless_third(person: User, row: Reset) -> Conflict | None:
     """Neither who asked nor who gains decides."""
-    if act.user.pk in (row.requested_by_id, row.person_id):
-        raise Conflict(
-            f"You cannot decide {row.ref}.",
-            fact="You asked for it." if act.user.pk == row.requested_by_id else "It is for your own account.",
-            rule=TWO_PEOPLE,
-            who=["another compliance officer"],
-        )
+    if person.pk not in (row.requested_by_id, row.person_id):
+        return None
+    return Conflict(
+        f"You cannot decide {row.ref}.",
+        fact="You asked for it." if person.pk == row.requested_by_id else "It is for your own account.",
+        rule=TWO_PEOPLE,
+        who=["another compliance officer"],
+    )
 
 
 def _taken(act: Act, reset_id: int) -> Reset:
     row = act.lock(Reset.objects.select_related("person", "requested_by"), pk=reset_id)
     act.allow(row)
-    _third(act, row)
+    if refused := refuse_unless_third(act.user, row):
+        raise refused
     return row
 
 

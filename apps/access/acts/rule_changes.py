@@ -14,6 +14,7 @@ from apps.access.rule_queries import gains_of
 from apps.access.rulesdiff import differences
 from apps.access.rulesfile import SHIPPED, newest_shipped, read_rules, shipped
 from apps.access.separation import parse
+from apps.accounts.models import User
 from apps.core import jobs, registries
 from apps.core.clock import iso, now
 from apps.core.digests import canonical_json, digest
@@ -136,14 +137,14 @@ def replay_rules_again(act: Act, change_id: int) -> RulesChange:
     return change
 
 
-def refuse_who_gains(act: Act, change: RulesChange) -> None:
+def gains_refused(person: User, change: RulesChange) -> Conflict | None:
     """EN4: nobody lets through what would open something to themself. Judged at the moment of signing."""
-    cases = gains_of(act.user, change)
+    cases = gains_of(person, change)
     if not cases:
-        return
+        return None
     first = cases[0]
     more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
-    raise Conflict(
+    return Conflict(
         f"You cannot sign {change.ref}.",
         fact=f"It would newly allow you: {first.act}, {first.record}{more}. Today {first.before} refuses it.",
         rule="EN4: nobody signs a change of the rules that they gain from",
@@ -153,8 +154,8 @@ def refuse_who_gains(act: Act, change: RulesChange) -> None:
 
 def _sign(act: Act, change_id: int, half: str) -> RulesChange:
     change = _locked(act, change_id)
-    if act.decision == "approved":
-        refuse_who_gains(act, change)
+    if act.decision == "approved" and (refused := gains_refused(act.user, change)):
+        raise refused
     if not sign_half(act, change, half, f"version {change.version}"):
         return change
     moment = now()

@@ -183,7 +183,7 @@ def refuse_unless_in_force(waiver: Waiver) -> None:
 
 @act("access.revoke_waiver")
 def revoke_waiver(act: Act, waiver_id: int) -> Waiver:
-    """A QA approver of the model or a compliance officer ends the waiver now, whoever signed it (not who benefits, EN5).
+    """A QA approver of the model or a compliance officer ends the waiver now, not who benefits (EN5).
 
     Duties that were given under it end with it.
     """

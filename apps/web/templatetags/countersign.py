@@ -80,10 +80,15 @@ def job_state(job: Any) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def when(context: Context, moment: datetime | None, seconds: bool = False) -> SafeString:
-    """A moment in UTC and in the reader's zone (context `time_zone`). Seconds in audit and signatures."""
+def when(context: Context, moment: datetime | str | None, seconds: bool = False) -> SafeString:
+    """A moment, or one as canonical content tells it, in UTC and in the reader's zone (context `time_zone`).
+
+    Seconds in audit and signatures.
+    """
     if moment is None or moment == "":
         return NONE
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
     text = times.spoken(moment, context.get("time_zone"), seconds=bool(seconds))
     stamp = moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return format_html('<time datetime="{}">{}</time>', stamp, text)

@@ -53,7 +53,7 @@ DATASETS = Table(
             ),
         ),
         Column("slug", "Short name", sort="slug"),
-        Column("sensitive", "Sensitive", sort="sensitive", value=lambda d: "yes" if d.sensitive else "no"),
+        Column("sensitive", "Sensitive", sort="sensitive", value=lambda d: "Yes" if d.sensitive else "No"),
         Column("versions", "Versions", sort="version_count", kind="number", value=lambda d: d.version_count),
         Column("newest", "Newest upload", sort="newest", kind="moment", value=lambda d: d.newest),
     ],

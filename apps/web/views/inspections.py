@@ -20,6 +20,7 @@ from apps.access.queries import place_names
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import NotVisible
+from apps.core.standing import choices, standing_now
 from apps.datasets.models import Dataset
 from apps.packs.models import Pack
 from apps.registry.models import Model
@@ -74,7 +75,7 @@ INSPECTIONS = Table(
         Column("end_reason", "Because"),
     ],
     filters=[
-        choice("state", "State", Inspection.State.choices, lambda rows, v: rows.filter(state=v)),
+        choice("state", "State", choices(Inspection.STANDINGS), standing_now(Inspection.STANDINGS)),
         text("person", "Username", lambda rows, v: rows.filter(person__username__iexact=v.removeprefix("@"))),
     ],
 )
@@ -109,6 +110,7 @@ def inspection(request: HttpRequest, pk: int) -> HttpResponseBase:
         "inspection": found,
         "places": [names.get(each.place, each.place) for each in places],
         "acts": Acts(buttons),
+        "watches": inspections.watches(actor, found.person),
         "looks": inspections.looked_at(actor, found.person).count(),
         "copies": inspections.copies(actor).filter(person=found.person).count(),
     }

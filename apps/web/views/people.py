@@ -41,10 +41,11 @@ ENTRIES = 20
 DUTY_CHOICES = [(duty.value, duties.WORDS[duty]) for duty in duties.Duty]
 
 
+ACCOUNT = {True: "Active", False: "Deactivated"}
+
+
 def _state(person: User):
-    return render_mark(
-        RECORD_MARKS["active" if person.is_active else "ended"], "" if person.is_active else "Deactivated"
-    )
+    return render_mark(RECORD_MARKS["active" if person.is_active else "ended"], ACCOUNT[person.is_active])
 
 
 def _holding(rows: QuerySet, duty: str) -> QuerySet:
@@ -73,7 +74,7 @@ ACCOUNTS = Table(
             "state",
             "Account",
             sort="is_active",
-            value=lambda u: "active" if u.is_active else "deactivated",
+            value=lambda u: ACCOUNT[u.is_active],
             render=_state,
         ),
         Column(
@@ -92,7 +93,7 @@ ACCOUNTS = Table(
         choice(
             "active",
             "Account",
-            [("yes", "Active"), ("no", "Deactivated")],
+            [("yes", ACCOUNT[True]), ("no", ACCOUNT[False])],
             lambda rows, v: rows.filter(is_active=v == "yes"),
         ),
         choice("duty", "Holds the duty", DUTY_CHOICES, _holding),

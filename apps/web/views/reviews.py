@@ -24,6 +24,7 @@ from apps.access.reviewing import shown
 from apps.access.sharing import shared
 from apps.access.signing import content_digest, standings
 from apps.core.errors import NotVisible
+from apps.core.standing import choices, standing_now
 from apps.datasets.models import Dataset
 from apps.registry.models import Model
 from apps.web.buttons import Acts, Button
@@ -60,12 +61,6 @@ def _review_mark(review: AccessReview) -> Any:
     return render_mark(LATE if review.late else RECORD_MARKS[review.state])
 
 
-def _late(rows: Any, value: str) -> Any:
-    if value != "late":
-        return rows.filter(state=value)
-    return rows.filter(pk__in=[each.pk for each in rows.filter(state="open") if each.late])
-
-
 def _counted(sheet: ReviewSheet, *outcomes: str) -> int:
     """Lines with one of these outcomes; "": not decided yet, on a sheet that is open."""
     if outcomes == ("",):
@@ -85,7 +80,7 @@ REVIEWS = Table(
             "state",
             "State",
             sort="state",
-            value=lambda r: "Late" if r.late else r.get_state_display(),
+            value=lambda r: r.word,
             render=_review_mark,
         ),
         Column(
@@ -98,7 +93,7 @@ REVIEWS = Table(
         Column("by", "By", sort="opened_by__printed_name", value=lambda r: r.opened_by.printed_name),
     ],
     filters=[
-        choice("state", "State", [*AccessReview.State.choices, ("late", "Late")], _late),
+        choice("state", "State", choices(AccessReview.STANDINGS), standing_now(AccessReview.STANDINGS)),
         text("title", "Title", lambda rows, v: rows.filter(title__icontains=v)),
     ],
 )

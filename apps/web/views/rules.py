@@ -25,6 +25,7 @@ from apps.access.separation import parse
 from apps.access.sharing import shared
 from apps.access.signing import standings
 from apps.core.blobs import BlobDamaged, damaged
+from apps.core.standing import choices, standing_now
 from apps.web.buttons import Acts, Button
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.exports import csv_lines
@@ -59,7 +60,7 @@ CHANGES = Table(
         Column("newly_allowed", "Newly allowed", sort="newly_allowed", kind="number"),
         Column("signed", "Signed by", value=lambda c: " and ".join(s.printed_name for s in c.signatures)),
     ],
-    filters=[choice("state", "State", Proposal.State.choices, lambda rows, v: rows.filter(state=v))],
+    filters=[choice("state", "State", choices(RulesChange.STANDINGS), standing_now(RulesChange.STANDINGS))],
 )
 
 

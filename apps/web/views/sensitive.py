@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.access.gate import offers
 from apps.core.errors import NotVisible
+from apps.core.standing import choices, standing_now
 from apps.datasets import queries, readings, sensitive_acts
 from apps.datasets.grants import ReadGrant, Unmarking
 from apps.datasets.models import Dataset
@@ -86,7 +87,7 @@ GRANTS = Table(
     filters=[
         text("dataset", "Dataset", lambda rows, v: rows.filter(dataset__slug__iexact=v.strip())),
         text("person", "Username", lambda rows, v: rows.filter(person__username__iexact=v.removeprefix("@"))),
-        choice("state", "State", ReadGrant.State.choices, lambda rows, v: rows.filter(state=v)),
+        choice("state", "State", choices(ReadGrant.STANDINGS), standing_now(ReadGrant.STANDINGS)),
     ],
 )
 

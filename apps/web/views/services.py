@@ -61,14 +61,21 @@ SERVICES = Table(
             render=lambda s: format_html('<a href="{}">{}</a>', reverse("web:service", args=[s.pk]), s.name),
         ),
         Column("owner", "Owner", sort="owner__printed_name", value=lambda s: s.owner.printed_name),
-        Column("state", "State", value=reach.word_of, render=lambda s: mark(reach.word_of(s))),
+        Column(
+            "state",
+            "State",
+            value=lambda s: reach.word_of(s).capitalize(),
+            render=lambda s: mark(reach.word_of(s)),
+        ),
         Column("purpose", "Purpose", value=lambda s: s.purpose, render=lambda s: s.purpose[:120]),
         Column("ends_at", "Until", sort="ends_at", kind="moment"),
         Column("last_used_at", "Last used", sort="last_used_at", kind="moment"),
         Column("last_address", "From", value=lambda s: s.last_address or ""),
     ],
     filters=[
-        choice("state", "Record", ServiceAccount.State.choices, lambda rows, v: rows.filter(state=v)),
+        choice(
+            "state", "State", [(word, word.capitalize()) for word in reach.STANDING_WORDS], reach.standing_now
+        ),
         text("name", "Name", lambda rows, v: rows.filter(name__icontains=v)),
         text("owner", "Owner's username", lambda rows, v: rows.filter(owner__username__iexact=v)),
     ],

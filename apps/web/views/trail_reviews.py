@@ -198,9 +198,9 @@ def _first(review: TrailReview, marks: dict[int, Any]) -> str:
 
 
 def _rows(
-    review: TrailReview, entries: list[Entry], marks: dict[int, Any], chosen: frozenset[str] | None
+    review: TrailReview, entries: list[Entry], marks: dict[int, Any], chosen: frozenset[str]
 ) -> list[dict[str, Any]]:
-    """`chosen`: what was ticked in a form that is shown again; without one, whatever is still to be seen is."""
+    """`chosen`: what was ticked in a form that is shown again. Nothing is ticked for the reviewer."""
     rules = review_rules(review.rules_version)
     titles = {each["code"]: each["title"] for each in rules["filters"]}
     caught = {code: frozenset(found) for code, found in review.exceptions.items()}
@@ -216,7 +216,7 @@ def _rows(
                 "why": why + (["Sample"] if each.pk in sampled else []),
                 "asked": each.pk in shown,
                 "comment": wanted_comment(each.pk, caught, rules),
-                "ticked": each.pk not in marks if chosen is None else str(each.pk) in chosen,
+                "ticked": str(each.pk) in chosen,
             }
         )
     return rows
@@ -282,7 +282,7 @@ def _show(
     ]
     doable = Acts(tuple(buttons))
     unseen = len(review.shown - set(marks))
-    ticked = frozenset(request.POST.getlist("entries")) if seen_form is not None else None
+    ticked = frozenset(request.POST.getlist("entries") if seen_form is not None else ())
     context = {
         "review": review,
         "version": review.version,

@@ -17,6 +17,7 @@ from apps.access.gate import may, offers, rules_in_force
 from apps.access.models import Waiver
 from apps.access.signing import standings
 from apps.accounts.models import User
+from apps.core.standing import choices, standing_now
 from apps.registry.models import Model
 from apps.web.buttons import Acts, Button
 from apps.web.door import actor_of, attempt, page, seen_or_404
@@ -40,7 +41,7 @@ WAIVERS = Table(
         Column("expires_at", "Until", sort="expires_at", kind="moment"),
     ],
     filters=[
-        choice("state", "State", Waiver.State.choices, lambda rows, v: rows.filter(state=v)),
+        choice("state", "State", choices(Waiver.STANDINGS), standing_now(Waiver.STANDINGS)),
         text("rule", "Rule", lambda rows, v: rows.filter(rule__iexact=v)),
         text("person", "Username", lambda rows, v: rows.filter(person__username__iexact=v)),
     ],
