@@ -9,7 +9,7 @@ from pathlib import Path
 from apps.access import duties
 from apps.access.acts.install import RULES_FILE
 from apps.access.duties import Duty
-from apps.access.policy import MEANINGS, REJECTION, TABLE, Policy
+from apps.access.policy import MEANINGS, REJECTION, TABLE, WHO, Policy
 from apps.access.separation import ENGINE, UNTOUCHABLE, DynamicRule, StaticRule, parse
 from apps.core.digests import digest
 
@@ -35,7 +35,7 @@ def _who(row: Policy) -> str:
     if row.service:
         return "the portal's own service"
     if row.anyone:
-        return "any signed-in person, about their own affairs"
+        return "; ".join(WHO[each] for each in row.by)
     return ", ".join(duties.WORDS[d] for d in Duty if d in row.duties)
 
 

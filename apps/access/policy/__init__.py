@@ -25,13 +25,14 @@ from apps.access.policy import (
     training,
     validations,
 )
-from apps.access.policy.types import MEANINGS, READERS, REJECTION, Policy, meaning_sentence
+from apps.access.policy.types import MEANINGS, READERS, REJECTION, WHO, Policy, meaning_sentence
 
 __all__ = [
     "MEANINGS",
     "READERS",
     "REJECTION",
     "TABLE",
+    "WHO",
     "Policy",
     "acts_counting_as",
     "acts_on",

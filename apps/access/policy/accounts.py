@@ -63,6 +63,7 @@ ROWS = [
         "chose a password by the enrolment link",
         "accounts.user",
         anyone=True,
+        by=["link"],
         token=False,
         offered=False,
     ),
@@ -131,6 +132,12 @@ ROWS = [
         offered=False,
     ),
     row(
-        "access.end_token", "End token", "ended an access token", "accounts.token", anyone=True, offered=False
+        "access.end_token",
+        "End token",
+        "ended an access token",
+        "accounts.token",
+        anyone=True,
+        by=["holder"],
+        offered=False,
     ),
 ]

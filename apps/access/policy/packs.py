@@ -30,6 +30,7 @@ ROWS = [
         "exported entries of the trail",
         "organisation",
         anyone=True,
+        by=["sees"],
         offered=False,
         reads=True,
     ),

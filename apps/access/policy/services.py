@@ -1,4 +1,4 @@
-"""Service accounts, their trusts and tokens. Acts open to anyone are narrowed by the act itself to the owner."""
+"""Service accounts, their trusts and tokens. `by` says whom an act open to anyone is for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ ROWS = [
         "organisation",
         verbs=["request_grant"],
         anyone=True,
+        by=["asks"],
         token=False,
     ),
     row(
@@ -41,6 +42,7 @@ ROWS = [
         "suspended a service account",
         SERVICE,
         anyone=True,
+        by=["owner", "officer"],
         reason=True,
         token=False,
     ),
@@ -60,6 +62,7 @@ ROWS = [
         "ended a service account",
         SERVICE,
         anyone=True,
+        by=["owner", "officer"],
         reason=True,
         token=False,
     ),
@@ -69,6 +72,7 @@ ROWS = [
         "created an access token of a service",
         SERVICE,
         anyone=True,
+        by=["owner"],
         token=False,
     ),
     row(
@@ -77,6 +81,7 @@ ROWS = [
         "replaced the secret of an access token",
         TOKEN,
         anyone=True,
+        by=["holder"],
         token=False,
     ),
     row(
@@ -85,6 +90,7 @@ ROWS = [
         "asked that an identity of a CI system be trusted",
         SERVICE,
         anyone=True,
+        by=["owner"],
         reason=True,
         token=False,
     ),
@@ -112,6 +118,7 @@ ROWS = [
         "ended a trust in an identity of a CI system",
         TRUST,
         anyone=True,
+        by=["owner", "officer"],
         reason=True,
         token=False,
     ),
@@ -121,6 +128,7 @@ ROWS = [
         "exchanged the identity of a CI job for a token",
         SERVICE,
         anyone=True,
+        by=["job"],
         token=False,
         offered=False,
     ),

@@ -21,6 +21,7 @@ class Policy:
     reason: bool = False  # a reason is demanded
     service: bool = False  # a named service does this; people are refused
     anyone: bool = False  # any signed-in person, about their own affairs
+    by: tuple[str, ...] = ()  # of `anyone`: who exactly, keys of WHO; the act or its allowance judges it
     token: bool = True  # may be done with a personal access token
     offered: bool = True  # shown as a button where it is allowed
     shows: bool = False  # changes how a person is known: who holds a second factor shows it
@@ -50,6 +51,18 @@ class Policy:
         return f"You cannot {self.label.lower()} {ref}."
 
 
+# Who may where no duty says it. Each key stands for something that the act or its allowance judges.
+WHO = {
+    "own": "any signed-in person, about their own affairs",
+    "sees": "any signed-in person, of what they may see",
+    "link": "the person who got the link by mail, once",
+    "asks": "any signed-in person, for objects they see and an owner who holds a duty for every act",
+    "owner": "the owner of the service account",
+    "officer": "a compliance officer or administrator of the organisation",
+    "holder": "who the token acts for",
+    "job": "a CI job whose identity a trust of the service names",
+    "inspector": "the portal, for an inspector who looks or takes a copy",
+}
 MEANINGS = {
     "authorship": "I am the author of this record.",
     "review": "I have reviewed this record.",
@@ -75,6 +88,7 @@ def row(
     verbs: Iterable[str] = (),
     **rest: Any,
 ) -> Policy:
+    rest["by"] = tuple(rest.pop("by", ("own",) if rest.get("anyone") else ()))
     return Policy(act, label, sentence, subject, frozenset(duties), frozenset(verbs), **rest)
 
 
