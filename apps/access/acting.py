@@ -163,15 +163,18 @@ class Act:
             raise NothingRecorded(f"{self.policy.act} signs without a signature")
         return self.signature_input
 
-    def sign(self, subject: Subject, *, record_version: str = "") -> Signature:
-        """Write the signature over the content that `refuse_if_changed` compared (or over the content now)."""
+    def sign(self, subject: Subject, *, record_version: str = "", seat: str = "") -> Signature:
+        """Write the signature over the content that `refuse_if_changed` compared (or over the content now).
+
+        seat: by which seat on a board the person signs; it stands beside their duties.
+        """
         given = self._given()
         shown = self.shown or self.refuse_if_changed(subject)
         if self.policy.meaning not in MEANINGS:
             raise NothingRecorded(f"{self.policy.act} has no signature meaning")
         row = statements.sign(
             signer=self.user,
-            duties=self.duties(),
+            duties=[*([seat] if seat else []), *self.duties()],
             meaning=self.policy.meaning,
             meaning_text=meaning_sentence(self.policy.meaning, given.decision),
             decision=given.decision,

@@ -18,7 +18,7 @@ from apps.access.recorded import deeds_of, recorded
 from apps.access.rulebook import opened_by, rules_in_force, tier_of, waivers_in_force
 from apps.access.separation import ANY, Broken, Deed, Rules, conflicts
 from apps.access.sharing import once
-from apps.access.training import Gap, Trainings
+from apps.access.training import Gap, Held, Trainings
 from apps.access.verdict import Verdict, front_refusal
 from apps.accounts.models import User
 from apps.core import clock, registries
@@ -149,6 +149,16 @@ class Judge:
         held = [a for a in self.holders if a.person_id == person.pk and self.counts(a, row)]
         return self.trainings.gap(held, row)
 
+    def untrained_in_seat(self, person: User, row: Policy) -> Gap | None:
+        """The training that a member of a review board lacks; None for who has no seat here: the act says so."""
+        if not self.trainings.book.binding:
+            return None
+        place = registries.seat[self.subject.subject_kind](person.pk, self.subject)
+        if place is None:
+            return None
+        held = [Held(person.pk, *place)]
+        return Trainings(held, self.marks).gap(held, row)
+
     def eligible(self, row: Policy) -> list[User]:
         people: dict[int, User] = {}
         for assignment in self.holders:
@@ -235,7 +245,8 @@ class Judge:
         )
 
     def _training(self, actor: Actor, row: Policy) -> Refused | None:
-        if row.anyone or (gap := self.untrained(actor.user, row)) is None:
+        lacks = self.untrained_in_seat if row.seat else self.untrained
+        if (row.anyone and not row.seat) or (gap := lacks(actor.user, row)) is None:
             return None
         return NotAllowed("", fact=gap.fact, rule=gap.rule, who=self.trainers(actor.user, gap))
 

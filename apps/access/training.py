@@ -23,6 +23,7 @@ from apps.access.models import Assignment
 from apps.access.policy.types import Policy
 from apps.access.sharing import gathered, grouped, once
 from apps.access.training_models import TrainingMatrix, TrainingRecord
+from apps.core import registries
 from apps.core.clock import now
 
 DATA = Path(__file__).resolve().parent / "training_data" / "v1.json"
@@ -51,6 +52,7 @@ EXEMPT = frozenset(
         "access.withdraw_review",
         "access.withdraw_rules",
         "approvals.end_seat",
+        "approvals.refuse_board_change",
         "approvals.refuse_seat",
         "approvals.suspend",
         "datasets.end_read",
@@ -59,6 +61,29 @@ EXEMPT = frozenset(
         "trail.export",
     }
 )
+
+
+# Members of review boards decide by their seat, not by a duty: the matrix has a line for them as well.
+BOARD = "board_member"
+NEEDING: dict[str, str] = {
+    **{duty.value: duties.WORDS[duty] for duty in Duty},
+    BOARD: "member of a review board",
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a person holds that is no duty and needs training: a seat, on the model that is decided about."""
+
+    person_id: int
+    scope_kind: str
+    scope_id: int
+    duty: str = BOARD
+
+
+def seats_of(person_id: int) -> list[Held]:
+    """The seats in force of a person, each with the models its board is asked about."""
+    return [Held(person_id, kind, pk) for kind, pk in registries.seat["of"](person_id)]
 
 
 @dataclass(frozen=True)
@@ -127,7 +152,7 @@ def _book(version: int, body: Mapping[str, Any]) -> Book:
     return Book(
         version=version,
         kinds={each["id"]: Kind(**each) for each in kinds},
-        duties={duty: tuple(body["duties"].get(duty, ())) for duty in Duty},
+        duties={each: tuple(body["duties"].get(each, ())) for each in NEEDING},
         editions=dict(body["editions"]),
         policy=body["policy"],
     )
@@ -233,7 +258,7 @@ def _load(people: list[Any]) -> Mapping[Any, Any]:
 
 
 def standings_for(
-    book: Book, assignment: Assignment, records: Iterable[TrainingRecord], today: date | None = None
+    book: Book, assignment: Assignment | Held, records: Iterable[TrainingRecord], today: date | None = None
 ) -> list[Standing]:
     """Every training that this duty here needs, in the matrix's order."""
     today, known = today or now().date(), list(records)
@@ -256,7 +281,7 @@ def worst(standings: Iterable[Standing]) -> State | None:
 class Gap:
     """What is lacking, and for which duty."""
 
-    duty: Duty
+    duty: str
     lacking: tuple[Standing, ...]
     book: Book
 
@@ -268,7 +293,12 @@ class Gap:
     def rule(self) -> str:
         source = self.lacking[0].kind.source
         named = RULE if source.startswith(RULE) else f"{RULE}, {source.split(';')[0]}"
-        return f"{named}: training matrix v{self.book.version} for the duty {duties.WORDS[self.duty]}"
+        return f"{named}: training matrix v{self.book.version} for {self.of}"
+
+    @property
+    def of(self) -> str:
+        word = NEEDING[self.duty]
+        return f"a {word}" if self.duty == BOARD else f"the duty {word}"
 
     @property
     def own(self) -> bool:
@@ -279,7 +309,7 @@ class Gap:
 class Trainings:
     """Of the people who hold a duty on one subject: what they lack. One query, however many people and acts."""
 
-    def __init__(self, holders: Sequence[Assignment], marks: Marks | None) -> None:
+    def __init__(self, holders: Sequence[Assignment | Held], marks: Marks | None) -> None:
         self._people = sorted({each.person_id for each in holders})
         self._records: dict[int, list[TrainingRecord]] | None = None
         self._marks = marks
@@ -293,7 +323,7 @@ class Trainings:
             self._records = records_of(self._people)
         return self._records.get(person_id, [])
 
-    def gap(self, held: Sequence[Assignment], row: Policy) -> Gap | None:
+    def gap(self, held: Sequence[Assignment | Held], row: Policy) -> Gap | None:
         """None when one of these duties (of one person, each of which allows the act) is held with all it needs."""
         if not held or row.act in EXEMPT or not self.book.binding:
             return None
@@ -303,5 +333,5 @@ class Trainings:
             lacking = tuple(s for s in asked if not s.good and (row.signs or not s.kind.signing))
             if not lacking:
                 return None
-            first = first or Gap(Duty(assignment.duty), lacking, self.book)
+            first = first or Gap(assignment.duty, lacking, self.book)
         return first

@@ -15,11 +15,14 @@ from apps.access.gate import Scopes, visible
 from apps.access.models import Assignment, TrainingRecord
 from apps.access.reviewing import places_of
 from apps.access.training import (
+    BOARD,
+    NEEDING,
     Book,
     Standing,
     State,
     book_in_force,
     records_of,
+    seats_of,
     standings_for,
     worst,
 )
@@ -83,10 +86,21 @@ def needed(actor: Actor, person: User) -> list[Needed]:
         for each in standing[assignment.pk]:
             words = found.setdefault((each.kind.id, each.model_id), (each, set()))[1]
             words.add(duties.WORDS[Duty(assignment.duty)])
+    for each in _in_seats(person):
+        found.setdefault((each.kind.id, each.model_id), (each, set()))[1].add(NEEDING[BOARD])
     names = model_names({model for _kind, model in found})
     order = list(State)
     made = [Needed(s, tuple(sorted(w)), names.get(s.model_id, "")) for s, w in found.values()]
     return sorted(made, key=lambda n: (-order.index(n.standing.state), n.standing.kind.title, n.place))
+
+
+def _in_seats(person: User) -> list[Standing]:
+    """What the person's seats on review boards need; asks nothing where the matrix asks nothing of members."""
+    book = book_in_force()
+    if not book.duties[BOARD] or not (seats := seats_of(person.pk)):
+        return []
+    records = records_of([person.pk])[person.pk]
+    return [each for seat in seats for each in standings_for(book, seat, records)]
 
 
 def model_names(ids: Iterable[int]) -> dict[int, str]:
@@ -115,7 +129,7 @@ def own_warnings(person: User) -> list[Standing]:
         return []
     mine = list(Assignment.objects.active().filter(person=person))
     unique: dict[tuple[str, int], Standing] = {}
-    for each in (s for rows in standings(mine).values() for s in rows):
+    for each in [*(s for rows in standings(mine).values() for s in rows), *_in_seats(person)]:
         if each.state != State.CURRENT:
             unique[each.kind.id, each.model_id] = each
     return list(unique.values())

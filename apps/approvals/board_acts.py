@@ -10,7 +10,7 @@ from pathlib import Path
 from apps.access.acting import Act, act
 from apps.access.gate import would_conflict
 from apps.approvals import board_rules as rules
-from apps.approvals.board_facts import about, wants_board
+from apps.approvals.board_facts import about, seat_told, wants_board
 from apps.approvals.board_models import Attendance, Board, BoardMember, Meeting
 from apps.approvals.board_states import BoardState, MeetingState
 from apps.approvals.board_terms import terms_at
@@ -215,7 +215,8 @@ def refuse_unless_under_way(meeting: Meeting) -> None:
         rules.in_state(meeting.ref, meeting.state, MeetingState.MINUTED, "withdrawn")
 
 
-def _refuse_unless_voting(act: Act, meeting: Meeting, *, chair: bool) -> None:
+def _voting(act: Act, meeting: Meeting, *, chair: bool) -> BoardMember:
+    """The seat by which the person voted, still in force; refused to everybody else."""
     rows = meeting.attendance.filter(votes=True).select_related("member__person")
     seat = next((each.member for each in rows if each.member.person_id == act.user.pk), None)
     able = [each.member.person.printed_name for each in rows if each.member.chair or not chair]
@@ -241,12 +242,13 @@ def _refuse_unless_voting(act: Act, meeting: Meeting, *, chair: bool) -> None:
             rule="board: a seat in force",
             who=[n for n in able if n != act.user.printed_name],
         )
+    return seat
 
 
 def _sign(act: Act, meeting_id: int, half: str) -> Meeting:
     meeting = _locked_meeting(act, meeting_id)
     chair = half == "chair_signature"
-    _refuse_unless_voting(act, meeting, chair=chair)
+    seat = _voting(act, meeting, chair=chair)
     other = meeting.member_signature if chair else meeting.chair_signature
     if other is not None and other.signer_id == act.user.pk:
         raise Conflict(
@@ -259,7 +261,7 @@ def _sign(act: Act, meeting_id: int, half: str) -> Meeting:
     if act.decision != "rejected":  # what is no longer about this version is rejected, never approved
         rules.same_version(meeting.about, about(version)["digest"], version.ref)
     act.refuse_if_changed(meeting)
-    signature = act.sign(meeting, record_version=version.label)
+    signature = act.sign(meeting, record_version=version.label, seat=seat_told(seat, meeting))
     act.event(decision=act.decision, board_decision=meeting.decision, version=version.ref)
     if act.decision == "rejected":
         return act.write(meeting, state=MeetingState.REJECTED, decided_at=now(), **{half: signature})
@@ -306,7 +308,7 @@ def _half_wanted(meeting: Meeting, half: str) -> None:
 def confirm_conditions(act: Act, meeting_id: int) -> Meeting:
     """A member who voted confirms that the conditions of an approval are met; the reason says how."""
     meeting = _locked_meeting(act, meeting_id)
-    _refuse_unless_voting(act, meeting, chair=False)
+    _voting(act, meeting, chair=False)
     return act.write(meeting, conditions_met_by=act.user, conditions_met_at=now(), conditions_told=act.reason)
 
 

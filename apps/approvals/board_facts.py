@@ -109,6 +109,12 @@ def decision_of(gate: Gate) -> Meeting | None:
     return None
 
 
+def seat_told(seat: BoardMember, meeting: Meeting) -> str:
+    """`chair of Release board for security`: by what a member signs."""
+    place = "chair" if seat.chair else "member"
+    return f"{place} of {name_of_board(meeting)} for {seat.get_function_display().lower()}"
+
+
 def name_of_board(meeting: Meeting) -> str:
     """The board as the minute calls it: an amendment since changes nothing of what was signed."""
     if not meeting.quorum:

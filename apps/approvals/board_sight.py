@@ -57,6 +57,23 @@ def asked_about() -> QuerySet[Meeting, Any]:
     return Meeting.objects.filter(state__in=ASKED, gate__state=GateState.OPEN).order_by()
 
 
+@registries.seat(Meeting.subject_kind)
+def seat_at(person_id: int, meeting: Meeting) -> tuple[str, int] | None:
+    """The model that a person decides about who attended with a vote."""
+    voted = meeting.attendance.filter(votes=True, member__person_id=person_id).exists()
+    return (duties.MODEL, meeting.gate.version.model_id) if voted else None
+
+
+@registries.seat("of")
+def seats_held(person_id: int) -> list[tuple[str, int]]:
+    """The models that a person decides about by their seats now; the organisation where their boards are not asked."""
+    seats = BoardMember.objects.in_force().filter(person_id=person_id).values("board_id").order_by()
+    models = asked_about().filter(board_id__in=seats).values_list("gate__version__model_id", flat=True)
+    if found := sorted(set(models)):
+        return [(duties.MODEL, pk) for pk in found]
+    return [(duties.ORGANISATION, duties.ORGANISATION_ID)] if seats.exists() else []
+
+
 def _versions(scopes: Scopes) -> QuerySet[Any, Any]:
     return asked_about().filter(board_id__in=_boards(scopes)).values("gate__version_id")
 

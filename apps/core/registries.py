@@ -50,6 +50,9 @@ content = Registry("canonical content")  # subject kind -> fn(subject) -> dict (
 precondition = Registry("precondition")  # act -> fn(subject) -> None or raises Refused
 # act -> fn(person, subject) -> words for what opens a record to this person, entered with the act; or raises Refused
 allowance = Registry("allowance")
+# subject kind -> fn(person id, subject) -> (kind, id) of what is decided about by the seat of that person, or None;
+# "of" -> fn(person id) -> the same of every seat they have
+seat = Registry("seat")
 job = Registry("job")  # job kind -> fn(job) run by the worker
 job_failed = Registry("job failure")  # job kind -> fn(job, error) writes the failed end of its record
 guard = Registry("guard")  # "job.bind", "job.holds", "job.refuse" -> fn(job): the trail answers for job rows

@@ -15,6 +15,10 @@ from apps.access.models import ReviewSheet, RulesChange, Waiver
 from apps.access.reviewing import shown
 from apps.access.rule_queries import difference_to_base, gains_of
 from apps.access.rulebook import rules_in_force
+from apps.access.signing import content_digest
+from apps.approvals.board_facts import about, name_of_board, seat_told
+from apps.approvals.board_models import Meeting
+from apps.approvals.board_rules import decision_told
 from apps.approvals.evaluation import evaluate, for_viewer
 from apps.approvals.models import Slot
 from apps.core.clock import now
@@ -134,6 +138,35 @@ def release(actor: Actor, slot: Slot) -> dict[str, Any]:
         "use": version.intended_use,
         "use_url": url_of(version.intended_use),
         "sections": [{"title": title, "url": section_url(version, slug)} for slug, title in SECTIONS],
+    }
+
+
+@shows("approvals.meeting")
+def meeting(actor: Actor, found: Meeting) -> dict[str, Any]:
+    """Who attended with which vote, minute, decision and conditions; what the signature says, word for word."""
+    version, attendance = found.gate.version, list(found.attendance.select_related("member__person"))
+    mine = [each.member for each in attendance if each.votes and each.member.person_id == actor.user.pk]
+    board = name_of_board(found)
+    decision, told = "", ""
+    if found.minuted_at is not None:
+        decision = decision_told(found.decision, found.conditions, found.conditions_met_at is not None)
+        told = (
+            f"You sign the minute of {found.ref}, {board}, held {found.held_at:%Y-%m-%d %H:%M} UTC. Its decision is "
+            f"“{decision}”, about {found.about['ref']} with the digest {found.about['digest']}. Minute, attendance and "
+            f"decision stand above; your signature binds them by the content digest {content_digest(found)}."
+        )
+    return {
+        "evidence_part": "evidence/meeting.html",
+        "meeting": found,
+        "board_name": board,
+        "attendance": attendance,
+        "version": version,
+        "version_url": url_of(version),
+        "decision": decision,
+        "changed": bool(found.about) and found.about["digest"] != about(version)["digest"],
+        "file_digest": found.file_digest,
+        "seat": [seat_told(each, found) for each in mine],
+        "signing_told": told,
     }
 
 

@@ -145,16 +145,15 @@ def test_no_queryset_update_or_bulk_write_on_a_model_with_history():
     assert found == []
 
 
-SEATS = {"approvals.meeting"}  # a seat on the board is asked by the act (tests/approvals/test_boards.py)
-
-
-@pytest.mark.parametrize("row", [r for r in TABLE.values() if r.subject not in SEATS], ids=lambda r: r.act)
+@pytest.mark.parametrize("row", TABLE.values(), ids=lambda r: r.act)
 def test_an_act_open_to_anyone_says_for_whom_and_judges_it(row):
     """The document of authorisation is written from `by`; what it says is asked in the act or before it."""
     assert bool(row.by) == row.anyone
     assert set(row.by) <= set(WHO)
     if set(row.by) & {"owner", "officer"}:
         assert row.act in registries.allowance
+    if row.seat:  # asked by the act: tests/approvals/test_boards.py, tests/approvals/test_board_signatures.py
+        assert row.subject in registries.seat
     if set(row.by) & {"own", "holder"}:
         source = inspect.getsource(inspect.unwrap(ACTS[row.act]))
         assert re.search(r"\bact\.own\(|_own\(act|_own_live\(act|act\.allow\(act\.user\)", source), source

@@ -140,7 +140,7 @@ def _demanded(person: User, row: Policy) -> Iterator[str]:
     if _refused(given, row, reason="why") == "signature":
         yield f"signs: {meaning_sentence(row.meaning, 'approved')}"
     if row.anyone:
-        yield "anybody, about their own"
+        yield "a seat on the board, with its training" if row.seat else "anybody, about their own"
     if row.shows:
         yield "a factor, of who holds one" + (", or a recovery code's session" if row.recovers else "")
 

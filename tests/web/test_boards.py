@@ -212,7 +212,14 @@ def test_a_meeting_is_planned_minuted_and_signed_in_the_browser(world, gate):
     meeting.refresh_from_db()
     for person, half in ((world.security, "chair"), (world.process_expert, "member")):
         sign = reverse("web:sign", args=[f"approvals.sign_minute_{half}", meeting.pk])
-        assert "Nobody objected." in text_of(browser(person).get(sign))
+        page = text_of(browser(person).get(sign))
+        assert "Nobody objected." in page
+        told = page.index(f"You sign the minute of {meeting.ref}, Release board, held ")
+        assert page.index("Canonical content") < told < page.rindex("I attended this meeting of the board")
+        assert f"about {version.ref} with the digest {meeting.about['digest']}" in page
+        assert f"by the content digest {signed(meeting).digest}" in page
+        assert "Approves the release" in page
+        assert f"{'chair' if half == 'chair' else 'member'} of Release board for" in page
         given = {
             "digest": signed(meeting).digest,
             "decision": "approved",

@@ -10,18 +10,20 @@ from pathlib import Path
 from apps.access import duties
 from apps.access.acting import Act, act
 from apps.access.assigning import parent_of
-from apps.access.duties import Duty
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment, TrainingMatrix, TrainingRecord
 from apps.access.training import (
+    NEEDING,
     RULE,
     Book,
+    Held,
     Kind,
     Standing,
     body_of,
     book_in_force,
     months_later,
     records_of,
+    seats_of,
     standings_for,
 )
 from apps.access.training_models import POLICY
@@ -88,7 +90,7 @@ def proposed_book(
     wanted: dict[str, tuple[str, ...]] = {}
     for duty, kinds in needs.items():
         chosen = set(kinds)
-        if duty not in list(Duty):
+        if duty not in NEEDING:
             problems.setdefault("needs", []).append(f"There is no duty {str(duty)[:40]!r}.")
         elif unknown := sorted(chosen - set(before.kinds)):
             problems.setdefault("needs", []).append(f"There is no training {', '.join(unknown)[:80]!r}.")
@@ -108,7 +110,7 @@ def proposed_book(
         problems.setdefault("editions", []).append("The signature policy needs an edition.")
     if problems:
         raise BadInput("The training matrix was not put into force.", rule="training-matrix", fields=problems)
-    every: dict[str, tuple[str, ...]] = {str(duty): wanted.get(duty, ()) for duty in Duty}
+    every: dict[str, tuple[str, ...]] = {each: wanted.get(each, ()) for each in NEEDING}
     return replace(before, duties=every, editions={k: v for k, v in known.items() if v}, policy=text)
 
 
@@ -118,7 +120,8 @@ def refuse_own_relief(person: User, before: Book, proposed: Book) -> None:
         return
     records = records_of([person.pk])[person.pk]
     held = Assignment.objects.filter(person=person, state__in=[_STATE.REQUESTED, _STATE.APPROVED])
-    for assignment in held.exclude(ends_at__lte=now()):  # one that has not begun counts as well
+    # One that has not begun counts as well; so does a seat on a review board.
+    for assignment in [*held.exclude(ends_at__lte=now()), *seats_of(person.pk)]:
         still = {(s.kind.id, s.model_id) for s in _lacking(proposed, assignment, records)}
         for each in _lacking(before, assignment, records):
             if (each.kind.id, each.model_id) not in still:
@@ -130,7 +133,7 @@ def refuse_own_relief(person: User, before: Book, proposed: Book) -> None:
                 )
 
 
-def _lacking(book: Book, assignment: Assignment, records: list[TrainingRecord]) -> list[Standing]:
+def _lacking(book: Book, assignment: Assignment | Held, records: list[TrainingRecord]) -> list[Standing]:
     return [each for each in standings_for(book, assignment, records) if not each.good]
 
 

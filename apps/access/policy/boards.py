@@ -108,6 +108,7 @@ ROWS = [
         "fetched the file of a review board's minute",
         "approvals.meeting",
         anyone=True,
+        by=("sees",),
         reads=True,
     ),
     row(
@@ -125,8 +126,9 @@ ROWS = [
         "signed a review board's decision as chair",
         "approvals.meeting",
         verbs=["approve"],
-        meaning="review",
+        meaning="decision",
         anyone=True,
+        by=("board",),
         token=False,
     ),
     row(
@@ -135,8 +137,9 @@ ROWS = [
         "signed a review board's decision as second member",
         "approvals.meeting",
         verbs=["approve"],
-        meaning="review",
+        meaning="decision",
         anyone=True,
+        by=("board",),
         token=False,
     ),
     row(
@@ -146,6 +149,7 @@ ROWS = [
         "approvals.meeting",
         verbs=["approve"],
         anyone=True,
+        by=("board",),
         reason=True,
         token=False,
     ),

@@ -38,6 +38,11 @@ class Policy:
         return bool(self.meaning)
 
     @property
+    def seat(self) -> bool:
+        """A seat on a review board allows it, and no duty: the training of its members is asked."""
+        return "board" in self.by
+
+    @property
     def looks(self) -> bool:
         """Shows or hands out what is there, and asks for nothing to be made: done as often as it is asked for."""
         return self.reads and not self.act.partition(".")[2].startswith("request_")
@@ -55,6 +60,7 @@ class Policy:
 WHO = {
     "own": "any signed-in person, about their own affairs",
     "sees": "any signed-in person, of what they may see",
+    "board": "the member of the review board who attended with a vote",
     "link": "the person who got the link by mail, once",
     "asks": "any signed-in person, for objects they see and an owner who holds a duty for every act",
     "owner": "the owner of the service account",
@@ -67,6 +73,10 @@ MEANINGS = {
     "authorship": "I am the author of this record.",
     "review": "I have reviewed this record.",
     "approval": "I have reviewed this record and approve it for its intended use.",
+    "decision": (
+        "I attended this meeting of the board with a vote. I have read its minute, and I sign the decision it records "
+        "about the version it names."
+    ),
     "responsibility": "I take responsibility for this record and accept the residual risk it states.",
 }
 

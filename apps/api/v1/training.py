@@ -202,7 +202,7 @@ class MatrixInput(serializers.Serializer):
     seen = serializers.IntegerField(min_value=0, help_text="Version in force that was read; 0: none.")
     duties = serializers.DictField(
         child=serializers.ListField(child=serializers.CharField(max_length=30)),
-        help_text="Duty to the kinds it needs; a duty left out needs none.",
+        help_text="Duty, or board_member, to the kinds it needs; one left out needs none.",
     )
     editions = serializers.DictField(child=serializers.CharField(max_length=40), required=False)
     policy = serializers.CharField(max_length=8000, required=False)

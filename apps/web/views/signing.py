@@ -89,7 +89,8 @@ class SignForm(Form):
         if "passkey" not in kinds:
             del self.fields["passkey"], self.fields["nonce"]
         self.needs_reason = row.reason
-        verb = "Approve" if row.meaning == "approval" or act in REJECTABLE else "Sign"
+        approves = row.meaning == "approval" or (act in REJECTABLE and row.meaning != "decision")
+        verb = "Approve" if approves else "Sign"
         choices = [("approved", f"{verb}: “{meaning_sentence(row.meaning, 'approved')}”")]
         if act in REJECTABLE:
             choices.append(("rejected", f"Reject: “{meaning_sentence(row.meaning, 'rejected')}”"))
@@ -203,7 +204,7 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
         "options": options,
         "challenges": challenges,
         "since": since,
-        "held": duties_in_words(request.user, "; ".join(held_by(actor))),
+        "held": duties_in_words(request.user, "; ".join([*evidence.get("seat", ()), *held_by(actor)])),
         "row": row,
         "subject": subject,
         "subject_url": url_of(subject),

@@ -26,7 +26,7 @@ from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
 from apps.access.models import Assignment, TrainingMatrix, TrainingRecord
 from apps.access.policy import policy
 from apps.access.sharing import shared
-from apps.access.training import WORDS, Standing, State, book_in_force, shipped, worst
+from apps.access.training import NEEDING, WORDS, Standing, State, book_in_force, shipped, worst
 from apps.access.training_models import POLICY as POLICY_KIND
 from apps.accounts.models import User
 from apps.core import blobs
@@ -155,9 +155,8 @@ class MatrixForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for duty in Duty:
-            word = duties.WORDS[duty]
-            self.fields[f"needs_{duty.value}"] = forms.MultipleChoiceField(
+        for each, word in NEEDING.items():
+            self.fields[f"needs_{each}"] = forms.MultipleChoiceField(
                 label=f"{word[:1].upper()}{word[1:]}",
                 required=False,
                 choices=[(kind.id, kind.title) for kind in KINDS.values()],
@@ -166,11 +165,11 @@ class MatrixForm(Form):
 
     @property
     def needs(self) -> dict[str, list[str]]:
-        return {duty.value: self.cleaned_data[f"needs_{duty.value}"] for duty in Duty}
+        return {each: self.cleaned_data[f"needs_{each}"] for each in NEEDING}
 
     @property
     def duty_fields(self) -> list[Any]:
-        return [self[f"needs_{duty.value}"] for duty in Duty]
+        return [self[f"needs_{each}"] for each in NEEDING]
 
     def add_refusal(self, refused: Any) -> None:
         if "editions" in refused.fields:
@@ -189,7 +188,7 @@ def matrix(request: HttpRequest) -> HttpResponse:
         "policy": book.policy,
         "policy_edition": book.edition(POLICY_KIND),
         "idempotency_key": uuid.uuid4().hex,
-        **{f"needs_{duty.value}": list(book.duties[duty]) for duty in Duty},
+        **{f"needs_{each}": list(book.duties[each]) for each in NEEDING},
     }
     form = MatrixForm(request.POST if request.method == "POST" else None, initial=initial)
     gaps, looked = None, request.method == "POST" and "look" in request.POST
@@ -229,7 +228,9 @@ def matrix(request: HttpRequest) -> HttpResponse:
         "verdict": verdict,
         "gaps": gaps,
         "looked": looked,
-        "rows": [(duties.WORDS[duty], [k.id in book.duties[duty] for k in KINDS.values()]) for duty in Duty],
+        "rows": [
+            (word, [k.id in book.duties[each] for k in KINDS.values()]) for each, word in NEEDING.items()
+        ],
         "versions": visible(actor, TrainingMatrix).select_related("adopted_by"),
     }
     return render(request, "training/matrix.html", context, status=422 if form.errors else 200)
