@@ -71,8 +71,9 @@ class AsOf:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith("/api/"):
             return self.get_response(request)
-        given = [value for name in SPELLINGS for value in request.GET.getlist(name)]
-        if not given or name_of(request.path_info) in OWN or not name_of(request.path_info):
+        given = [value for spelling in SPELLINGS for value in request.GET.getlist(spelling)]
+        name = name_of(request.path_info)
+        if not given or not name or (name in OWN and request.method in ("GET", "HEAD")):
             return self.get_response(request)
         try:
             _refuse(request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,8 +20,8 @@ from apps.trail.history import covered, mac_content
 from apps.trail.identity import keys
 from apps.trail.models import Entry, Kind, Leaf, Signature
 from apps.trail.past import World, present
-from apps.trail.preimages import body_digest
-from apps.trail.statements import signature_mac_content
+from apps.trail.preimages import body_digest, stamp
+from apps.trail.statements import expected_columns, signature_mac_content
 
 # On SQLite an entry's time is cut to milliseconds, so it may lie just before that of its row.
 CUT = timedelta(milliseconds=1)
@@ -60,23 +60,38 @@ class Confirmed:
 def confirm(here: World) -> Confirmed:
     """Check all that was read in this world, whatever is in the database now."""
     with present():
-        shown = {model: _rows(model, ids, here) for model, ids in here.seen.items() if model is not Signature}
-        told = _entries(here, shown)
-        sealed = _bodies(entry for entry, _ in told.values())
-        faults = [
-            fault for model, rows in shown.items() for fault in _faults(model, rows, here, told, sealed)
-        ]
-        signatures = here.seen.get(Signature, set())
-        faults += _signatures(signatures)
+        faults = _signatures(sorted(here.seen.get(Signature, ())))
+        for part in _parts(here):
+            shown = {model: _rows(model, ids, here) for model, ids in part.items()}
+            told = _entries(here, shown)
+            sealed = _bodies(entry for entry, _ in told.values())
+            for model, rows in shown.items():
+                faults += _faults(model, rows, part[model], told, sealed)
     count = sum(len(ids) for ids in here.seen.values())
     return Confirmed(count, tuple(sorted(faults, key=lambda each: (each.table, each.row))))
 
 
-def _rows(model: Any, ids: set[Any], here: World) -> dict[str, Any]:
+def _parts(here: World) -> Iterator[dict[Any, list[Any]]]:
+    """The records that were read, by model: all at once, or as many as go into one query."""
+    part: dict[Any, list[Any]] = {}
+    room = MANY
+    for model, ids in here.seen.items():
+        left = [] if model is Signature else sorted(ids, key=str)
+        while left:
+            taken, left = left[:room], left[room:]
+            part[model] = taken
+            room -= len(taken)
+            if not room:
+                yield part
+                part, room = {}, MANY
+    yield part
+
+
+def _rows(model: Any, ids: list[Any], here: World) -> dict[str, Any]:
     """Key of the record, as text -> the history row it was shown from."""
     past = model.history.model
     key = past._meta.get_field(model._meta.pk.name).attname
-    written = past.objects.filter(history_date__lte=here.moment, **{f"{key}__in": list(ids)[:MANY]})
+    written = past.objects.filter(history_date__lte=here.moment, **{f"{key}__in": ids})
     if here.unfinished:
         written = written.exclude(act_id__in=here.unfinished)
     newest = written.order_by().values(key).annotate(last=Max("history_id")).values("last")
@@ -111,7 +126,7 @@ def _entries(here: World, shown: dict[Any, dict[str, Any]]) -> dict[tuple[str, s
 def _bodies(entries: Iterable[int]) -> dict[int, tuple[str, str, str | None]]:
     """Entry -> (salt, body, digest of both as sealed; None when it is not sealed yet)."""
     leaf = Leaf.objects.filter(entry_id=OuterRef("pk")).values("body_digest")[:1]
-    rows = Entry.objects.filter(pk__in=list(entries)[:MANY]).annotate(sealed=Subquery(leaf))
+    rows = Entry.objects.filter(pk__in=list(entries)).annotate(sealed=Subquery(leaf))
     return {
         pk: (salt, body, sealed)
         for pk, salt, body, sealed in rows.values_list("pk", "salt", "body", "sealed")
@@ -121,14 +136,14 @@ def _bodies(entries: Iterable[int]) -> dict[int, tuple[str, str, str | None]]:
 def _faults(
     model: Any,
     rows: dict[str, Any],
-    here: World,
+    ids: list[Any],
     told: dict[tuple[str, str], tuple[int, int]],
     sealed: dict[int, tuple[str, str, str | None]],
 ) -> list[Fault]:
     table = model.history.model._meta.db_table
     name = str(model._meta.verbose_name)
     found = []
-    for pk in sorted(str(each) for each in here.seen[model]):
+    for pk in map(str, ids):
         row = rows.get(pk)
         record = f"{name} {pk}"
         if row is None:
@@ -172,16 +187,22 @@ def _fits(row: Any, known: Iterable[str]) -> bool:
     )
 
 
-def _signatures(ids: set[Any]) -> list[Fault]:
-    table = Signature._meta.db_table
-    if not ids:
-        return []
+def _signatures(ids: list[Any]) -> list[Fault]:
+    """Signatures whose statement is not the one that was signed, or whose row says something else."""
     found = []
-    for row in Signature.objects.filter(pk__in=list(ids)[:MANY]):
-        if not hmac.compare_digest(keys().mac(signature_mac_content(row)).encode(), row.mac.encode()):
-            found.append(
-                Fault(
-                    table, row.pk, f"signature {row.pk}", "does not match: it is not the one that was given"
-                )
-            )
+    for start in range(0, len(ids), MANY):
+        for row in Signature.objects.filter(pk__in=ids[start : start + MANY]):
+            if what := _signature_fault(row):
+                found.append(Fault(Signature._meta.db_table, row.pk, f"signature {row.pk}", what))
     return found
+
+
+def _signature_fault(row: Signature) -> str:
+    if not hmac.compare_digest(keys().mac(signature_mac_content(row)).encode(), row.mac.encode()):
+        return "does not match: its statement is not the one that was signed"
+    for column, value in expected_columns(json.loads(row.statement)).items():
+        have: Any = getattr(row, column)
+        have = stamp(have) if column == "signed_at" else str(have) if column == "uuid" else have
+        if have != value:
+            return f"does not match: its statement says otherwise of {column}"
+    return ""

@@ -77,7 +77,7 @@ def read(text: str) -> Instant:
         said = _BLANK_ZONE.sub(r"\1+\2", said)
         if not _TIME.fullmatch(said):
             raise ValueError
-        moment = datetime.fromisoformat(said)
+        moment = datetime.fromisoformat(said.upper())
     except (ValueError, OverflowError):
         raise BadInstant(f"“{text[:60]}” is no moment. Write it as {LIKE}.") from None
     if moment.tzinfo is None:

@@ -111,8 +111,10 @@ class AsOf:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         name = _name(request.path_info)
-        if PARAMETER not in request.GET or request.path.startswith("/api/") or name in OWN or not name:
+        if PARAMETER not in request.GET or request.path.startswith("/api/") or not name:
             return self.get_response(request)
+        if name in OWN and request.method in ("GET", "HEAD"):
+            return without_acts(request, self.get_response(request), request.GET[PARAMETER])
         try:
             if (refused := no_past_of(request)) is not None:
                 raise refused
@@ -135,9 +137,16 @@ class AsOf:
             if response.status_code >= 300:
                 return response
             return refused_response(request, cannot("It is a file, not a page."))
-        html = response.content.decode(response.charset)
         if response.status_code == 200:
-            told = {"checked": confirm(here)}
-            html = html.replace(CHECKED, render_to_string("parts/as_of_checked.html", told))
-        response.content = rewind(html, request.path, instant.text, goes)
-        return response
+            html = response.content.decode(response.charset)
+            told = render_to_string("parts/as_of_checked.html", {"checked": confirm(here)})
+            response.content = html.replace(CHECKED, told)
+        return without_acts(request, response, instant.text)
+
+
+def without_acts(request: HttpRequest, response: Any, text: str) -> HttpResponseBase:
+    """The page with nothing on it that can be done; what is no page is as it is."""
+    if text and not response.streaming and response.headers.get("Content-Type", "").startswith("text/html"):
+        html = response.content.decode(response.charset)
+        response.content = rewind(html, request.path, text, goes)
+    return response
