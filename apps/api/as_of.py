@@ -34,7 +34,7 @@ RESOURCES = (
 READS = frozenset(
     {f"api:{name}-{kind}" for name in RESOURCES for kind in ("list", "detail")} | {"api:version_gate"}
 ) - {"api:entry-list"}
-OWN = frozenset({"api:access-register-list", "api:data-read-list"})
+OWN = frozenset({"api:access-register-list", "api:access-register-other", "api:data-read-list"})
 DESCRIPTION = (
     f"The resource as it stood: {LIKE} (its end in the organisation's zone). The answer then has `as_of`, `verified` "
     "and `checked` (how many records were compared with the trail, and which do not match) besides its own fields."

@@ -41,7 +41,7 @@ PAGES = frozenset(
     )
 )
 # Registers that had a moment of their own before: they read it themselves.
-OWN = frozenset({"web:access_register", "web:data_reads"})
+OWN = frozenset({"web:access_register", "web:other_access", "web:data_reads"})
 CHECKED = "<!-- as of: checked -->"
 
 

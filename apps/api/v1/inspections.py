@@ -28,8 +28,8 @@ AS_OF = OpenApiParameter("as-of", OpenApiTypes.DATETIME, description="ISO 8601 w
 
 
 def moment_of(request):
-    """`as-of` of the query; now when it is not given."""
-    given = request.query_params.get("as-of", "")
+    """`as-of` (or `as_of`) of the query; now when it is not given."""
+    given = request.query_params.get("as-of", "") or request.query_params.get("as_of", "")
     if not given:
         return now()
     try:
