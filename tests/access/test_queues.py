@@ -15,6 +15,7 @@ from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.jobs import run_queued
 from apps.datasets.sensitive_acts import mark_sensitive, request_read, request_unmark
+from tests.access.test_rule_changes import changed, propose
 from tests.cast import EVERYBODY
 from tests.datasets.test_acts import uploaded
 from tests.factories.evidence import signed as _signed
@@ -265,3 +266,16 @@ def test_an_identity_that_must_be_confirmed_again_is_told_again(world):
     [(queue, record, _since, able)] = deciders()
     assert (queue.key, record, queue.told_again) == ("identities", world.author, True)
     assert {person.username for person in able} == {"compliance", "compliance2", "registrar"}
+
+
+def test_a_change_of_the_rules_waits_for_both_halves_once_it_was_replayed(world):
+    change = propose(world, changed(without=("DY8",)), by="registrar", run=False)
+    assert waiting(world, "rules") == {}, "its replay is not done"
+    run_queued()
+    told = [str(change)]
+    officers = {"compliance": told, "compliance2": told}
+    found = waiting(world, "rules")
+    assert {name: found[name] for name in officers} == officers
+    assert {"approver", "approver2"} <= set(found)
+    assert "registrar" not in found
+    assert "validator" not in found

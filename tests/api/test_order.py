@@ -57,6 +57,8 @@ ACTS = {
 # POSTs that take no input, or that everybody may who sees the record.
 WITHOUT = {
     "api:assignment-approve",
+    # Several at once are asked in tests/access/test_approving.py.
+    "api:assignment-approve-many",
     # Review boards are asked in tests/api/test_boards.py.
     "api:board-amend",
     "api:board-change-approve",

@@ -6,11 +6,13 @@ from django.apps import apps
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
+from rest_framework.response import Response
 
-from apps.access import acts, duties, queries
+from apps.access import acts, approving, duties, queries
 from apps.access.acts.enrolment import CHECKS
-from apps.access.gate import ORGANISATION_SUBJECT, visible
+from apps.access.gate import ORGANISATION_SUBJECT, front_refusal, visible
 from apps.access.models import Assignment
+from apps.access.policy import policy
 from apps.accounts.models import Enrolment, User
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
 from apps.api.lookup import said
@@ -256,6 +258,30 @@ class AssignmentInput(serializers.Serializer):
     ends_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
 
 
+class ApproveInput(serializers.Serializer):
+    assignments = serializers.ListField(
+        child=serializers.IntegerField(min_value=1),
+        min_length=1,
+        max_length=approving.MOST,
+        help_text="Ids of the requests.",
+    )
+
+
+class NotApprovedOut(serializers.Serializer):
+    assignment = serializers.CharField()
+    status = serializers.IntegerField(help_text="What the approval of this one alone would answer.")
+    what = serializers.CharField()
+    fact = serializers.CharField()
+    rule = serializers.CharField()
+    eligible = serializers.ListField(child=serializers.CharField(), help_text="Who may.")
+
+
+class ApprovedOut(serializers.Serializer):
+    told = serializers.CharField(help_text="In one sentence, which are approved and which are not.")
+    approved = serializers.ListField(child=serializers.CharField())
+    refused = NotApprovedOut(many=True)
+
+
 STATES = [state.value for state in Assignment.State]
 NARROW = [
     OpenApiParameter("person", str, description="Username."),
@@ -345,6 +371,40 @@ class Assignments(GateViewSet):
     @action(detail=True, methods=["post"])
     def approve(self, request, pk=None):
         return self._act(queries.approval_of(self.get_object()).act.removeprefix("access."))
+
+    @extend_schema(
+        tags=["assignments"],
+        summary="Approve several requested duties, each by an act of its own (not with a token)",
+        description="One that is refused stops none of the others: every one is answered for itself.",
+        request=ApproveInput,
+        responses=ApprovedOut,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=False, methods=["post"], url_path="approve", url_name="approve-many")
+    def approve_many(self, request):
+        if (refused := front_refusal(self.actor, policy("access.approve_assignment"))) is not None:
+            raise refused
+        numbers = self.given(ApproveInput)["assignments"]
+        key = self.key().get("idempotency_key", "")
+        answers = approving.approve_many(self.actor, numbers, idempotency_key=key)
+        return Response(
+            {
+                "told": approving.told(answers),
+                "approved": [each.ref for each in answers if each.refused is None],
+                "refused": [
+                    {
+                        "assignment": each.ref,
+                        "status": each.refused.status,
+                        "what": each.refused.what,
+                        "fact": each.refused.fact,
+                        "rule": each.refused.rule,
+                        "eligible": list(each.refused.who),
+                    }
+                    for each in answers
+                    if each.refused is not None
+                ],
+            }
+        )
 
     @_decision("Refuse a requested duty (not with a token)", ReasonInput)
     @action(detail=True, methods=["post"])

@@ -15,15 +15,16 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
-from apps.access import acts, duties, factors, queries
+from apps.access import acts, approving, duties, factors, queries
 from apps.access.actors import Actor
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, Scopes, may, visible
 from apps.access.models import Assignment
 from apps.access.policy import policy
 from apps.access.sharing import shared
 from apps.access.staffing import Ground, Leaver, leavers
+from apps.access.waiting import queues_for
 from apps.approvals.leavers import on_models
-from apps.core.errors import NotVisible
+from apps.core.errors import BadInput, NotVisible
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, MomentField, ReasonField
 from apps.web.links import url_of
@@ -235,6 +236,40 @@ def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     return render(request, "people/decide.html", context, status=422 if form.errors else 200)
 
 
+class ApproveForm(forms.Form):
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def approve_many(request: HttpRequest) -> HttpResponse:
+    """Every request for a duty that waits for the reader; those that are chosen are approved, each for itself."""
+    actor, answers, missing = actor_of(request), [], ""
+    if request.method == "POST":
+        form = ApproveForm(request.POST)
+        key = form.cleaned_data["idempotency_key"] if form.is_valid() else ""
+        chosen = [int(pk) for pk in request.POST.getlist("assignments") if pk.isascii() and pk.isdigit()]
+        try:
+            answers = approving.approve_many(actor, chosen, idempotency_key=key)
+        except BadInput as refused:
+            missing = " ".join(said for each in refused.fields.values() for said in each)
+    with shared():
+        found = next((each for each in queues_for(actor) if each.queue.key == "duties"), None)
+        mine = [item.record.pk for item in found.mine] if found else []
+        rows = visible(actor, Assignment).filter(pk__in=mine).select_related("person", "requester")
+        rows = list(rows.order_by("requested_at")[: approving.MOST])
+        names = queries.place_names(actor, rows)
+    context = {
+        "rows": [{"a": each, "place": names[each.scope]} for each in rows],
+        "blocked": found.blocked if found else (),
+        "answers": answers,
+        "told": approving.told(answers) if answers else "",
+        "missing": missing,
+        "key": uuid.uuid4().hex,
+    }
+    return render(request, "people/approve_many.html", context, status=422 if missing else 200)
+
+
 def people_page(actor: Actor, assignment: Assignment) -> str:
     """The page on which the reader sees this duty; their own account when its place is hidden from them."""
     label = queries.PARENTS.get(assignment.scope_kind)
@@ -257,6 +292,7 @@ urlpatterns = [
         {"kind": duties.DATASET},
         name="request_dataset_duty",
     ),
+    path("assignments/approve/", approve_many, name="approve_assignments"),
     path("assignments/<int:pk>/<str:verb>/", decide, name="decide_assignment"),
 ]
 
