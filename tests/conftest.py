@@ -6,8 +6,10 @@ import gc
 
 import hypothesis
 import pytest
+from django.test import TransactionTestCase
 
 from apps.trail.testing import trail_allows_flush  # noqa: F401  (session-wide: flushing meets append-only triggers)
+from tests import kept_world
 from tests.cast import build_world, load_world
 from tests.evidence_base import base
 
@@ -27,11 +29,15 @@ def pytest_unconfigure():
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
+def django_db_setup(django_db_setup, django_db_blocker, trail_allows_flush):  # noqa: F811
     """The world is built once for each test database, by committed acts; every test works in its own transaction."""
     with django_db_blocker.unblock():
         build_world()
+        kept_world.keep()
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: kept_world.restore())
     yield
+    patch.undo()
     with django_db_blocker.unblock():
         base.leave()
 
@@ -39,10 +45,4 @@ def django_db_setup(django_db_setup, django_db_blocker):
 @pytest.fixture
 def world(db):
     """The cast with one model and one dataset they work on, and another of each that they may not see."""
-    from apps.registry.models import Model
-
-    if not Model.objects.filter(
-        slug="lotx"
-    ).exists():  # a test that flushes the tables took the first world along
-        return build_world()
     return load_world()

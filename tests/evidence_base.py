@@ -39,12 +39,9 @@ class Base:
             return
         from django.db import connection, transaction
 
-        from apps.registry.models import Model
-        from tests.cast import build_world, load_world
+        from tests.cast import load_world
         from tests.factories.evidence import validated_world
 
-        if not Model.objects.filter(slug="lotx").exists():  # a test that flushes took the world along
-            build_world()
         self._atomic = transaction.atomic()
         self._atomic._from_testcase = (
             True  # as Django's TestCase marks its own: acts open durable blocks inside

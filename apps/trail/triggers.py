@@ -196,10 +196,21 @@ def installed(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], str]:
 def drop(connection: BaseDatabaseWrapper, only: Iterable[str] | None = None) -> None:
     """Take our triggers off; for migrations on SQLite and for tests. `only`: table names."""
     with connection.cursor() as cursor:
+        statements = []
         for table, name in _present(cursor, connection.vendor):
             if only is None or table in only:
                 on = f' ON "{table}"' if connection.vendor == "postgresql" else ""
-                cursor.execute(f'DROP TRIGGER "{name}"{on}')
+                statements.append(f'DROP TRIGGER "{name}"{on}')
+        carry_out(cursor, connection.vendor, statements)
+
+
+def carry_out(cursor: Any, vendor: str, statements: list[str]) -> None:
+    """All in one journey and one transaction where the database takes them so: there are hundreds."""
+    if vendor == "postgresql":
+        cursor.execute(";\n".join(statements) or "SELECT")
+    else:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def _present(cursor: Any, vendor: str) -> list[tuple[str, str]]:
@@ -228,8 +239,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
                 cursor.execute(
                     f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {settings} AS $${source}$$"
                 )
-        for trigger in expected(connection):
-            cursor.execute(trigger.sql)
+        carry_out(cursor, connection.vendor, [trigger.sql for trigger in expected(connection)])
 
 
 def faults(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str]]:

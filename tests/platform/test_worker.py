@@ -18,10 +18,8 @@ from django.utils import timezone
 import tests.worker_jobs  # noqa: F401 (registers the kinds in this process too)
 from apps.core import jobs
 from apps.core.models import Counter, Job
-from apps.trail.testing import trail_allows_flush
 from tests.worker import Worker
 
-__all__ = ["trail_allows_flush"]  # a fixture that acts by being here
 pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
 OPTIONS = ("--include", "tests.worker_jobs")
 SHORT_LEASE = {"JOB_LEASE_SECONDS": "2"}
