@@ -11,11 +11,13 @@ from django.conf import settings
 from django.core.mail import send_mail
 
 from apps.access import enrolment
+from apps.access.acts.corrections import TELL as TELL_CORRECTION
 from apps.access.acts.factors import TELL as TELL_FACTOR
 from apps.access.acts.resets import TELL as TELL_RESET
 from apps.access.duties import ORGANISATION, ORGANISATION_ID, Duty
 from apps.access.models import Assignment
 from apps.access.policy import TABLE
+from apps.accounts.corrections import Correction
 from apps.accounts.factors import Factor, Reset
 from apps.accounts.models import User
 from apps.core import jobs, registries
@@ -127,6 +129,26 @@ def tell_reset(running: Running) -> None:
     jobs.end(running.job)
 
 
+@registries.job(TELL_CORRECTION)
+def tell_correction(running: Running) -> None:
+    """Tell a person, at the old address and at the new one, what was corrected and by whom."""
+    row = Correction.objects.select_related("person", "requested_by", "decided_by").get(
+        pk=running.job.subject_id
+    )
+    follows = " Before you sign again, somebody else makes sure who you are." if row.printed_name else ""
+    for address in sorted({row.email_before, row.email} - {""}):
+        _mail(
+            "Your account in Countersign was corrected",
+            f"Dear {row.person.printed_name},\n\n"
+            f"on your account (@{row.person.username}): {row.told}. {row.requested_by.printed_name} asked for it, and "
+            f"{row.decided_by} approved it.{follows}\n\n"
+            "If this is not right, tell your compliance officer at once.\n",
+            address,
+        )
+    jobs.end(running.job)
+
+
+@registries.job_failed(TELL_CORRECTION)
 @registries.job_failed(TELL_FACTOR)
 @registries.job_failed(TELL_RESET)
 def untold(job: Job, message: str) -> None:

@@ -22,6 +22,7 @@ from apps.access.models import Assignment
 from apps.access.policy import TABLE
 from apps.access.sharing import once
 from apps.accounts import sealing
+from apps.accounts.corrections import Correction
 from apps.accounts.factors import Factor, FactorUse, RecoveryCode, Reset
 from apps.accounts.models import User
 from apps.core.clock import now
@@ -134,6 +135,17 @@ def unconfirmed(user: User) -> str:
                 f"You added a second factor on {added.created_at:%Y-%m-%d} after signing in with a recovery code; "
                 "nobody has confirmed since who is behind your account."
             )
+    renamed = Correction.objects.filter(person=user, state=Correction.State.APPROVED).exclude(printed_name="")
+    newest = renamed.order_by("-decided_at").first()
+    if (
+        newest
+        and newest.decided_at
+        and not (reset and reset.decided_at and reset.decided_at > newest.decided_at)
+    ):
+        return (
+            f"Your printed name was corrected on {newest.decided_at:%Y-%m-%d} ({newest.ref}); nobody has confirmed "
+            "since who is behind your account."
+        )
     if reset is None or reset.decided_at is None:
         return "Nobody has confirmed yet who is behind your account."
     what = "password was" if reset.what == Reset.What.PASSWORD else "second factors were"

@@ -16,6 +16,7 @@ EVERYTHING = Q(pk__isnull=False)
 @registries.facts("accounts.factor")
 @registries.facts("accounts.recovery_code")
 @registries.facts("accounts.reset")
+@registries.facts("accounts.correction")
 @registries.facts("accounts.link")
 def of_the_organisation(_subject: Subject) -> Facts:
     return Facts(parents=(ORGANISATION_PAIR,))
@@ -28,6 +29,7 @@ def _watched(scopes: Scopes) -> bool:
 @registries.visibility("accounts.Factor")
 @registries.visibility("accounts.SignOnLink")
 @registries.visibility("accounts.Reset")
+@registries.visibility("accounts.Correction")
 def seen_by_its_person_and_watchers(scopes: Scopes) -> Q:
     """One's own; all for those who reset accounts or watch over them (secrets are sealed, keys are public)."""
     return EVERYTHING if _watched(scopes) else Q(person=scopes.user)

@@ -32,6 +32,7 @@ PERSONAL = frozenset(
         "accounts.Factor",
         "accounts.RecoveryCode",
         "accounts.Reset",
+        "accounts.Correction",
         "accounts.SignOnLink",
     }
 )

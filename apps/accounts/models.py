@@ -227,5 +227,6 @@ class TokenUse(models.Model):
 
 
 # The models beside these, in files of their own.
+from apps.accounts.corrections import Correction  # noqa: E402, F401
 from apps.accounts.factors import Factor, FactorUse, RecoveryCode, Reset, SignOnLink  # noqa: E402, F401
 from apps.accounts.services import CiTrust, ServiceAccount, TokenScope  # noqa: E402, F401

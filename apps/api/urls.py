@@ -8,6 +8,7 @@ from apps.api import ci
 from apps.api.docs import docs
 from apps.api.v1 import (
     boards,
+    corrections,
     datasets,
     evidence,
     findings,
@@ -35,6 +36,7 @@ router = SimpleRouter(trailing_slash=False)
 for module in (
     gate,
     boards,
+    corrections,
     meetings,
     me,
     people,

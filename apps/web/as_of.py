@@ -37,7 +37,7 @@ PAGES = frozenset(
         *("people", "person", "waivers", "waiver", "rules", "rules_version", "rules_changes", "rules_change"),
         *("training", "boards", "board", "meetings", "meeting", "trail_reviews", "trail_review"),
         *("entry", "packs", "pack", "reviews", "review", "review_sheet", "read_grants", "read_grant"),
-        *("inspections", "inspection", "records", "resets", "reset"),
+        *("inspections", "inspection", "records", "resets", "reset", "corrections", "correction"),
     )
 )
 # Registers that had a moment of their own before: they read it themselves.

@@ -31,6 +31,7 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "access.waiver": lambda w: ("web:waiver", [w.pk]),
     "access.rules_change": lambda c: ("web:rules_change", [c.pk]),
     "access.separation_rules": lambda r: ("web:rules_version", [r.version]),
+    "accounts.correction": lambda r: ("web:correction", [r.pk]),
     "accounts.reset": lambda r: ("web:reset", [r.pk]),
     "access.review": lambda r: ("web:review", [r.pk]),
     "access.review_sheet": lambda s: ("web:review_sheet", [s.pk]),

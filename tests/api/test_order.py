@@ -105,6 +105,11 @@ WITHOUT = {
     "api:training-list",
     "api:training-matrix-list",
     # Resets and links are asked in tests/api/test_security.py.
+    # Corrections are asked in tests/accounts/test_corrections.py.
+    "api:correction-approve",
+    "api:correction-list",
+    "api:correction-refuse",
+    "api:correction-withdraw",
     "api:reset-approve",
     "api:reset-list",
     "api:reset-refuse",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.test import override_settings
 
-from apps.access.acts import propose_link, request_reset
+from apps.access.acts import propose_link, request_correction, request_reset
 from tests.factories.factors import app_for
 
 PROVIDER = {"key": "corp", "name": "Corporate", "issuer": "https://id.example/", "client_id": "x"}
@@ -14,12 +14,23 @@ def secured(world) -> dict[str, dict[str, object]]:
     """Parameters by URL name."""
     factor, _ = app_for(world.stranger)
     reset = request_reset(world.administrator, world.author.pk, what="password", reason="Lost")
+    correction = request_correction(
+        world.administrator, world.author.pk, printed_name="Anna Author", reason="Typo"
+    )
     with override_settings(OIDC_PROVIDERS=[PROVIDER]):
         link = propose_link(world.administrator, world.stranger.pk, provider="corp", subject="abc")
     by_pk = {
         "web:name_factor": factor.pk,
         "web:end_factor": factor.pk,
         "api:second-factor-detail": factor.pk,
+        "web:correction": correction.pk,
+        "web:approve_correction": correction.pk,
+        "web:refuse_correction": correction.pk,
+        "web:withdraw_correction": correction.pk,
+        "api:correction-detail": correction.pk,
+        "api:correction-approve": correction.pk,
+        "api:correction-refuse": correction.pk,
+        "api:correction-withdraw": correction.pk,
         "web:reset": reset.pk,
         "web:approve_reset": reset.pk,
         "web:refuse_reset": reset.pk,

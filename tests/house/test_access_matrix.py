@@ -334,6 +334,7 @@ def things(world, monkeypatch) -> Things:
         "web:confirm_identity",
         "web:record_training",
         "web:unlock_account",
+        "web:request_correction",
         "web:request_reset",
         "web:propose_link",
         "api:person-confirm-identity",

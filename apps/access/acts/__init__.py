@@ -21,6 +21,12 @@ from apps.access.acts.assignments import (
 )
 from apps.access.acts.bulk import request_assignments
 from apps.access.acts.ci import approve_trust, end_trust, issue_ci_token, refuse_trust, request_trust
+from apps.access.acts.corrections import (
+    approve_correction,
+    refuse_correction,
+    request_correction,
+    withdraw_correction,
+)
 from apps.access.acts.enrolment import confirm_identity, fail_enrolment, finish_enrolment
 from apps.access.acts.factors import (
     add_passkey,
@@ -86,6 +92,7 @@ __all__ = [
     "add_totp",
     "adopt_training_matrix",
     "approve_assignment",
+    "approve_correction",
     "approve_inspection",
     "approve_organisation_assignment",
     "approve_reset",
@@ -130,6 +137,7 @@ __all__ = [
     "read_training_evidence",
     "record_training",
     "refuse_assignment",
+    "refuse_correction",
     "refuse_inspection",
     "refuse_reset",
     "refuse_service",
@@ -139,6 +147,7 @@ __all__ = [
     "replay_rules_again",
     "request_assignment",
     "request_assignments",
+    "request_correction",
     "request_inspection",
     "request_organisation_assignment",
     "request_reset",
@@ -162,6 +171,7 @@ __all__ = [
     "suspend_service",
     "take_copy",
     "unlock_account",
+    "withdraw_correction",
     "withdraw_reset",
     "withdraw_review",
     "withdraw_rules",

@@ -19,13 +19,19 @@ _EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
 }
 
 
-def name_problem(name: str, others: Iterable[str] = ()) -> str:
-    """What is wrong with a printed name, as a sentence; empty if nothing. `others`: names given in the same act."""
+def name_problem(name: str, others: Iterable[str] = (), *, besides: User | None = None) -> str:
+    """What is wrong with a printed name, as a sentence; empty if nothing.
+
+    others: names given in the same act. besides: the person whose name it becomes, who may keep its letters.
+    """
     if not name.strip():
         return NAME_NEEDED
     if not name.strip().isprintable() or _EMPTY & set(name):
         return NAME_HIDES
-    taken = User.objects.filter(is_active=True).values_list("printed_name", flat=True)
+    people = User.objects.filter(is_active=True)
+    if besides is not None:
+        people = people.exclude(pk=besides.pk)
+    taken = people.values_list("printed_name", flat=True)
     return NAME_TAKEN if _read(name) in {_read(other) for other in (*taken, *others)} else ""
 
 

@@ -23,6 +23,7 @@ from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
 from apps.access.models import Assignment
 from apps.access.policy import policy
 from apps.access.sharing import shared
+from apps.accounts.corrections import Correction
 from apps.accounts.factors import Factor, Reset, SignOnLink
 from apps.accounts.models import Enrolment, User
 from apps.trail.models import Entry
@@ -237,6 +238,8 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "enrolment": visible(actor, Enrolment).filter(person=found).first(),
         "mail_stays_here": mail_stays_here(),
         "confirm": judge.verdict(actor, policy("access.confirm_identity")),
+        "correct": judge.verdict(actor, policy("access.request_correction")),
+        "corrections": visible(actor, Correction).filter(person=found)[:5],
         "reset": judge.verdict(actor, policy("access.request_reset")),
         "link": judge.verdict(actor, policy("access.propose_link")),
         "links": visible(actor, SignOnLink).filter(person=found).select_related("ended_by"),

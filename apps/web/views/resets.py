@@ -98,7 +98,7 @@ class RefuseForm(DecideForm):
     reason = ReasonField()
 
 
-def _form(request: HttpRequest, kind: type[Form]) -> Form:
+def fresh_form(request: HttpRequest, kind: type[Form]) -> Form:
     return kind(
         request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
     )
@@ -110,7 +110,7 @@ def ask(request: HttpRequest, username: str) -> HttpResponse:
     """Ask for a reset of somebody who lost password or second factor."""
     actor = actor_of(request)
     person = seen_or_404(request, User, username=username, is_service=False)
-    form = _form(request, ResetForm)
+    form = fresh_form(request, ResetForm)
     if request.method == "POST" and form.is_valid():
         done = attempt(form, acts.request_reset, actor, person.pk, **form.cleaned_data)
         if done:
@@ -126,7 +126,7 @@ def ask(request: HttpRequest, username: str) -> HttpResponse:
 def _decide(request: HttpRequest, pk: int, act: str, kind: type[Form]) -> HttpResponse:
     actor = actor_of(request)
     found = seen_or_404(request, Reset, *PEOPLE, pk=pk)
-    form, row = _form(request, kind), policy(f"access.{act}")
+    form, row = fresh_form(request, kind), policy(f"access.{act}")
     if request.method == "POST" and form.is_valid():
         done = attempt(form, getattr(acts, act), actor, found.pk, **form.cleaned_data)
         if done:
