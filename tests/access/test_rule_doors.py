@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,14 +12,15 @@ from django.urls import reverse
 from apps.access import acts
 from apps.access.actors import as_actor
 from apps.access.gate import Judge
-from apps.access.models import RulesChange
+from apps.access.models import RulesChange, SeparationRules
 from apps.access.policy import policy
 from apps.access.rule_queries import HIDDEN
 from apps.access.rulesfile import newest_shipped
 from apps.access.signing import content_digest
 from apps.core import blobs
+from apps.core.clock import now
 from apps.core.jobs import run_queued
-from tests.access.test_rule_changes import APPROVER, NEXT, STRICTER, changed, propose
+from tests.access.test_rule_changes import APPROVER, NEXT, STRICTER, changed, in_force, propose
 from tests.cast import PASSWORD, give
 from tests.factories.doors import browser, session_api, text_of, token_api
 from tests.factories.evidence import validated_world
@@ -159,3 +161,22 @@ def test_the_api_from_proposal_to_withdrawal(world):
     )
     listed = session_api(world.inspector).get(f"{API}?state=ended").json()["results"]
     assert [row["id"] for row in listed] == [pk]
+
+
+def test_which_versions_are_earlier_and_which_are_to_come_is_said_with_the_moment(world):
+    client = browser(world.author)
+    in_force(world, changed(static=[], dynamic=[STRICTER]))
+    made = SeparationRules.objects.get(version=NEXT)
+    page = text_of(client.get("/rules/"))
+    until = f"{made.effective_from:%Y-%m-%d %H:%M} UTC"
+    assert f"Version {NEXT - 1} earlier, in force until {until}" in page
+    assert f"Version {NEXT} in force" in page
+    assert "or still to come" not in page
+    SeparationRules.objects.filter(pk=made.pk).update(effective_from=now() + timedelta(days=3))
+    made.refresh_from_db()
+    page = text_of(client.get("/rules/"))
+    assert f"Version {NEXT} to come, in force from {made.effective_from:%Y-%m-%d %H:%M} UTC" in page
+    assert f"Version {NEXT - 1} in force" in page
+    assert f"not yet: from {made.effective_from:%Y-%m-%d %H:%M} UTC" in text_of(
+        client.get(f"/rules/v{NEXT}/")
+    )

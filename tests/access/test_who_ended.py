@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.urls import reverse
 
 from apps.access import acts
-from apps.access.models import Assignment, Inspection
+from apps.access.models import Assignment, Inspection, ReviewSheet
 from apps.accounts.factors import SignOnLink
+from apps.accounts.models import User
 from apps.accounts.services import CiTrust, ServiceAccount
 from apps.core.clock import now
+from apps.core.jobs import run_queued
 from apps.datasets.acts import register_dataset
 from apps.datasets.models import Dataset
 from apps.datasets.sensitive_acts import approve_unmark, mark_sensitive, request_unmark
 from apps.quality.review_acts import open_trail_review, withdraw_trail_review
+from tests.access.test_reviews import opened
 from tests.factories.doors import browser, session_api, text_of
 from tests.factories.evidence import validated_world
 from tests.factories.services import asked_service, asked_trust, service, trust
@@ -184,3 +187,34 @@ def test_a_dataset_registered_as_sensitive_says_so(world):
         world.registrar, slug="ward", name="Ward", owner_id=world.owner.pk, sensitive=True
     )
     assert (made.marked_by, made.mark_reason) == (world.registrar, "Registered as sensitive")
+
+
+def test_what_an_inspector_looked_at_is_counted_for_who_sees_it_and_for_nobody_else(world):
+    made = acts.request_inspection(
+        world.administrator,
+        person_id=world.stranger.pk,
+        authority="Agency",
+        places=[("registry.model", world.model.pk)],
+        ends_at=now() + timedelta(days=3),
+        reason="Announced",
+    )
+    acts.approve_inspection(world.compliance, made.pk)
+    acts.look(
+        User.objects.get(pk=world.stranger.pk), page="web:models", path="/models/", record="", status=200
+    )
+    url = reverse("web:inspection", args=[made.pk])
+    assert "1 entry of this inspector" in text_of(browser(world.compliance).get(url))
+    hidden = text_of(browser(world.administrator).get(url))
+    assert "not shown to you: a compliance officer sees what inspectors look at" in hidden
+    assert "0 entr" not in hidden
+    assert "0 handed out" not in hidden
+
+
+def test_the_lines_of_an_access_review_tell_their_times_with_the_zone(world):
+    opened(world)
+    run_queued()
+    sheet = ReviewSheet.objects.get(whose=None)
+    shown = text_of(browser(world.compliance).get(reverse("web:review_sheet", args=[sheet.pk])))
+    line = sheet.lines[0]
+    since = datetime.fromisoformat(line["since"])
+    assert f"{since:%Y-%m-%d %H:%M} UTC" in shown

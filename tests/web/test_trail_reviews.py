@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -234,3 +236,11 @@ def test_a_page_of_many_marks_asks_as_much_as_one_of_few(world, version, review)
 def test_it_is_found_by_its_reference(world, review):
     answer = browser(world.owner).get("/search/?q=TR-1", follow=True)
     assert page_of(review) in (answer.request["PATH_INFO"], *answer.content.decode().split('"'))
+
+
+def test_nothing_is_ticked_for_the_reviewer(world, review):
+    """Who reviews says of each entry that they have seen it: no page says it for them."""
+    html = browser(world.compliance2).get(page_of(review)).content.decode()
+    boxes = re.findall(r'<input type="checkbox" name="entries"[^>]*>', html)
+    assert boxes
+    assert not [box for box in boxes if "checked" in box]
