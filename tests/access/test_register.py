@@ -29,6 +29,7 @@ from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment
 from apps.access.policy import TABLE, policy
 from apps.access.register_grants import OTHER, in_force_at
+from apps.access.sharing import shared
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import Refused
@@ -62,10 +63,11 @@ def subject_of(world, where: str):
 def said_by_gate(world, people) -> dict[tuple[str, str], bool]:
     """Duty and sight, as the gate judges them now."""
     found = {}
-    for person in people:
-        for act, where in ASKED:
-            verdict = gate.may(User.objects.get(pk=person.pk), act, subject_of(world, where))
-            found[person.username, act] = verdict.allowed or verdict.status not in (403, 404)
+    with shared():
+        for person in User.objects.filter(pk__in=[person.pk for person in people]):
+            for act, where in ASKED:
+                verdict = gate.may(person, act, subject_of(world, where))
+                found[person.username, act] = verdict.allowed or verdict.status not in (403, 404)
     return found
 
 
