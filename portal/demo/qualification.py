@@ -7,12 +7,13 @@ from datetime import date, timedelta
 
 from apps.access import acts
 from apps.access.models import TrainingMatrix, TrainingRecord
-from apps.access.training import book_in_force, shipped
+from apps.access.training import BOARD, book_in_force, shipped
 from apps.access.training_models import POLICY
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.registry.models import Model
 from portal.demo import people, story
+from portal.demo.board import SEATS
 
 DAYS_AGO = 120
 # T. Ito works beside R. Silva, who made both versions: the portal refuses her what a developer does, and says why.
@@ -28,7 +29,8 @@ def train_everybody(everybody: Mapping[str, User]) -> None:
     model = Model.objects.get(slug=story.MODEL_SLUG)
     book = shipped()
     for person in people.PEOPLE:
-        wanted = {kind for duty, _where in person.duties for kind in book.duties[duty]}
+        held = [duty for duty, _where in person.duties] + ([BOARD] if person.username in SEATS else [])
+        wanted = {kind for each in held for kind in book.duties[each]}
         user = everybody[person.username]
         recorder = registrar if user.pk == compliance.pk else compliance
         for kind in [each for each in book.kinds if each in wanted]:

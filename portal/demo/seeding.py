@@ -41,16 +41,23 @@ from apps.validations.models import Plan, Run
 from apps.validations.states import PlanState, RunState
 from portal.demo import data as demo_data
 from portal.demo import people, story, training
+from portal.demo.board import meet
 from portal.demo.people import PASSWORD
 from portal.demo.qualification import train_everybody
 
 ZONE = "Europe/Zurich"
 # Recorded as if by the developers' repository; the demo has no repository of its own.
-COMMITS = {"1.0.0": "3f1c9a7d20b4", "1.1.0": "8be04d5512fa", "1.2.0": "c07d19e6aa31"}
-NOTES = {each.version: f"{each.change} Known issues: {each.known_issues}" for each in story.VERSIONS} | {
-    "1.2.0": "The model of 1.1.0 saved by skops instead of ONNX, to be rid of the conversion step. Same training data."
+COMMITS = {
+    "1.0.0": "3f1c9a7d20b4",
+    "1.1.0": "8be04d5512fa",
+    "1.2.0": "c07d19e6aa31",
+    "2.0.0": "51d2f0b7e944",
 }
-PARENTS = {"1.1.0": "1.0.0", "1.2.0": "1.1.0"}
+NOTES = {each.version: f"{each.change} Known issues: {each.known_issues}" for each in story.VERSIONS} | {
+    "1.2.0": "The model of 1.1.0 saved by skops instead of ONNX, to be rid of the conversion step. Same training data.",
+    "2.0.0": "The model of 1.1.0 for a use of high tier: the flag holds the next dispensing by itself.",
+}
+PARENTS = {"1.1.0": "1.0.0", "1.2.0": "1.1.0", "2.0.0": "1.1.0"}
 
 
 class NotADemo(Exception):
@@ -75,6 +82,7 @@ class Seeding:
         use = self.intended_use()
         for label in ("1.0.0", "1.1.0", "1.2.0"):
             self.version(label, use)
+        self.version("2.0.0", self.wider_use())
         self.say("Recording the people's training")
         train_everybody(self.people)
 
@@ -239,6 +247,22 @@ class Seeding:
         self._sign(registry.sign_intended_use_owner, "owner", use, "approval")
         return use
 
+    def wider_use(self) -> IntendedUse:
+        """A second statement, of high tier: what it decides is put before a review board."""
+        model = Model.objects.get(slug=story.MODEL_SLUG)
+        use = IntendedUse.objects.filter(model=model, tier="high").first()
+        if use is None:
+            self.say("Stating the wider use")
+            use = registry.write_intended_use(
+                self.of("process_expert"),
+                model.pk,
+                given=_use() | story.WIDER_USE,
+                reason="The flag shall hold",
+            )
+        self._sign(registry.sign_intended_use_expert, "process_expert", use, "responsibility")
+        self._sign(registry.sign_intended_use_owner, "owner", use, "approval")
+        return use
+
     def _sign(self, act, duty: str, subject, meaning: str) -> None:
         if not has_valid(subject, meaning):
             act(self.of(duty), subject.pk, signature=_signature(subject))
@@ -271,6 +295,9 @@ class Seeding:
         run_queued()
         if label != "1.0.0":  # what is rejected needs no review of its trail
             self._review_trail(version)
+        if label == "2.0.0":  # waits for its board's conditions, then for signatures
+            meet(self._gate(version), self.people, self.say)
+            return
         self._decide(version, reject=label == "1.0.0")
 
     def _review_trail(self, version: Version) -> None:
@@ -289,8 +316,10 @@ class Seeding:
         trail_reviews.sign_trail_review(reviewer, review.pk, signature=_signature(review))
 
     def _register(self, model: Model, label: str, use: IntendedUse) -> Version:
-        made = self.trained["1.1.0" if label == "1.2.0" else label]
+        made = self.trained["1.1.0" if label in ("1.2.0", "2.0.0") else label]
         path = made.skops if label == "1.2.0" else made.onnx
+        if label == "2.0.0":
+            path = training.relabelled(path, label)
         with path.open("rb") as stream:
             artefact = blobs.put(stream)
         lock = blobs.put(
@@ -342,13 +371,17 @@ class Seeding:
             plan = validations.sign_plan_author(self.of("validator"), plan.pk, signature=_signature(plan))
         return Plan.objects.select_related("version__model", "version__intended_use").get(pk=plan.pk)
 
-    def _decide(self, version: Version, *, reject: bool) -> None:
+    def _gate(self, version: Version) -> Gate:
         version.refresh_from_db()
         gate = Gate.objects.filter(version=version).first()
         if gate is None:
             self.say(f"Opening the release gate of {version.label}")
             gate = approvals.open_gate(self.of("owner"), version.pk)
         run_queued()
+        return gate
+
+    def _decide(self, version: Version, *, reject: bool) -> None:
+        gate = self._gate(version)
         if reject:
             self._reject(gate)
             return

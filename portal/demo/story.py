@@ -85,6 +85,19 @@ INTENDED_USE = IntendedUse(
     consequence_reason="A missed patient is reviewed some weeks later; a false flag costs an additional visit.",
 )
 
+# What differs where the flag acts by itself; in the words of the statement's form.
+WIDER_USE: dict[str, Any] = {
+    "question": "Whether the next dispensing is held until a physician has seen the patient?",
+    "operator_duties": (
+        "The physician is told of every hold, sees the counts beside it, and ends or confirms it with a reason. A hold "
+        "that nobody ended is over after two working days."
+    ),
+    "influence": "high",
+    "influence_rationale": "The flag holds the next dispensing before anybody has looked.",
+    "consequence": "high",
+    "consequence_rationale": "A wrong hold interrupts a treatment; a missed one leaves a failing treatment in place.",
+}
+
 RISKS = (
     Risk(
         "A group of patients is flagged less often than its risk warrants",

@@ -146,6 +146,17 @@ def _onnx(model: Any, features: tuple[str, ...], texts: tuple[str, ...], version
     return bytes(proto.SerializeToString(deterministic=True))
 
 
+def relabelled(path: Path, label: str) -> Path:
+    """The same ONNX model under another version: other bytes, which are another version's file."""
+    import onnx
+
+    model = onnx.load(str(path))
+    model.doc_string = f"{model.doc_string} {label}".strip()
+    made = path.with_name(f"{label}-{path.name}")
+    onnx.save(model, str(made))
+    return made
+
+
 def _claims(
     model: Any, path: Path, features: tuple[str, ...], texts: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
