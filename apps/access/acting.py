@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, models, transaction
 
-from apps.access import past, reach, showing, signing
+from apps.access import clockwork, past, reach, showing, signing
 from apps.access.actors import Actor, as_actor
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible, may
 from apps.access.idempotency import Once
@@ -267,6 +267,8 @@ def _demands(
     actor: Actor, row: Policy, reason: str, signature: SignatureInput | None, second: showing.Shown | None
 ) -> signing.Components | None:
     """What is asked before any record is touched: the door, the reason, the components of a signature."""
+    if (wrong_clock := clockwork.refusal(row)) is not None:
+        raise wrong_clock
     front = front_refusal(actor, row)
     if front is not None:
         raise front

@@ -2,6 +2,10 @@
 
 While records are shown as they stood (`as_of`), `now()` is that moment, so that what was in force, due or overdue then
 is told as it was. What concerns the one who looks (a session, an entry, a printed page) asks `real_now()`.
+
+Time does not go back: where the server's clock is set back, `real_now()` stands at the latest moment that was seen
+until the clock has caught up, so that nothing that lapsed comes back to life. The trail tells a new process how late it
+was.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _stopped: ContextVar[datetime | None] = ContextVar("countersign_clock", default=None)
 
@@ -18,8 +22,36 @@ def now() -> datetime:
     return _stopped.get() or real_now()
 
 
-def real_now() -> datetime:
+_latest = datetime.min.replace(tzinfo=UTC)
+
+
+def _system() -> datetime:
     return datetime.now(UTC)
+
+
+def real_now() -> datetime:
+    global _latest
+    moment = _system()
+    if moment > _latest:
+        _latest = moment
+    return _latest
+
+
+def passed(moment: datetime) -> None:
+    """It was as late as this already, as something outside this process knows."""
+    global _latest
+    _latest = max(_latest, moment)
+
+
+def behind() -> timedelta:
+    """How far the server's clock is behind the latest moment that was seen; zero when it is right."""
+    return max(_latest - _system(), timedelta(0))
+
+
+def forget() -> None:
+    """Begin anew: the clock was ahead, and somebody has said so in the trail."""
+    global _latest
+    _latest = datetime.min.replace(tzinfo=UTC)
 
 
 def as_of() -> datetime | None:

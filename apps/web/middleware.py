@@ -17,6 +17,7 @@ from apps.access.acts import sign_out
 from apps.core.blobs import BlobDamaged, damaged
 from apps.core.clock import now
 from apps.core.errors import Refused
+from apps.trail import lateness
 from apps.web.door import actor_of, refused_response
 from apps.web.resume import ask_to_sign_in
 
@@ -47,6 +48,7 @@ class SessionLimits:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        lateness.known()  # before anything is judged by the clock
         if request.user.is_authenticated:
             moment = int(now().timestamp())
             began = request.session.setdefault("began", moment)

@@ -223,7 +223,10 @@ def test_an_administrator_has_no_content_act():
         "access.replay_rules_again",
         "access.request_inspection",
         "access.request_organisation_assignment",
+        "access.request_correction",
         "access.request_reset",
+        "access.withdraw_correction",
+        "access.withdraw_reset",
         "access.withdraw_rules",
     }
     ends = {

@@ -49,7 +49,7 @@ from apps.access.acts.install import install_organisation
 from apps.access.acts.leavers import deactivate_account
 from apps.access.acts.links import confirm_link, end_link, end_own_link, propose_link
 from apps.access.acts.locks import end_other_sessions, end_session, lock_account, unlock_account
-from apps.access.acts.logs import retire_log
+from apps.access.acts.logs import accept_clock, retire_log
 from apps.access.acts.reading import export_trail
 from apps.access.acts.reminders import remind
 from apps.access.acts.resets import approve_reset, refuse_reset, request_reset, withdraw_reset
@@ -87,6 +87,7 @@ from apps.access.acts.waivers import (
 )
 
 __all__ = [
+    "accept_clock",
     "accept_signature_policy",
     "add_passkey",
     "add_totp",

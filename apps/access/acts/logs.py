@@ -1,11 +1,13 @@
-"""The operator's word on the log of a former database."""
+"""The operator's word on the log of a former database, and on a clock that was ahead."""
 
 from __future__ import annotations
 
 from django.db import transaction
 
+from apps.access import clockwork
 from apps.access.acting import Act, act
 from apps.access.gate import ORGANISATION_SUBJECT
+from apps.core import clock
 from apps.core.errors import BadInput, WrongState
 from apps.trail import others
 from apps.trail.identity import keys
@@ -52,3 +54,17 @@ def raise_trail_alarm(
     """Enter that the trail did not verify, and who was told by mail and who could not be."""
     act.allow(ORGANISATION_SUBJECT)
     act.event(findings=findings, first=first, told=told, missed=missed)
+
+
+@act("access.accept_clock")
+def accept_clock(act: Act, *, operator: str) -> None:
+    """The clock was ahead and is right now: what was seen meanwhile counts no longer.
+
+    operator: who ran the command.
+    """
+    fault = clockwork.told()
+    act.allow(ORGANISATION_SUBJECT)
+    if not fault:
+        raise WrongState("The clock is right: there is nothing to accept.", rule="clock")
+    act.event(alarm=True, fault=fault, operator=operator)
+    transaction.on_commit(clock.forget)

@@ -29,6 +29,14 @@ ROWS = [
         service=True,
         reason=True,
     ),
+    row(
+        "access.accept_clock",
+        "",
+        "accepted the clock of the server after it had been ahead",
+        "organisation",
+        service=True,
+        reason=True,
+    ),
     row("access.create_account", "Create account", "created an account", "organisation", [D.ADMINISTRATOR]),
     row(
         "access.deactivate_account",
