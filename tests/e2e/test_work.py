@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from apps.access import acts
-from apps.datasets.sensitive_acts import mark_sensitive
+from apps.core.jobs import run_queued
+from apps.datasets.sensitive_acts import grant_read, mark_sensitive, request_read
 from tests.access.people import crowd
 from tests.access.test_queues import everything, request_duty
+from tests.access.test_reviews import opened
+from tests.access.test_rule_changes import STRICTER, changed, in_force
+from tests.datasets.test_acts import uploaded
+from tests.factories.services import service
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +37,7 @@ def test_an_officer_works_through_the_queues(world, person):
     officer.sees("requests are approved")
     officer.looks("approved-several")
     officer.goes_to("/work/")
-    officer.clicks("Review and decide: I-")
+    officer.clicks("I-1: Vera Visitor")
     officer.looks("inspection-to-approve")
 
 
@@ -40,6 +45,13 @@ def test_who_ended_it_is_on_the_page(world, person):
     asked = request_duty(world)
     acts.refuse_assignment(world.compliance, asked.pk, reason="Works elsewhere")
     mark_sensitive(world.owner, world.dataset.pk, reason="Patients of one small hospital")
+    version = uploaded(world)
+    grant_read(world.steward, request_read(world.author, version.pk, hours=4, reason="Query 7").pk, hours=2)
+    made = service(world)
+    acts.suspend_service(world.compliance, made.pk, reason="A key was lost")
+    in_force(world, changed(dynamic=[STRICTER]))
+    opened(world)
+    run_queued()
     owner = person("owner")
     owner.goes_to("/models/lotx/people/")
     owner.page.get_by_text("1 past").click()
@@ -48,8 +60,18 @@ def test_who_ended_it_is_on_the_page(world, person):
     owner.goes_to(f"/datasets/{world.dataset.slug}/")
     owner.sees("Patients of one small hospital")
     owner.looks("dataset-marked")
+    owner.goes_to("/data-access/1/")
+    owner.sees("Hours granted")
+    owner.looks("read-grant-hours")
     owner.goes_to("/rules/")
+    owner.sees("earlier, in force until")
     owner.looks("rules-versions")
+    officer = person("compliance")
+    officer.goes_to(f"/services/{made.pk}/")
+    officer.sees("Suspended by")
+    officer.looks("service-suspended")
+    officer.goes_to("/reviews/sheets/1/")
+    officer.looks("review-lines")
     admin = person("administrator")
     admin.goes_to("/inspections/")
     admin.looks("inspections")

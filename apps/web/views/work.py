@@ -21,6 +21,7 @@ def work(request: HttpRequest) -> HttpResponse:
     if inspecting(actor.user):
         return redirect("web:inspection_room")  # nothing waits for an inspector
     found = work_for(actor)
+    decide = sum(len(each.mine) for each in found.queues)
     context = {
         "mine": [{"task": t, "action": way_to(*t.needs)} for t in found.mine],
         "blocked": found.blocked,
@@ -28,7 +29,8 @@ def work(request: HttpRequest) -> HttpResponse:
         "shown": found.shown,
         "more": found.more,
         "queues": found.queues,
-        "decide": sum(len(each.mine) for each in found.queues),
+        "decide": decide,
+        "total": len(found.mine) + decide,
         "review_sheets": waiting_for(actor),
         "trainings": own_warnings(actor.user),
         "held": sorted(duties.WORDS[duties.Duty(d)] for d in found.held),
