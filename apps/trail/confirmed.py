@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import models
 from django.db.models import Max, OuterRef, Q, Subquery
 
 from apps.trail.history import covered, mac_content
@@ -87,7 +86,16 @@ def _parts(here: World) -> Iterator[dict[Any, list[Any]]]:
     yield part
 
 
-def _rows(model: Any, ids: list[Any], here: World) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Row:
+    """A history row: its key, its MAC, and (column, value in the form that is covered) of every covered field."""
+
+    history_id: int
+    mac: str
+    pairs: tuple[tuple[str, Any], ...]
+
+
+def _rows(model: Any, ids: list[Any], here: World) -> dict[str, Row]:
     """Key of the record, as text -> the history row it was shown from."""
     past = model.history.model
     key = past._meta.get_field(model._meta.pk.name).attname
@@ -95,11 +103,16 @@ def _rows(model: Any, ids: list[Any], here: World) -> dict[str, Any]:
     if here.unfinished:
         written = written.exclude(act_id__in=here.unfinished)
     newest = written.order_by().values(key).annotate(last=Max("history_id")).values("last")
-    rows = past.objects.filter(history_id__in=newest)
-    return {str(getattr(row, key)): row for row in rows}
+    fields = covered(past)
+    names = ["history_id", "mac", key, *(name for name, _, _ in fields)]
+    found = {}
+    for history_id, mac, pk, *values in past.objects.filter(history_id__in=newest).values_list(*names):
+        pairs = tuple((column, form(value)) for (_, column, form), value in zip(fields, values, strict=True))
+        found[str(pk)] = Row(history_id, mac, pairs)
+    return found
 
 
-def _entries(here: World, shown: dict[Any, dict[str, Any]]) -> dict[tuple[str, str], tuple[int, int]]:
+def _entries(here: World, shown: dict[Any, dict[str, Row]]) -> dict[tuple[str, str], tuple[int, int]]:
     """(table, key of the record) -> (id of the last entry that tells of a row of it by then, that row)."""
     wanted = Q(pk__in=[])
     for model, rows in shown.items():
@@ -135,7 +148,7 @@ def _bodies(entries: Iterable[int]) -> dict[int, tuple[str, str, str | None]]:
 
 def _faults(
     model: Any,
-    rows: dict[str, Any],
+    rows: dict[str, Row],
     ids: list[Any],
     told: dict[tuple[str, str], tuple[int, int]],
     sealed: dict[int, tuple[str, str, str | None]],
@@ -156,13 +169,13 @@ def _faults(
         elif last != row.history_id:
             wrong = f"is not the last one the trail tells of (entry {entry} names row {last})"
         else:
-            wrong = _against_entry(row, entry, *sealed[entry])
+            wrong = _against_entry(table, row, entry, *sealed[entry])
         if wrong:
             found.append(Fault(table, row.history_id, record, wrong))
     return found
 
 
-def _against_entry(row: Any, entry: int, salt: str, body: str, sealed: str | None) -> str:
+def _against_entry(table: str, row: Row, entry: int, salt: str, body: str, sealed: str | None) -> str:
     """What is wrong with a history row, judged by the entry that tells of it; empty when nothing is."""
     if sealed is not None and body_digest(salt, body) != sealed:
         return f"is told by entry {entry}, whose body is not the one that was sealed"
@@ -170,21 +183,13 @@ def _against_entry(row: Any, entry: int, salt: str, body: str, sealed: str | Non
         told: dict[str, Any] = json.loads(body)["row"]
     except (ValueError, KeyError, TypeError):
         return f"is told by entry {entry}, whose body cannot be read"
-    if not _fits(row, told.keys()):
+    # Columns that came later are not covered: the row was written without them.
+    written = [(column, value) for column, value in row.pairs if column in told]
+    if not hmac.compare_digest(keys().mac(mac_content(table, written)).encode(), row.mac.encode()):
         return "does not match: it is not as the portal wrote it"
     if not hmac.compare_digest(str(told.get("mac", "")).encode(), row.mac.encode()):
         return f"does not match what entry {entry} tells of it"
     return ""
-
-
-def _fits(row: Any, known: Iterable[str]) -> bool:
-    """The MAC of a history row over the columns there were when it was written."""
-    past: type[models.Model] = type(row)
-    there = set(known)
-    values = [(column, form(getattr(row, name))) for name, column, form in covered(past) if column in there]
-    return hmac.compare_digest(
-        keys().mac(mac_content(past._meta.db_table, values)).encode(), row.mac.encode()
-    )
 
 
 def _signatures(ids: list[Any]) -> list[Fault]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qs
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -19,6 +20,7 @@ from django.utils.functional import cached_property
 
 from apps.access import past as looking_back
 from apps.access.past import RULE
+from apps.access.sharing import shared
 from apps.core.errors import Refused
 from apps.trail import instants, past
 from apps.trail.confirmed import confirm
@@ -53,9 +55,10 @@ def _name(path: str) -> str:
         return ""
 
 
-def goes(path: str) -> bool:
-    """Whether the page at this path can be shown as of a moment."""
-    return _name(path) in PAGES | OWN
+def goes(path: str, query: str = "") -> bool:
+    """Whether the page at this address can be shown as of a moment. What is taken away as a file is no page."""
+    name = _name(path)
+    return name in OWN or (name in PAGES and "format" not in parse_qs(query))
 
 
 class Looking:
@@ -76,7 +79,7 @@ class Looking:
 
     @cached_property
     def moments(self) -> list[Moment]:
-        with looking_back.today():
+        with looking_back.today(), shared():
             return moments_of(actor_of(self.request), self.request.path)
 
 

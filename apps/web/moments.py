@@ -11,7 +11,6 @@ from django.db.models import Q
 from django.urls import Resolver404, resolve
 
 from apps.access.actors import Actor
-from apps.access.facts import facts_of
 from apps.access.gate import visible
 from apps.access.policy import TABLE
 from apps.access.telling import told_act
@@ -24,6 +23,7 @@ from apps.trail.models import Entry, Kind
 
 # Of many the newest.
 SHOWN = 12
+LOOKED_THROUGH = 100
 TURNS = frozenset(
     {
         *(
@@ -64,53 +64,55 @@ def turning_points() -> list[str]:
 
 def moments_of(actor: Actor, path: str) -> list[Moment]:
     """For the page at `path`, newest first, then the round ones; of what `actor` may see."""
-    condition = _about(actor, path)
-    found = []
-    if condition is not None:
-        rows = visible(actor, Entry).filter(condition, kind=Kind.ACT, act__in=turning_points())
-        found = [Moment(each.at + AFTER, _told(each)) for each in rows.order_by("-id")[:SHOWN]]
+    about = _about(actor, path)
+    found: list[Moment] = []
+    if about is not None:
+        rows = visible(actor, Entry).filter(about.entries, kind=Kind.ACT, act__in=turning_points())
+        for each in rows.order_by("-id")[:LOOKED_THROUGH]:
+            ref = str(json.loads(each.body).get("subject", {}).get("ref", ""))
+            if len(found) < SHOWN and about.tells(ref):
+                found.append(Moment(each.at + AFTER, _told(each, ref)))
     began, now = first_entry(), real_now()
     return found + [Moment(now - ago, words) for words, ago in AGO if began is not None and now - ago > began]
 
 
-def _told(entry: Entry) -> str:
-    body: dict[str, Any] = json.loads(entry.body)
-    ref = body.get("subject", {}).get("ref", "")
-    return f"{entry.actor_name} {told_act(entry.act, body.get('facts', {}))}" + (f": {ref}" if ref else "")
+def _told(entry: Entry, ref: str) -> str:
+    facts: dict[str, Any] = json.loads(entry.body).get("facts", {})
+    return f"{entry.actor_name} {told_act(entry.act, facts)}" + (f": {ref}" if ref else "")
 
 
-def _about(actor: Actor, path: str) -> Q | None:
-    """Entries about the record whose page this is; None where the page is of none of these."""
+@dataclass(frozen=True)
+class About:
+    """Entries about the record of a page. `slug`, `label`: of its entries those that name no other version."""
+
+    entries: Q
+    slug: str = ""
+    label: str = ""
+
+    def tells(self, ref: str) -> bool:
+        """Records of a model that name no version (a plan, a deviation) may be of any; all are told."""
+        versions = [word for word in ref.split() if self.slug and word.startswith(f"{self.slug}/")]
+        return all(word == f"{self.slug}/{self.label}" for word in versions)
+
+
+def _about(actor: Actor, path: str) -> About | None:
+    """None where the page is of no model, dataset or person, or of one that is not to be seen."""
     try:
         match = resolve(path)
     except Resolver404:
         return None
-    given = match.kwargs
-    if match.url_name in ("version", "section"):
-        rows = visible(actor, Version).select_related("model", "intended_use")
-        version = rows.filter(model__slug=given["slug"], label=given["label"]).first()
-        return _of_version(version) if version else None
-    if match.url_name in ("model", "model_people", "intended_use"):
-        return _of_scope(visible(actor, Model).filter(slug=given["slug"]).first())
-    if match.url_name in ("dataset", "dataset_version", "dataset_people"):
-        return _of_scope(visible(actor, Dataset).filter(slug=given["slug"]).first())
-    if match.url_name == "person":
+    given, name = match.kwargs, match.url_name
+    if name in ("version", "section"):
+        rows = visible(actor, Version).filter(model__slug=given["slug"], label=given["label"])
+        version = rows.select_related("model").first()
+        return About(Q(scope=version.scope), given["slug"], given["label"]) if version else None
+    if name in ("model", "model_people", "intended_use"):
+        model = visible(actor, Model).filter(slug=given["slug"]).first()
+        return About(Q(scope=model.scope)) if model else None
+    if name in ("dataset", "dataset_version", "dataset_people"):
+        dataset = visible(actor, Dataset).filter(slug=given["slug"]).first()
+        return About(Q(scope=dataset.scope)) if dataset else None
+    if name == "person":
         person = visible(actor, User).filter(username=given["username"]).first()
-        return Q(subject_kind=User.subject_kind, subject_id=str(person.pk)) if person else None
+        return About(Q(subject_kind=User.subject_kind, subject_id=str(person.pk))) if person else None
     return None
-
-
-def _of_scope(place: Any) -> Q | None:
-    return Q(scope=place.scope) if place else None
-
-
-def _of_version(version: Version) -> Q:
-    use = version.intended_use
-    records = facts_of(version).closures["version"] | {(use.subject_kind, str(use.pk))}
-    by_kind: dict[str, list[str]] = {}
-    for kind, pk in records:
-        by_kind.setdefault(kind, []).append(pk)
-    condition = Q(pk__in=[])
-    for kind, ids in by_kind.items():
-        condition |= Q(subject_kind=kind, subject_id__in=ids)
-    return condition

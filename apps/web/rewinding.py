@@ -37,9 +37,9 @@ def carried(url: str, text: str) -> str:
 
 
 class Rewinding:
-    """One page. `goes(path)`: whether the page at that path can be shown as of a moment."""
+    """One page. `goes(path, query)`: whether the page at that address can be shown as of a moment."""
 
-    def __init__(self, path: str, text: str, goes: Callable[[str], bool]) -> None:
+    def __init__(self, path: str, text: str, goes: Callable[[str, str], bool]) -> None:
         self.path, self.text, self.goes = path, text, goes
         self.in_main = self.in_get_form = False
         self.skipping = ""  # the element whose inside is left out
@@ -99,7 +99,7 @@ class Rewinding:
             return self._left_out("form")
         self.in_get_form = True
         path = urlsplit(urljoin(self.path, given.get("action", ""))).path
-        if method == "get" and self.in_main and self.goes(path):
+        if method == "get" and self.in_main and self.goes(path, ""):
             return f'{tag}<input type="hidden" name="{PARAMETER}" value="{escape(self.text)}">'
         return tag
 
@@ -116,7 +116,7 @@ class Rewinding:
         parts = urlsplit(urljoin(self.path, url))
         if parts.scheme or parts.netloc:
             return tag
-        if self.goes(parts.path):
+        if self.goes(parts.path, parts.query):
             href = escape(carried(url, self.text))
             return re.sub(r"\bhref\s*=\s*(\"[^\"]*\"|'[^']*')", lambda _: f'href="{href}"', tag, count=1)
         if not self.in_main:
@@ -127,6 +127,6 @@ class Rewinding:
         return '<span class="past">'
 
 
-def rewind(html: str, path: str, text: str, goes: Callable[[str], bool]) -> str:
+def rewind(html: str, path: str, text: str, goes: Callable[[str, str], bool]) -> str:
     """`html` of the page at `path`, as it is shown as of `text`."""
     return Rewinding(path, text, goes).page(html)

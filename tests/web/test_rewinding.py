@@ -11,7 +11,9 @@ CARRIED = "as-of=2026-11-01T09%3A00%3A00Z"
 
 
 def past(html: str) -> str:
-    return rewind(html, "/models/lotx/", AT, lambda path: path.startswith("/models/"))
+    return rewind(
+        html, "/models/lotx/", AT, lambda path, query: path.startswith("/models/") and "format=" not in query
+    )
 
 
 def inside(html: str) -> str:
@@ -34,6 +36,7 @@ def inside(html: str) -> str:
         '<input type="submit" value="Go">',
         '<textarea form="elsewhere">x</textarea>',
         '<a class="btn btn-primary" href="/plans/1/run/">Start</a>',
+        '<a class="btn" href="?format=csv">CSV of all 18</a>',
     ],
 )
 def test_what_would_do_something_is_taken_out(html):

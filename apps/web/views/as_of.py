@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
+from apps.access.sharing import shared
 from apps.core.errors import NotVisible
 from apps.web.as_of import goes
 from apps.web.door import actor_of, page
@@ -18,7 +19,8 @@ def choose(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("page", "")
     if not goes(wanted):
         raise NotVisible("There is no such page, or it is not kept as it was.")
-    context = {"path": wanted, "moments": moments_of(actor_of(request), wanted)}
+    with shared():
+        context = {"path": wanted, "moments": moments_of(actor_of(request), wanted)}
     return render(request, "web/as_of.html", context)
 
 
