@@ -26,6 +26,7 @@ from apps.web.forms import DayField, Form, ReasonField
 from apps.web.links import sign_url, subject_of, url_of
 from apps.web.sections import SECTIONS, section_states
 from apps.web.timeline import timeline
+from apps.web.uploading import UploadForm
 
 TIMELINE_ROWS = 25
 
@@ -135,7 +136,9 @@ def verify_trail(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(url_of(gate))
 
 
-class MinuteForm(Form):
+class MinuteForm(UploadForm):
+    uploads = {"file": "Choose the signed minute."}
+
     number = forms.CharField(max_length=60, label="Minute number", help_text="As the review board gave it.")
     held_on = DayField(label="Held on")
     file = forms.FileField(
@@ -153,10 +156,12 @@ def minute(request: HttpRequest, pk: int) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         request.FILES or None,
         initial={"idempotency_key": uuid.uuid4().hex},
+        person_id=actor_of(request).pk,
     )
-    if request.method == "POST" and form.is_valid():
-        given = form.cleaned_data
-        blob = blobs.put(given["file"], limit=settings.UPLOAD_LIMIT_FILE)
+    if request.method == "POST" and form.receive(
+        lambda _name, file: blobs.put(file, limit=settings.UPLOAD_LIMIT_FILE)
+    ):
+        given, kept = form.cleaned_data, form.kept["file"]
         done = attempt(
             form,
             acts.record_minute,
@@ -164,15 +169,15 @@ def minute(request: HttpRequest, pk: int) -> HttpResponse:
             gate.pk,
             number=given["number"],
             held_on=given["held_on"],
-            file_name=given["file"].name,
-            file_digest=blob.digest,
+            file_name=kept.name,
+            file_digest=kept.digest,
             idempotency_key=given["idempotency_key"],
         )
         if done:
             messages.success(request, f"Minute {done.number} is recorded.")
             return redirect(url_of(gate))
     context = {"form": form, "gate": gate, "version": gate.version, "heading": "Record the board minute"}
-    return render(request, "registry/gate_form.html", context, status=422 if form.errors else 200)
+    return render(request, "registry/gate_form.html", context, status=form.status)
 
 
 class SuspendForm(Form):
