@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.access import acts, reminding
+from apps.access import acts, reminding, training_versions
 from apps.access.actors import Actor
 from apps.access.gate import ORGANISATION_SUBJECT, eligible, may, offers, visible
 from apps.access.models import Assignment, Reminder, TrainingMatrix, TrainingRecord
@@ -29,6 +29,7 @@ from apps.trail.current import WriteOutsideAct
 from tests.access.telling import assert_history, assert_told, last, refused
 from tests.cast import give
 from tests.factories.data import train_csv
+from tests.factories.doors import browser, session_api, text_of
 from tests.factories.foundation import USE, data_version, sign
 
 pytestmark = pytest.mark.django_db
@@ -391,3 +392,44 @@ def test_assignments_that_nobody_holds_any_more_remind_nobody(world):
     record(world, expires_on=now().date() + timedelta(days=5))
     acts.end_assignment(world.owner, Assignment.objects.get(person=world.curator).pk, reason="Moved")
     assert reminding.remind_all() == 0
+
+
+def test_earlier_matrices_and_policies_stay_readable_with_what_the_next_one_changed(world):
+    first = adopt(
+        world,
+        needs={"developer": ["system"]},
+        policy="Sign with care.\nNever share.",
+        editions={POLICY: "1"},
+    )
+    second = adopt(
+        world,
+        needs={"validator": ["system"]},
+        policy="Sign with care.\nNever share a password.",
+        editions={POLICY: "2"},
+    )
+    newest, oldest = training_versions.versions(Actor.of(world.author))
+    assert (newest.row, newest.until, newest.following) == (second, None, None)
+    assert (oldest.row, oldest.until, oldest.following) == (first, second.adopted_at, second)
+    told = {c.what: (c.before, c.after) for c in training_versions.changes(first.body, second.body)}
+    assert told == {
+        "developer": ("system", "nothing"),
+        "validator": ("nothing", "system"),
+        f"edition of {POLICY.replace('_', ' ')}": ("1", "2"),
+    }
+    lines = training_versions.policy_lines(oldest.policy, newest.policy)
+    assert [(line.kind, line.text) for line in lines] == [
+        ("same", "Sign with care."),
+        ("removed", "Never share."),
+        ("added", "Never share a password."),
+    ]
+    assert training_versions.policy_lines("same", "same") == []
+    client = browser(world.author)
+    assert "v1" in text_of(client.get("/training/versions/"))
+    page = text_of(client.get("/training/versions/1/"))
+    assert "Never share." in page
+    assert "What v2 changed" in page
+    assert "What v" not in text_of(client.get("/training/versions/2/"))
+    assert client.get("/training/versions/3/").status_code == 404
+    api = session_api(world.author).get("/api/v1/training-matrices/1/following").json()
+    assert (api["version"], len(api["changes"]), api["policy"][1]["kind"]) == (2, 3, "removed")
+    assert session_api(world.author).get("/api/v1/training-matrices/2/following").json()["until"] is None

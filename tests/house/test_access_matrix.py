@@ -351,6 +351,8 @@ def things(world, monkeypatch) -> Things:
     lotx |= {
         "api:rules-detail": {"version": change.base_version},
         "api:training-matrix-detail": {"version": matrix.version},
+        "api:training-matrix-following": {"version": matrix.version},
+        "web:training_version": {"number": matrix.version},
         "web:enrol": {"uid": "bm9ib2R5", "token": "cabcde-0123456789abcdef0123456789abcdef"},
         "web:service_decide": {"pk": pipeline.pk, "verb": "suspend"},
         "web:trust_decide": {"pk": trusted.pk, "verb": "approve"},

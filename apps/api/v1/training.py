@@ -6,9 +6,11 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
+from rest_framework.response import Response
 
 from apps.access import acts
 from apps.access import training_queries as reads
+from apps.access import training_versions as past
 from apps.access.duties import Duty
 from apps.access.gate import ORGANISATION_SUBJECT, visible
 from apps.access.models import Assignment, TrainingMatrix, TrainingRecord
@@ -198,6 +200,24 @@ class MatrixOut(serializers.ModelSerializer):
         ]
 
 
+class NeedChangeOut(serializers.Serializer):
+    what = serializers.CharField(help_text="A duty, or the edition of a training.")
+    before = serializers.CharField()
+    after = serializers.CharField()
+
+
+class PolicyLineOut(serializers.Serializer):
+    kind = serializers.CharField(help_text="same, added or removed.")
+    text = serializers.CharField()
+
+
+class FollowingOut(serializers.Serializer):
+    until = serializers.DateTimeField(allow_null=True, help_text="Null: it is in force.")
+    version = serializers.IntegerField(allow_null=True, help_text="Of the next one.")
+    changes = NeedChangeOut(many=True)
+    policy = PolicyLineOut(many=True, help_text="The signature policy line by line; empty: unchanged.")
+
+
 class MatrixInput(serializers.Serializer):
     seen = serializers.IntegerField(min_value=0, help_text="Version in force that was read; 0: none.")
     duties = serializers.DictField(
@@ -234,6 +254,24 @@ class Matrices(GateViewSet):
         made = acts.adopt_training_matrix(self.actor, needs=given.pop("duties"), **given, **self.key())
         self.kwargs["version"] = made.version
         return self.answer(self.get_object(), status=201)
+
+    @extend_schema(
+        tags=["training"],
+        summary="How long a version was in force, and what the next one changed",
+        responses=FollowingOut,
+    )
+    @action(detail=True)
+    def following(self, request, version=None):
+        found = self.get_object()
+        each = next(v for v in past.versions(self.actor) if v.row.pk == found.pk)
+        after = each.following.body if each.following else found.body
+        shown = {
+            "until": each.until,
+            "version": each.following.version if each.following else None,
+            "changes": past.changes(found.body, after),
+            "policy": past.policy_lines(found.body.get("policy", ""), after.get("policy", "")),
+        }
+        return Response(FollowingOut(shown).data)
 
 
 class StandingOut(serializers.Serializer):

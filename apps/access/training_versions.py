@@ -1,0 +1,94 @@
+"""Earlier training matrices and signature policies: from when to when, by whom, why, and what the next one changed."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from apps.access.actors import Actor
+from apps.access.gate import visible
+from apps.access.models import TrainingMatrix
+from apps.access.training import NEEDING
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version with the moment at which the next one took its place; None: it is in force."""
+
+    row: TrainingMatrix
+    until: datetime | None
+    following: TrainingMatrix | None
+
+    @property
+    def policy(self) -> str:
+        return str(self.row.body.get("policy", ""))
+
+    @property
+    def needs(self) -> list[tuple[str, list[str]]]:
+        """(duty in words, trainings it needs), in the order of the version."""
+        return [(word(duty), list(kinds)) for duty, kinds in self.row.body.get("duties", {}).items()]
+
+    @property
+    def editions(self) -> list[tuple[str, str]]:
+        return sorted(self.row.body.get("editions", {}).items())
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs. what: duty or edition, in words."""
+
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the signature policy. kind: same | added | removed."""
+
+    kind: str
+    text: str
+
+
+def word(duty: str) -> str:
+    """The duty, or seat, in words; of one that no longer exists its name."""
+    return NEEDING.get(duty, duty.replace("_", " "))
+
+
+def versions(actor: Actor) -> list[Version]:
+    """Every version there was, the newest first."""
+    rows = list(visible(actor, TrainingMatrix).select_related("adopted_by").order_by("-version"))
+    following = [None, *rows[:-1]]
+    return [
+        Version(row, after.adopted_at if after else None, after)
+        for row, after in zip(rows, following, strict=True)
+    ]
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+    """What a duty needs and which editions count, where the two differ."""
+    found = []
+    for key, name in (("duties", word), ("editions", lambda kind: f"edition of {kind.replace('_', ' ')}")):
+        old, new = before.get(key, {}), after.get(key, {})
+        for each in sorted({*old, *new}):
+            was, is_ = _told(old.get(each)), _told(new.get(each))
+            if was != is_:
+                found.append(Change(name(each), was, is_))
+    return found
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(sorted(str(each).replace("_", " ") for each in value)) or "nothing"
+    return str(value) if value else "nothing"
+
+
+def policy_lines(before: str, after: str) -> list[Line]:
+    """The text line by line; empty when nothing changed."""
+    if before == after:
+        return []
+    kinds = {" ": "same", "+": "added", "-": "removed"}
+    told = difflib.ndiff(before.splitlines(), after.splitlines())
+    return [Line(kinds[line[0]], line[2:]) for line in told if line[0] in kinds]
