@@ -19,8 +19,9 @@ class TrailConfig(AppConfig):
 
         history.connect()
         changes.connect()
-        for model in (Signature, *(history.record_of(past) for past in history_models())):
-            noticed.notice(model)
+        noticed.notice(Signature)
+        for past in history_models():
+            noticed.notice(history.record_of(past))
         connection_created.connect(_teach_sqlite, dispatch_uid="trail.teach_sqlite")
         pre_migrate.connect(_before_migrate, dispatch_uid="trail.before_migrate")
         post_migrate.connect(_after_migrate, dispatch_uid="trail.after_migrate")
