@@ -35,6 +35,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
 else:
     # Nothing here has to outlive the machine; what must survive a crash is tested on a cluster of its own.
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c synchronous_commit=off"  # noqa: F405
+# Tables straight from the models: many migrations take twenty seconds for each process of the tests. That they lead to
+# the same tables is a test of its own (tests/platform/test_migrations.py).
+DATABASES["default"].setdefault("TEST", {})["MIGRATE"] = False  # noqa: F405
 # On a shared Redis each test process, with the workers it starts, hears only its own jobs.
 CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, "global_keyprefix": f"{_folder}:"}  # noqa: F405
 # A heartbeat cannot write while a test holds SQLite in its own transaction: let it come late on a busy machine.
