@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db.models import BigIntegerField, CharField, DateTimeField, F, Model, Q, QuerySet, Value
@@ -210,7 +211,7 @@ def _read_along(records: Collection[Any]) -> None:
     facts = [facts_of(record) for record in records]
     whole = _Everywhere(facts)
     for each in facts:
-        once(("holders", frozenset(each.parents), each.anywhere), lambda each=each: whole.of(each))
+        once(("holders", frozenset(each.parents), each.anywhere), partial(whole.of, each))
     recorded(frozenset().union(*(pairs for each in facts for pairs in each.closures.values())))
 
 

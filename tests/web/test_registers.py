@@ -212,7 +212,7 @@ def test_sensitive_data_from_mark_to_register(world):
     early = steward.get("/data-access/reads/", {"as-of": "2020-01-01", "format": "csv"})
     assert rows_of(early) == []
     assert "entry" in text_of(steward.get(reverse("web:read_grant", args=[grant.pk])))
-    listed = rows_of(steward.get("/data-access/", {"state": "granted", "format": "csv"}))
+    listed = rows_of(steward.get("/data-access/", {"state": "in_force", "format": "csv"}))
     assert [row["Access"] for row in listed] == [grant.ref]
     assert json.loads(steward.get("/data-access/reads/", {"format": "json"}).content)["count"] == 2
 

@@ -92,7 +92,7 @@ def test_the_register_shows_what_is_ones_own_or_watched_over(world):
         page = text_of(browser(world.people[by]).get(LIST))
         assert page.count("lotx-ci") == seen, by
     csv = b"".join(browser(world.author).get(f"{LIST}?format=csv").streaming_content).decode()
-    assert "lotx-ci,Author Person,in force" in csv
+    assert "lotx-ci,Author Person,In force" in csv
     assert "lotx-ci" not in text_of(browser(world.author).get(f"{LIST}?name=zzz"))
     assert "No service account" in text_of(browser(world.stranger).get(LIST))
 
@@ -169,7 +169,7 @@ def test_a_trust_is_asked_for_and_decided_on_pages(world):
     end = reverse("web:trust_decide", args=[asked.pk, "end"])
     assert author.post(end, {"idempotency_key": "e", "reason": "Moved"}).status_code == 302
     page = text_of(author.get(reverse("web:service", args=[made.pk])))
-    assert "Ended because" in page
+    assert "Ended by" in page
 
 
 def test_the_account_page_narrows_a_token_and_says_what_each_is_for(world):

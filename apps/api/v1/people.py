@@ -373,6 +373,7 @@ class Assignments(GateViewSet):
         return self._act(queries.approval_of(self.get_object()).act.removeprefix("access."))
 
     @extend_schema(
+        operation_id="assignments_approve_many",
         tags=["assignments"],
         summary="Approve several requested duties, each by an act of its own (not with a token)",
         description="One that is refused stops none of the others: every one is answered for itself.",
