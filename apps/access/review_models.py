@@ -57,6 +57,7 @@ class AccessReview(models.Model):
         return duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID)
 
     STANDINGS = (
+        Standing("preparing", "Being opened", lambda _at: Q(state="preparing")),
         Standing("open", "Open", lambda at: Q(state="open", due_at__gt=at)),
         Standing("late", "Late", lambda at: Q(state="open", due_at__lte=at)),
         Standing("closed", "Closed", lambda _at: Q(state="closed")),
