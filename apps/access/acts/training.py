@@ -121,7 +121,8 @@ def refuse_own_relief(person: User, before: Book, proposed: Book) -> None:
     records = records_of([person.pk])[person.pk]
     held = Assignment.objects.filter(person=person, state__in=[_STATE.REQUESTED, _STATE.APPROVED])
     # One that has not begun counts as well; so does a seat on a review board.
-    for assignment in [*held.exclude(ends_at__lte=now()), *seats_of(person.pk)]:
+    concerned: list[Assignment | Held] = [*held.exclude(ends_at__lte=now()), *seats_of(person.pk)]
+    for assignment in concerned:
         still = {(s.kind.id, s.model_id) for s in _lacking(proposed, assignment, records)}
         for each in _lacking(before, assignment, records):
             if (each.kind.id, each.model_id) not in still:
