@@ -82,8 +82,25 @@ def at(moment: datetime) -> Iterator[World]:
     if noticed.world() is not None:
         raise RuntimeError("One moment at a time.")
     here = World(moment.astimezone(UTC), _unfinished(moment))
-    with connection.execute_wrapper(_answer), clock.stopped_at(here.moment), noticed.into(here):
+    with (
+        connection.execute_wrapper(_answer),
+        _groups_in_full(),
+        clock.stopped_at(here.moment),
+        noticed.into(here),
+    ):
         yield here
+
+
+@contextmanager
+def _groups_in_full() -> Iterator[None]:
+    """PostgreSQL lets a query group by a table's key alone; what stands in the place of a table has no key."""
+    features: Any = connection.features
+    kept = features.allows_group_by_selected_pks
+    features.allows_group_by_selected_pks = False
+    try:
+        yield
+    finally:
+        features.allows_group_by_selected_pks = kept
 
 
 @contextmanager
