@@ -10,7 +10,7 @@ from typing import Any
 from apps.access.actors import Actor
 from apps.access.gate import visible
 from apps.access.models import TrainingMatrix
-from apps.access.training import NEEDING
+from apps.access.training import NEEDING, shipped
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,12 @@ class Version:
     @property
     def needs(self) -> list[tuple[str, list[str]]]:
         """(duty in words, trainings it needs), in the order of the version."""
-        return [(word(duty), list(kinds)) for duty, kinds in self.row.body.get("duties", {}).items()]
+        wanted = self.row.body.get("duties", {})
+        return [(word(duty), [kind_word(kind) for kind in kinds]) for duty, kinds in wanted.items()]
 
     @property
     def editions(self) -> list[tuple[str, str]]:
-        return sorted(self.row.body.get("editions", {}).items())
+        return sorted((kind_word(kind), text) for kind, text in self.row.body.get("editions", {}).items())
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ def word(duty: str) -> str:
     return NEEDING.get(duty, duty.replace("_", " "))
 
 
+def kind_word(kind: str) -> str:
+    """The title of a training; of one that no longer exists its name."""
+    known = shipped().kinds.get(kind)
+    return known.title if known else kind.replace("_", " ")
+
+
 def versions(actor: Actor) -> list[Version]:
     """Every version there was, the newest first."""
     rows = list(visible(actor, TrainingMatrix).select_related("adopted_by").order_by("-version"))
@@ -70,7 +77,7 @@ def versions(actor: Actor) -> list[Version]:
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """What a duty needs and which editions count, where the two differ."""
     found = []
-    for key, name in (("duties", word), ("editions", lambda kind: f"edition of {kind.replace('_', ' ')}")):
+    for key, name in (("duties", word), ("editions", lambda kind: f"edition of {kind_word(kind)}")):
         old, new = before.get(key, {}), after.get(key, {})
         for each in sorted({*old, *new}):
             was, is_ = _told(old.get(each)), _told(new.get(each))
@@ -81,7 +88,7 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 
 def _told(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(sorted(str(each).replace("_", " ") for each in value)) or "nothing"
+        return ", ".join(sorted(kind_word(str(each)) for each in value)) or "nothing"
     return str(value) if value else "nothing"
 
 

@@ -410,11 +410,12 @@ def test_earlier_matrices_and_policies_stay_readable_with_what_the_next_one_chan
     newest, oldest = training_versions.versions(Actor.of(world.author))
     assert (newest.row, newest.until, newest.following) == (second, None, None)
     assert (oldest.row, oldest.until, oldest.following) == (first, second.adopted_at, second)
+    system = shipped().kinds["system"].title
     told = {c.what: (c.before, c.after) for c in training_versions.changes(first.body, second.body)}
     assert told == {
-        "developer": ("system", "nothing"),
-        "validator": ("nothing", "system"),
-        f"edition of {POLICY.replace('_', ' ')}": ("1", "2"),
+        "developer": (system, "nothing"),
+        "validator": ("nothing", system),
+        f"edition of {training_versions.kind_word(POLICY)}": ("1", "2"),
     }
     lines = training_versions.policy_lines(oldest.policy, newest.policy)
     assert [(line.kind, line.text) for line in lines] == [
