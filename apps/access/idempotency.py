@@ -59,7 +59,7 @@ class Once:
             )
         if row.result_id is None:
             return True, None
-        earlier = model_of(row.result_kind)._default_manager.get(pk=row.result_id)
+        earlier: Any = model_of(row.result_kind)._default_manager.get(pk=row.result_id)
         if not self.actor.is_service and not is_visible(self.actor, earlier):
             raise NotVisible()  # another token, or sight that has ended since
         return True, earlier

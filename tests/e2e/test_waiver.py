@@ -63,9 +63,9 @@ def test_a_waiver_opens_one_rule_for_one_person_until_it_lapses(world, person, m
     owner.goes_to(version)
     expect(owner.page.locator("main")).to_contain_text(f"({waiver.ref})")
 
-    real = clock._latest
-    monkeypatch.setattr(clock, "_latest", real)
+    monkeypatch.setattr(clock, "_latest", clock._latest)  # what is seen from here on is forgotten at the end
     monkeypatch.setattr(clock, "_system", lambda: datetime.now(UTC) + timedelta(days=21))
+    owner.context.clear_cookies()  # its session has ended long ago
     owner.signs_in()
     owner.goes_to(version)
     expect(owner.page.locator("main")).to_contain_text(f"It was signed under {waiver.ref}, which has lapsed.")
