@@ -149,7 +149,7 @@ class Waivers(GateViewSet):
 
     @extend_schema(
         tags=["separation"],
-        summary="Revoke a waiver now: either signer (not with a token)",
+        summary="Revoke a waiver now: any QA approver of the model or compliance officer (not with a token)",
         request=ReasonInput,
         responses=WaiverDetail,
         parameters=[IDEMPOTENCY],
