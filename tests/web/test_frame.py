@@ -106,8 +106,8 @@ def test_skip_links_come_first_and_the_second_only_where_something_waits():
 def test_as_of_shows_its_banner_with_the_zone():
     moment = datetime(2026, 11, 1, 9, tzinfo=UTC)
     html = render_to_string("base.html", {"as_of": moment, "now_url": "/models/"}, request_for("/models/"))
-    assert "2026-11-01 09:00 UTC" in html
-    assert "Nothing can be changed here." in html
+    assert "2026-11-01 09:00:00 UTC" in html
+    assert "Nothing can be done here." in html
     assert "is-as-of" in html
 
 
