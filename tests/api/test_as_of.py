@@ -107,7 +107,11 @@ def test_what_is_sent_with_a_moment_does_nothing(world, evidence):
 
 
 def test_what_is_not_kept_is_refused(world, evidence):
-    for url in ("/api/v1/me", "/api/v1/second-factors", f"/api/v1/dataset-versions/{evidence.train.pk}/profile"):
+    for url in (
+        "/api/v1/me",
+        "/api/v1/second-factors",
+        f"/api/v1/dataset-versions/{evidence.train.pk}/profile",
+    ):
         answer = session_api(world.owner).get(url, {"as_of": text(now())})
         assert answer.status_code == 400
         assert answer.json()["what"] == "This cannot be answered as it was."
