@@ -172,7 +172,7 @@ def test_proposed_replayed_signed_by_two_and_in_force(world):
     done = sign(world, change, COMPLIANCE, "compliance")
     assert_told(COMPLIANCE, by=world.compliance, about=change, reason="Read", wrote=2)
     assert_history(done, act=COMPLIANCE, by=world.compliance, reason="Read")
-    assert (done.word, rules_in_force().version) == ("In force", NEXT)
+    assert (done.word, rules_in_force().version) == ("Took effect", NEXT)
     assert "DY8" not in rules_in_force().texts()
     assert SeparationRules.objects.get(version=NEXT).digest == done.digest
 
