@@ -42,7 +42,6 @@ EXEMPT = frozenset(
         "access.end_service",
         "access.end_trust",
         "access.refuse_assignment",
-        "access.refuse_correction",
         "access.refuse_inspection",
         "access.refuse_correction",
         "access.refuse_reset",
