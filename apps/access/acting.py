@@ -267,8 +267,6 @@ def _demands(
     actor: Actor, row: Policy, reason: str, signature: SignatureInput | None, second: showing.Shown | None
 ) -> signing.Components | None:
     """What is asked before any record is touched: the door, the reason, the components of a signature."""
-    if (wrong_clock := clockwork.refusal(row)) is not None:
-        raise wrong_clock
     front = front_refusal(actor, row)
     if front is not None:
         raise front
@@ -357,6 +355,8 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             once = Once(actor, name, key, args, kwargs, reason, signing_what)
             under_way: list[Act] = []
             try:
+                if (wrong_clock := clockwork.refusal(row)) is not None:
+                    raise wrong_clock
                 # A repeated signing is answered only to who shows the components again (21 CFR 11.200(a)).
                 shown = _demands(actor, row, reason, signature, second)
                 again, earlier = once.earlier()

@@ -117,6 +117,7 @@ def test_deactivation(api, world):
         "access.unlock_account": True,
         "access.propose_link": False,
         "access.record_training": False,
+        "access.request_correction": False,
         "access.request_reset": False,
     }
     assert api("compliance").post("/api/v1/people/author/deactivate", {"reason": "x"}).status_code == 403
