@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.core.errors import BadInput, Refused
 
 MOST = 50
+MAX_ID = 2**63 - 1  # what the database can number
 
 
 @dataclass(frozen=True)

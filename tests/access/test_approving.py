@@ -136,6 +136,18 @@ def test_in_the_api_with_the_words_of_the_browser(world, asked):
     assert token_api(world.compliance).post(url, given, format="json").status_code == 403
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, str(2**63), "9" * 19], ids=["long", "past", "nineteen"])
+def test_a_number_that_no_request_can_have_is_an_answer_and_no_fault(world, asked, number):
+    given = {"assignments": [number], "idempotency_key": "k" * 32}
+    page = browser(world.compliance).post(reverse("web:approve_assignments"), given)
+    assert (page.status_code, "Choose between 1 and" in text_of(page)) == (422, True)
+    answer = session_api(world.compliance).post(
+        "/api/v1/assignments/approve", {"assignments": [number]}, format="json"
+    )
+    assert answer.status_code == 422
+    assert states(asked) == ["requested"] * 3
+
+
 def test_a_token_approves_nothing(world, asked):
     from apps.access.actors import Actor
     from apps.access.acts import create_token

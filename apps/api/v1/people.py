@@ -260,7 +260,7 @@ class AssignmentInput(serializers.Serializer):
 
 class ApproveInput(serializers.Serializer):
     assignments = serializers.ListField(
-        child=serializers.IntegerField(min_value=1),
+        child=serializers.IntegerField(min_value=1, max_value=approving.MAX_ID),
         min_length=1,
         max_length=approving.MOST,
         help_text="Ids of the requests.",
