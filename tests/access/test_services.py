@@ -246,10 +246,10 @@ def test_a_leaver_takes_their_services_along(world):
     token = service_token(world, made)
     acts.deactivate_account(world.administrator, world.author.pk, reason="Left")
     made = ServiceAccount.objects.select_related("owner").get(pk=made.pk)
-    assert reach.standing(made) == reach.Standing(
-        "suspended", "The account of its owner Author Person is deactivated."
-    )
-    assert token_client(token).get("/api/v1/me").status_code == 403
+    standing = reach.standing(made)
+    assert (standing.word, standing.stands) == ("ended", False)
+    assert (made.ended_by, made.end_reason) == (world.administrator, "Left")
+    assert token_client(token).get("/api/v1/me").status_code == 401
 
 
 @pytest.mark.parametrize("change", ["not begun", "run out"])
@@ -472,9 +472,7 @@ def test_an_upload_that_outlives_its_token_stores_nothing(world, how):
     before = (DatasetVersion.objects.count(), Job.objects.count())
     act = "datasets.upload_version"
     given = {"file_digest": blob.digest, "file_name": "train.csv", **PROVENANCE}
-    rule = {"token": "token", "service": "token", "owner": "service-account", "suspended": "service-account"}[
-        how
-    ]
+    rule = "service-account" if how == "suspended" else "token"
     with pytest.raises(Refused) as caught:
         upload_version(actor, world.dataset.pk, partition="train", **given)
     assert (caught.value.rule, caught.value.status) == (rule, 401 if rule == "token" else 403)

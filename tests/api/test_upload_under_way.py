@@ -39,7 +39,7 @@ def stored() -> set[str]:
     return {path.name for path in (Path(settings.COUNTERSIGN_DATA) / "files").rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize(("how", "status"), [("token", 401), ("service", 401), ("owner", 403), (None, 202)])
+@pytest.mark.parametrize(("how", "status"), [("token", 401), ("service", 401), ("owner", 401), (None, 202)])
 def test_what_ends_in_the_middle_of_an_upload_ends_the_upload(world, live_server, how, status):
     made = service(
         world,
