@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -34,8 +34,12 @@ class PastMoment(MomentField):
     def to_python(self, value: Any) -> datetime | None:
         try:
             exact = datetime.fromisoformat(str(value).strip())
+            if exact.tzinfo is not None:
+                exact = exact.astimezone(UTC)
         except ValueError:
             exact = None
+        except OverflowError:  # before the first or after the last day of the calendar, in UTC
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
         found = exact if exact is not None and exact.tzinfo is not None else super().to_python(value)
         if found is not None and found > now():
             raise forms.ValidationError("This moment lies ahead: nobody knows yet who could do what then.")

@@ -74,7 +74,11 @@ def test_the_register_goes_back_in_time(world):
 
 
 @pytest.mark.parametrize(
-    "asked", ["yesterday", "2999-01-01 00:00", "2026-13-45", "x" * 500, "2026-11-01T09:00:00+25:00"]
+    "asked",
+    [
+        *("yesterday", "2999-01-01 00:00", "2026-13-45", "x" * 500, "2026-11-01T09:00:00+25:00"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
+    ],
 )
 def test_a_moment_that_cannot_be_read_shows_nothing_and_says_so(world, asked):
     page = browser(world.compliance).get(REGISTER, {"as-of": asked})
