@@ -226,7 +226,7 @@ def register_version(
         newest = next((each for each in later.order_by("-number") if in_force(each)), None)
         if newest is not None:
             problems["intended_use"] = [
-                f"{newest.ref} is in force since. Choose it: its tier is the one that counts."
+                f"{newest.ref} is now in force. Choose it: its tier is the one that counts."
             ]
     parent = visible(act.actor, Version).filter(pk=parent_id).first() if parent_id else None
     if parent_id and parent is None:

@@ -90,7 +90,7 @@ def intended_use_signed(version: Version) -> Outcome:
     outcome = partial(Outcome, evidence=evidence, refs=(use.ref,), digests=(content_digest(use),))
     needs = tuple((act, use.subject_kind, use.pk) for _words, act in (*stale, *missing))
     if newer is not None:
-        why = f"{newer.ref} (tier {newer.tier}) is in force since. Register the version again under it."
+        why = f"{newer.ref} (tier {newer.tier}) is now in force. Register the version again under it."
         return outcome(CheckState.OUT_OF_DATE, why=why)
     if stale:
         why = f"{use.ref} changed after the {' and the '.join(w for w, _ in stale)} signed it."
