@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
@@ -44,6 +44,8 @@ PAGES = frozenset(
 )
 # Registers that had a moment of their own before: they read it themselves.
 OWN = frozenset({"web:access_register", "web:other_access", "web:data_reads"})
+# As the API spells it: nobody who asks for a moment is shown the present.
+ALSO = "as_of"
 CHECKED = "<!-- as of: checked -->"
 
 
@@ -83,6 +85,15 @@ class Looking:
             return moments_of(actor_of(self.request), self.request.path)
 
 
+def one_spelling(given: QueryDict) -> QueryDict:
+    """The query with every moment under the one name that views and links know."""
+    query = given.copy()
+    for moment in query.pop(ALSO):
+        query.appendlist(PARAMETER, moment)
+    query._mutable = False  # type: ignore[attr-defined]
+    return query
+
+
 def cannot(fact: str) -> Refused:
     return Refused(
         "This cannot be shown as it was.",
@@ -114,6 +125,8 @@ class AsOf:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         name = _name(request.path_info)
+        if ALSO in request.GET and not request.path.startswith("/api/"):
+            request.GET = one_spelling(request.GET)  # type: ignore[assignment]
         if PARAMETER not in request.GET or request.path.startswith("/api/") or not name:
             return self.get_response(request)
         if name in OWN and request.method in ("GET", "HEAD"):

@@ -277,6 +277,23 @@ def test_two_moments_and_a_file_are_refused(world):
     assert "An inspection pack holds the records as of a moment." in text_of(taken)
 
 
+def test_the_spelling_of_the_api_is_the_same_moment(world, evidence):
+    before = now()
+    open_gate(world.owner, evidence.version.pk)
+    run_queued()
+    client, moment = browser(world.owner), text(before)
+    answer = client.get(DOSSIER, {"as_of": moment})
+    assert f"You see {before:%Y-%m-%d %H:%M:%S} UTC" in text_of(answer)
+    assert "not open yet" in text_of(answer)
+    assert f'href="{DOSSIER}"' in answer.content.decode(), "the way back to the present names no moment"
+    own = browser(world.compliance).get("/access-register/", {"as_of": moment})
+    assert "You see" in text_of(own)
+    both = client.get(DOSSIER, {"as_of": moment, "as-of": moment})
+    assert (both.status_code, "more than one moment" in text_of(both)) == (400, True)
+    assert client.get(DOSSIER, {"as_of": "yesterday"}).status_code == 400
+    assert client.post("/models/?as_of=" + moment).status_code == 400
+
+
 def test_a_date_is_the_end_of_its_day_and_says_so(world, settings, monkeypatch):
     settings.ORGANISATION_TIME_ZONE = "Europe/Zurich"
     later = now() + timedelta(days=3)
