@@ -328,6 +328,15 @@ def refuse_first(actor: Actor, name: str, subject: Subject) -> None:
         raise refused
 
 
+def refuse_at_front(actor: Actor, name: str) -> None:
+    """For doors that ask for several records at once: what is refused whatever they are is entered, once."""
+    past.refuse_acts()
+    row = policy(name)
+    if (refused := front_refusal(actor, row)) is not None:
+        _record_refusal(actor, row, refused, ORGANISATION_SUBJECT, "")
+        raise refused
+
+
 def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function the act `name` of the policy table.
 

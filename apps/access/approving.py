@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from apps.access import acts, queries
+from apps.access.acting import refuse_at_front
 from apps.access.actors import Actor, as_actor
-from apps.access.gate import front_refusal, visible
+from apps.access.gate import visible
 from apps.access.models import Assignment
-from apps.access.policy import policy
 from apps.accounts.models import User
 from apps.core.errors import BadInput, Refused
 
@@ -36,8 +36,7 @@ def approve_many(who: Actor | User, numbers: Sequence[int], *, idempotency_key: 
     A repeat under the same key approves nothing twice and answers the same of what was approved.
     """
     actor = as_actor(who)
-    if (refused := front_refusal(actor, policy("access.approve_assignment"))) is not None:
-        raise refused
+    refuse_at_front(actor, "access.approve_assignment")
     wanted = list(dict.fromkeys(numbers))
     if not 1 <= len(wanted) <= MOST:
         told = [f"Choose between 1 and {MOST} requests."]

@@ -148,6 +148,11 @@ def test_a_number_that_no_request_can_have_is_an_answer_and_no_fault(world, aske
     assert states(asked) == ["requested"] * 3
 
 
+def refusals() -> list[tuple[str, str]]:
+    found = Entry.objects.filter(kind="refusal", act=APPROVE)
+    return list(found.values_list("subject_kind", "subject_id"))
+
+
 def test_a_token_approves_nothing(world, asked):
     from apps.access.actors import Actor
     from apps.access.acts import create_token
@@ -156,4 +161,9 @@ def test_a_token_approves_nothing(world, asked):
         approve_many(
             Actor.of(world.compliance, "api", token=create_token(world.compliance, name="ci")), [asked[0].pk]
         )
+    assert len(refusals()) == 1, "a refusal is entered, as it is where one request is approved"
+    given = {"assignments": [row.pk for row in asked]}
+    refused = token_api(world.compliance).post("/api/v1/assignments/approve", given, format="json")
+    assert refused.status_code == 403
+    assert refusals() == [("organisation", "0")] * 2
     assert states(asked) == ["requested"] * 3

@@ -9,10 +9,11 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from apps.access import acts, approving, duties, queries
+from apps.access.acting import refuse_at_front
 from apps.access.acts.enrolment import CHECKS
-from apps.access.gate import ORGANISATION_SUBJECT, front_refusal, visible
+from apps.access.enrolment import chosen
+from apps.access.gate import ORGANISATION_SUBJECT, visible
 from apps.access.models import Assignment
-from apps.access.policy import policy
 from apps.accounts.models import Enrolment, User
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
 from apps.api.lookup import said
@@ -23,8 +24,8 @@ PLACES = {"models": duties.MODEL, "datasets": duties.DATASET}
 
 class PersonOut(serializers.ModelSerializer):
     duties = serializers.SerializerMethodField(help_text="Duties in force that the caller may see.")
-    enrolled = serializers.BooleanField(
-        source="has_usable_password", help_text="The person has chosen a password."
+    enrolled = serializers.SerializerMethodField(
+        help_text="The person has chosen a password; null as of a moment past: of passwords no history is kept."
     )
 
     class Meta:
@@ -44,6 +45,9 @@ class PersonOut(serializers.ModelSerializer):
             "identity_checked",
             "duties",
         ]
+
+    def get_enrolled(self, person) -> bool | None:
+        return chosen(person)
 
     def get_duties(self, person) -> list[dict]:
         return [{"assignment": a.ref, "duty": a.duty, "scope": a.scope} for a in person.in_force_now]
@@ -383,8 +387,7 @@ class Assignments(GateViewSet):
     )
     @action(detail=False, methods=["post"], url_path="approve", url_name="approve-many")
     def approve_many(self, request):
-        if (refused := front_refusal(self.actor, policy("access.approve_assignment"))) is not None:
-            raise refused
+        refuse_at_front(self.actor, "access.approve_assignment")
         numbers = self.given(ApproveInput)["assignments"]
         key = self.key().get("idempotency_key", "")
         answers = approving.approve_many(self.actor, numbers, idempotency_key=key)
