@@ -7,7 +7,7 @@ from datetime import date
 from apps.access.acting import Act, act
 from apps.access.signing import content_digest, content_of
 from apps.approvals import rules
-from apps.approvals.board_checks import has_board
+from apps.approvals.board_checks import has_board, put_before_board
 from apps.approvals.content import parts_of
 from apps.approvals.evaluation import Evaluation, evaluate
 from apps.approvals.independence import lapsed
@@ -35,14 +35,19 @@ def _version_is_released(version: Version) -> None:
 
 
 @registries.precondition("approvals.record_minute")
-def _no_board_here(_gate: Gate) -> None:
+def _no_board_here(gate: Gate) -> None:
     if has_board():
-        raise WrongState(
-            "A minute cannot be typed in here.",
-            fact="The organisation has a review board; its signed decision counts.",
-            rule="G7",
-            who=["owners, compliance officers and QA approvers, who plan a meeting of the board"],
-        )
+        fact = "The organisation has a review board; its signed decision counts."
+    elif put_before_board(gate):
+        fact = "This gate was put before a review board; its signed decision counts, whoever sits on it now."
+    else:
+        return
+    raise WrongState(
+        "A minute cannot be typed in here.",
+        fact=fact,
+        rule="G7",
+        who=["owners, compliance officers and QA approvers, who plan a meeting of the board"],
+    )
 
 
 @registries.precondition("approvals.sign_approval")

@@ -31,6 +31,11 @@ def _any_seated() -> bool:
     return any(not quorum_problem(*wanted[board], seated) for board, seated in functions.items())
 
 
+def put_before_board(gate: Gate) -> bool:
+    """Whether a board was asked about this gate: no typed minute stands in for what it says, whoever sits on it now."""
+    return any(meeting.state != MeetingState.WITHDRAWN for meeting in meetings_of_gates([gate])[gate.pk])
+
+
 def board_decided(gate: Gate) -> Outcome:
     """What the newest signed decision says of this version, or what a decision waits for."""
     plan = ("approvals.plan_meeting", gate.subject_kind, gate.pk)
@@ -38,7 +43,8 @@ def board_decided(gate: Gate) -> Outcome:
     under_way = next((m for m in meetings if m.state in (MeetingState.PLANNED, MeetingState.MINUTED)), None)
     decided = decision_of(gate)
     if decided is None or (under_way is not None and under_way.number > decided.number):
-        return _waiting(under_way, plan) if under_way or has_board() else _no_board(gate)
+        board_speaks = under_way or has_board() or put_before_board(gate)
+        return _waiting(under_way, plan) if board_speaks else _no_board(gate)
     by = " and ".join(s.printed_name for s in decided.signatures)
     evidence = f"{decided.ref} of {decided.board}, {decided.held_at:%Y-%m-%d}, signed by {by}"
     told = decision_told(decided.decision, decided.conditions, decided.conditions_met_at is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from apps.access.signing import content_digest
-from apps.approvals.board_checks import board_decided, has_board
+from apps.approvals.board_checks import board_decided, has_board, put_before_board
 from apps.approvals.independence import conflicts_of, waived_in
 from apps.approvals.loading import last_verification, live_gate, minute_of
 from apps.approvals.states import GateState
@@ -137,7 +137,7 @@ def board_minute(version: Version) -> Outcome:
     minute = minute_of(gate) if gate else None
     if gate is None:
         return Outcome(CheckState.NOT_STARTED, why="No board minute is recorded.")
-    if minute is None or (gate.state == GateState.OPEN and has_board()):
+    if minute is None or put_before_board(gate) or (gate.state == GateState.OPEN and has_board()):
         return board_decided(gate)
     return Outcome(
         CheckState.MET,

@@ -28,6 +28,7 @@ ROWS = [
         "recorded a board minute",
         "approvals.gate",
         [D.OWNER, D.COMPLIANCE, D.SECURITY],
+        token=False,
     ),
     row(
         "approvals.sign_approval",
