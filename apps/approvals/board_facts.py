@@ -11,16 +11,20 @@ from apps.access.separation import Deed
 from apps.access.sharing import gathered, grouped
 from apps.access.signing import content_digest
 from apps.approvals.board_models import Attendance, Board, BoardChange, BoardMember, Meeting
-from apps.approvals.board_states import ChangeKind, MeetingState
+from apps.approvals.board_states import ChangeKind, MeetingState, MemberState
 from apps.approvals.board_terms import terms_at
 from apps.approvals.loading import gates_of_versions
 from apps.approvals.models import Gate
 from apps.core import registries
-from apps.core.clock import iso
+from apps.core.clock import iso, now
 from apps.registry.facts import facts_on_version
 from apps.registry.models import Version
 
 CHECK = "board_minute"
+SEATED = {
+    MemberState.APPROVED: "have a seat on this board",
+    MemberState.REQUESTED: "would receive a seat on this board",
+}
 
 
 @registries.facts("approvals.board")
@@ -30,13 +34,17 @@ def board_facts(_board: Board) -> Facts:
 
 @registries.facts("approvals.board_change")
 def change_facts(change: BoardChange) -> Facts:
-    """Who asks for it, and who sits on the board that an amendment changes, does not approve it (DY17)."""
+    """Who asks for it, and who sits on the board that an amendment changes, does not approve it (DY17).
+
+    Nor who will sit there, or would: a seat that begins later, or waits for its approval, has what is changed too.
+    """
     kind, pk = change.subject_kind, str(change.pk)
     declared = [Deed(str(change.requester.uuid), "request_grant", kind, pk, "asked for this change")]
     if change.kind == ChangeKind.AMEND:
-        seats = BoardMember.objects.in_force().filter(board=change.board_id).select_related("person")
+        seats = BoardMember.objects.filter(board=change.board_id, state__in=tuple(SEATED))
+        seats = seats.exclude(ends_at__lte=now()).select_related("person")
         declared += [
-            Deed(str(seat.person.uuid), "receive_grant", kind, pk, "have a seat on this board")
+            Deed(str(seat.person.uuid), "receive_grant", kind, pk, SEATED[MemberState(seat.state)])
             for seat in seats.order_by("pk")
         ]
     return Facts(parents=(ORGANISATION_PAIR,), declared=tuple(declared))

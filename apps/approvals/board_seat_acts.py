@@ -71,18 +71,34 @@ def _locked_seat(act: Act, member_id: int) -> BoardMember:
 
 @act("approvals.approve_seat")
 def approve_seat(act: Act, member_id: int) -> BoardMember:
-    """Approve a seat; not by who asked for it or would sit on it. A board has one chair."""
+    """Approve a seat; not by who asked for it or would sit on it. A board has one chair at any moment."""
     member = _locked_seat(act, member_id)
     act.lock(Board.objects.all(), pk=member.board_id)  # puts two chairs in order
-    others = BoardMember.objects.in_force().filter(board=member.board, chair=True, state=MemberState.APPROVED)
-    if member.chair and (other := others.exclude(pk=member.pk).select_related("person").first()):
-        raise Conflict(
-            f"{member.board} has a chair.",
-            fact=f"{other.person.printed_name} is in the chair.",
-            rule="one-chair",
-            who=["a compliance officer, who can end that seat first"],
-        )
+    if member.chair:
+        _refuse_second_chair(member)
     return act.write(member, state=MemberState.APPROVED, approver=act.user, decided_at=now())
+
+
+def _refuse_second_chair(member: BoardMember) -> None:
+    """Chairs may follow one another; also two that begin later are never in the chair together."""
+    begins = max(member.starts_at, now())
+    others = BoardMember.objects.filter(
+        board=member.board, chair=True, state=MemberState.APPROVED, person__is_active=True
+    ).exclude(ends_at__lte=begins)
+    if member.ends_at is not None:
+        others = others.filter(starts_at__lt=member.ends_at)
+    other = others.exclude(pk=member.pk).select_related("person").order_by("starts_at", "pk").first()
+    if other is None:
+        return
+    later = other.starts_at > now()
+    since = f" from {other.starts_at:%Y-%m-%d %H:%M} UTC" if later else ""
+    until = f" until {other.ends_at:%Y-%m-%d %H:%M} UTC" if other.ends_at else ""
+    raise Conflict(
+        f"{member.board} has a chair.",
+        fact=f"{other.person.printed_name} is in the chair{since}{until}.",
+        rule="one-chair",
+        who=["a compliance officer, who can end that seat first"],
+    )
 
 
 @act("approvals.refuse_seat")

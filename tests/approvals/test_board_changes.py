@@ -134,6 +134,30 @@ def test_an_amendment_is_in_force_once_another_person_without_a_seat_approves_it
     assert open_change_count(board) == 0
 
 
+def test_who_will_sit_or_would_sit_on_a_board_does_not_approve_its_amendment(world):
+    board = founded(world)
+    later = now() + timedelta(days=3)
+    mine = board_seat_acts.request_seat(
+        world.registrar,
+        board.pk,
+        person_id=world.compliance2.pk,
+        function="legal",
+        starts_at=later,
+        reason="Law",
+    )
+    change = amended(world, board)
+    told = "You would receive a seat on this board.", "You have a seat on this board."
+    for fact in told:
+        with pytest.raises(Conflict) as refused:
+            board_change_acts.approve_board_change(world.compliance2, change.pk)
+        assert (refused.value.fact, refused.value.rule[:4]) == (fact, "DY17")
+        if fact == told[0]:
+            board_seat_acts.approve_seat(world.compliance, mine.pk)
+    board_seat_acts.end_seat(world.compliance, mine.pk, reason="Sits elsewhere")
+    board_change_acts.approve_board_change(world.compliance2, change.pk)
+    assert Board.objects.get(pk=board.pk).quorum == 3
+
+
 def open_change_count(board: Board) -> int:
     return board.changes.filter(state="requested").count()
 

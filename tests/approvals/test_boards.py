@@ -396,6 +396,24 @@ def test_a_board_has_one_chair(world, board):
     assert BoardMember.objects.get(pk=second.pk).state == "requested"
 
 
+def test_chairs_follow_one_another_and_never_meet(world, board):
+    board_seat_acts.end_seat(world.compliance, seats(board, "security")[0], reason="Leaves the chair")
+
+    def day(number: int):
+        return now() + timedelta(days=number)
+
+    first = seat(world, board, "monitor", "legal", chair=True, starts_at=day(10), ends_at=day(20))
+    for who, begins, ends in (("owner", 15, None), ("approver", 0, None), ("validator", 5, 11)):
+        with pytest.raises(Conflict, match="has a chair") as refused:
+            seat(world, board, who, "legal", chair=True, starts_at=day(begins), ends_at=ends and day(ends))
+        assert f"in the chair from {first.starts_at:%Y-%m-%d}" in refused.value.fact
+        assert refused.value.rule == "one-chair"
+    seat(world, board, "approver2", "legal", chair=True, ends_at=day(9))
+    seat(world, board, "colleague", "legal", chair=True, starts_at=day(20))
+    for moment in (day(1), day(12), day(30)):
+        assert BoardMember.objects.in_force(moment).filter(board=board, chair=True).count() == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
