@@ -15,6 +15,7 @@ from django.urls import reverse
 from apps.accounts.factors import Reset
 from apps.accounts.models import Enrolment, User
 from apps.core.clock import now
+from apps.trail import past
 
 
 def hash_of(secret: str) -> str:
@@ -35,6 +36,11 @@ def found(uid: str, secret: str) -> Enrolment | None:
     if row is None or row.state != "sent" or row.person.uuid.hex != uid:
         return None
     return row if row.person.is_active and not row.person.has_usable_password() else None
+
+
+def chosen(person: User) -> bool | None:
+    """Whether the person has set a password; None as of a moment past: no history is kept of passwords."""
+    return person.has_usable_password() if past.world() is None else None
 
 
 def mail_stays_here() -> bool:

@@ -211,7 +211,7 @@ def _record(model: Any, here: World, then: str) -> str:
         column = _quoted(column_of(each))
         if column_of(each) in kept:
             columns.append(f"h.{column}")
-        else:  # a password, the last sign-in: of them there is no history, and no page shows them
+        else:  # a password, the last sign-in: of them there is no history, and pages say so
             blank = "NULL" if each.null else "''"
             columns.append(f"CAST({blank} AS {each.db_type(connection)}) AS {column}")
     newest = (

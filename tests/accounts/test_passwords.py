@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.db import connection
+from django.urls import reverse
 
 from apps.access import sign_in
 from apps.access.acts import renew_enrolment, set_password
@@ -12,12 +13,14 @@ from apps.access.policy import policy
 from apps.access.signing import SignatureInput, check_components, content_digest
 from apps.accounts import passwords
 from apps.accounts.models import User
+from apps.core.clock import now
 from apps.core.errors import Conflict, NotAllowed
 from apps.registry.acts import sign_intended_use_expert, write_intended_use
 from apps.trail import verifier
 from apps.trail.models import Signature
 from tests.access.telling import body_of, last
 from tests.cast import PASSWORD
+from tests.factories.doors import browser, text_of
 from tests.factories.foundation import USE
 
 pytestmark = pytest.mark.django_db
@@ -186,3 +189,12 @@ def test_unusable_passwords_have_marks_too(world):
     worker = User.objects.get(username="worker")
     replace_hash(worker)
     assert findings() == {("password", str(worker.pk), "password")}
+
+
+def test_a_page_of_then_does_not_claim_that_a_password_was_set(world):
+    url, moment = reverse("web:person", args=["author"]), now()
+    client = browser(world.administrator)
+    then = text_of(client.get(url, {"as-of": moment.isoformat()}))
+    assert "not kept: of passwords there is no history" in then
+    assert "set by the person" not in then
+    assert "set by the person" in text_of(client.get(url))

@@ -150,3 +150,12 @@ def test_an_inspectors_look_by_the_api_is_entered_with_its_moment(world):
     assert token_api(world.inspector).get("/api/v1/models", {"as_of": text(moment)}).status_code == 200
     facts = json.loads(Entry.objects.filter(act="access.look").latest("id").body)["facts"]
     assert (facts["page"], facts["as_of"]) == ("api:models-list", moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+
+def test_whether_a_password_was_set_is_not_known_of_then(world):
+    url, moment = f"/api/v1/people/{world.author.username}", now()
+    api = session_api(world.administrator)
+    was, is_now = api.get(url, {"as_of": text(moment)}).json(), api.get(url).json()
+    assert (was["enrolled"], is_now["enrolled"]) == (None, True)
+    listed = api.get("/api/v1/people", {"as_of": text(moment)}).json()["results"]
+    assert {each["enrolled"] for each in listed} == {None}

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.access import acts, duties, oidc, queries
 from apps.access.acting import refuse_first
 from apps.access.acts.enrolment import CHECKS, second_person
-from apps.access.enrolment import mail_stays_here
+from apps.access.enrolment import chosen, mail_stays_here
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, may, visible
 from apps.access.models import Assignment
 from apps.access.policy import policy
@@ -234,7 +234,7 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
     judge = Judge(found)
     context = {
         "person": found,
-        "enrolled": found.has_usable_password(),
+        "enrolled": chosen(found),
         "enrolment": visible(actor, Enrolment).filter(person=found).first(),
         "mail_stays_here": mail_stays_here(),
         "confirm": judge.verdict(actor, policy("access.confirm_identity")),
