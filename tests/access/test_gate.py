@@ -123,6 +123,7 @@ def expected(model, person: User, parent: Model, data: Dataset, on_model: bool, 
     return of_model(model, parent) if on_model else set()
 
 
+@pytest.mark.long
 def test_every_person_sees_exactly_what_is_theirs(world):
     """Two whole worlds side by side; the second could leak into every register of the first."""
     other = twin(world)
@@ -196,6 +197,7 @@ def records(world: World) -> list:
     return [*found, world.model, world.dataset, made, *made.slots.all(), asked]
 
 
+@pytest.mark.long
 def test_the_gates_answers_agree(world):
     """offers, may, eligible and who tell the same of every record and person."""
     judged = 0

@@ -57,6 +57,7 @@ def installed(folder: Path) -> list[tuple]:
         ).fetchall()
 
 
+@pytest.mark.long
 def test_it_installs_once_and_says_why_not_twice(empty):
     short = manage(empty, "install_organisation", *PEOPLE, COUNTERSIGN_COMPLIANCE_PASSWORD="short")
     assert short.returncode == 2

@@ -245,6 +245,7 @@ def test_keys_tell_nothing(world):
     assert SignedIn.objects.count() == 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_count_holds_across_processes(tmp_path):

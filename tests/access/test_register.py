@@ -91,6 +91,7 @@ def said_by_register(world, people, moment) -> dict[tuple[str, str], bool]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_the_register_at_any_moment_is_what_the_gate_said_then(world, seed):
     """Assignments, ends, expiries, departures, inspections in a random order; the gate is asked after each."""

@@ -20,6 +20,7 @@ BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.long
 def test_the_tour_works_as_it_is_written(world, live_server, real_worker, tmp_path):
     for tool in ("bash", "curl", "jq"):
         assert shutil.which(tool), f"the tour needs {tool}: apt-get install --no-install-recommends {tool}"

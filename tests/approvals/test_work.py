@@ -29,6 +29,7 @@ def waiting(world) -> dict[str, set[str]]:
     return {name: titles for name, titles in found.items() if titles}
 
 
+@pytest.mark.long
 def test_each_step_waits_for_exactly_who_does_it(world):
     use = write_intended_use(world.process_expert, world.model.pk, given=USE, reason="First statement")
     train, test = data_version(world, "train", train_csv()), data_version(world, "test", vault_csv())

@@ -484,6 +484,7 @@ def test_the_matrix_is_as_large_as_it_should_be():
     assert sum(len(expected(path, people)) * len(people) for path, people in FILES) >= 5000
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 @pytest.mark.parametrize("door", ["api", "web"])
 def test_everybody_gets_what_the_matrix_says(world, things, door):
@@ -538,6 +539,7 @@ def addresses_order(addresses: list, key: tuple[str, str, str]) -> tuple[int, st
     ]
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_no_url_changes_anything_without_the_csrf_token(world, things):
     """Every POST of a browser session without the token is refused before any act is asked: nothing is recorded."""

@@ -116,6 +116,7 @@ def running(data: Path, *arguments: str) -> Iterator[Demo]:
 
 
 @pytest.mark.demo
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_the_life_of_a_demo(tmp_path: Path):
     data = tmp_path / "dáta folder"

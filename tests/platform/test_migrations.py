@@ -84,6 +84,7 @@ def schema(database: BaseDatabaseWrapper) -> dict[str, Any]:
     return tables
 
 
+@pytest.mark.long
 def test_the_migrations_make_the_tables_of_the_models(migrated):
     made, wanted = schema(migrated), schema(connection)
     assert set(made) == set(wanted) == OURS

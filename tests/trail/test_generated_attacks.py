@@ -122,6 +122,7 @@ def run(folder, draws):
     return wrong, done, seen
 
 
+@pytest.mark.long
 def test_a_sample_of_generated_attacks_is_located(attacked):
     wrong, done, seen = run(attacked, [(name, seed) for name in CLASSES for seed in range(SAMPLE)])
     assert wrong == []
