@@ -16,10 +16,19 @@ from apps.core.subjects import Subject
 
 @registries.facts("access.training")
 @registries.facts("access.training_matrix")
-@registries.facts("access.review")
 @registries.facts("access.reminder")
 def organisation_facts(_subject: Subject) -> Facts:
     return Facts(parents=(ORGANISATION_PAIR,))
+
+
+@registries.facts("access.review")
+def review_facts(review: AccessReview) -> Facts:
+    """Whose duties still wait on it is declared: withdrawing it would keep them unreviewed (DY17)."""
+    kind, pk = review.subject_kind, str(review.pk)
+    sheets = review.sheets.filter(state=ReviewSheet.State.OPEN).values_list("lines", flat=True)
+    people = {line["uuid"] for lines in sheets for line in lines}
+    held = (Deed(uuid, "receive_grant", kind, pk, "hold a duty on an open sheet of it") for uuid in people)
+    return Facts(parents=(ORGANISATION_PAIR,), declared=tuple(held))
 
 
 @registries.facts("access.review_sheet")

@@ -33,6 +33,11 @@ class AccessReview(models.Model):
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
+    # Who, when and why of a withdrawal.
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.TextField(blank=True)
     chosen = models.JSONField(default=list)  # [["registry.model", 3, "lotx"], …]
     # Goes through many objects before the campaign opens; none where there were few.

@@ -172,6 +172,14 @@ def sheet_content(sheet: ReviewSheet) -> dict[str, Any]:
     }
 
 
+def _withdrawn(review: AccessReview) -> dict[str, Any]:
+    return {
+        "withdrawn_by": review.ended_by.username,
+        "withdrawn_at": iso(review.ended_at),
+        "withdrawn_because": review.end_reason,
+    }
+
+
 def result_of(review: AccessReview, sheets: Iterable[ReviewSheet]) -> dict[str, Any]:
     """The whole result as data: what was reviewed, decided, by whom, and what came of it."""
     return {
@@ -185,6 +193,8 @@ def result_of(review: AccessReview, sheets: Iterable[ReviewSheet]) -> dict[str, 
         "state": review.state,
         "closed_at": iso(review.closed_at) if review.closed_at else "",
         "without_duties": list(review.empty),
+        # Only where it was withdrawn: the digest of a closed campaign stays that of what was written then.
+        **(_withdrawn(review) if review.ended_by else {}),
         "sheets": [
             sheet_content(sheet)
             | {

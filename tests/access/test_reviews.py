@@ -324,6 +324,21 @@ def test_withdrawn_nothing_lapses_and_what_was_signed_stays(world, monkeypatch):
     opened(world)
 
 
+def test_nobody_withdraws_a_review_on_which_their_own_duty_waits(world):
+    review = opened(world, organisation=True)
+    with refused(Conflict, "DY17", act=WITHDRAW, by=world.compliance) as caught:
+        acts.withdraw_review(world.compliance, review.pk, reason="Not needed")
+    assert caught.value.fact == "You hold a duty on an open sheet of it."
+    assert eligible(WITHDRAW, review) == []
+    own = sheet_of(review, "compliance")
+    sign(world, decide(world, own, by="compliance2"), by="compliance2")
+    assert {p.username for p in eligible(WITHDRAW, review)} == {"compliance"}
+    with refused(Conflict, "DY17", act=WITHDRAW, by=world.compliance2):
+        acts.withdraw_review(world.compliance2, review.pk, reason="Not needed")
+    done = acts.withdraw_review(world.compliance, review.pk, reason="Opened by mistake")
+    assert (done.state, done.ended_by) == ("withdrawn", world.compliance)
+
+
 def test_who_sees_which_campaign_and_sheet(world):
     mine, other = opened(world), opened(world, models=[world.other_model.pk])
     own = opened(world, organisation=True)
@@ -450,5 +465,6 @@ def test_a_campaign_that_cannot_be_opened_says_so_and_frees_its_objects(world, m
     registries.job_failed[job.kind](job, "The disk is full.")
     review.refresh_from_db()
     assert (review.state, review.end_reason) == ("withdrawn", "It could not be opened: The disk is full.")
+    assert (review.ended_by.username, review.ended_at is not None) == ("worker", True)
     assert last("access.fail_review_opening").kind == "act"
     assert opened(world).state == "preparing"

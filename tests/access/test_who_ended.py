@@ -156,6 +156,20 @@ def test_a_link(world, settings, own):
     on_page(world.compliance, reverse("web:person", args=[world.author.username]), by, why)
 
 
+def test_an_access_review(world):
+    review = opened(world)
+    result = reverse("web:review_result_json", args=[review.pk])
+    assert "withdrawn_by" not in browser(world.compliance).get(result).json()
+    acts.withdraw_review(world.compliance, review.pk, reason=WHY)
+    told(review, world.compliance)
+    in_api(world.compliance2, f"/api/v1/access-reviews/{review.pk}", world.compliance)
+    page = text_of(browser(world.compliance2).get(reverse("web:review", args=[review.pk])))
+    assert f"Withdrawn by {world.compliance.printed_name}" in " ".join(page.split())
+    taken = browser(world.compliance2).get(result).json()
+    assert (taken["withdrawn_by"], taken["withdrawn_because"]) == (world.compliance.username, WHY)
+    assert taken["withdrawn_at"]
+
+
 @pytest.mark.evidence("locked")
 def test_a_trail_review(world):
     version = validated_world(world, until="locked").version

@@ -148,9 +148,8 @@ def fail_review_opening(act: Act, review_id: int, *, job: Job, message: str) -> 
     review = act.lock(AccessReview.objects.all(), pk=review_id)
     act.allow(review)
     jobs.end(job, state=Job.State.FAILED, error=message)
-    return act.write(
-        review, state=State.WITHDRAWN, closed_at=now(), end_reason=f"It could not be opened: {message}"
-    )
+    why = f"It could not be opened: {message}"
+    return act.end(review, why=why, state=State.WITHDRAWN, closed_at=now())
 
 
 @registries.precondition("access.finish_review_opening")

@@ -222,12 +222,15 @@ def _close_when_done(act: Act, review: AccessReview) -> None:
 
 @act("access.withdraw_review")
 def withdraw_review(act: Act, review_id: int) -> AccessReview:
-    """Withdraw a campaign that is not closed: what was signed stays, nothing lapses."""
+    """Withdraw a campaign that is not closed: what was signed stays, nothing lapses.
+
+    Not by whoever has a line on an open sheet of it (DY17): it would keep their own duty unreviewed.
+    """
     review = act.lock(AccessReview.objects.all(), pk=review_id)
     act.allow(review)
     for sheet in review.sheets.select_for_update().filter(state=SheetState.OPEN):
         act.write(sheet, state=SheetState.WITHDRAWN, decided_at=now())
-    return act.write(review, state=State.WITHDRAWN, closed_at=now(), end_reason=act.reason)
+    return act.end(review, state=State.WITHDRAWN, closed_at=now())
 
 
 @registries.precondition("access.withdraw_review")

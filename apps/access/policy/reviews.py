@@ -35,6 +35,7 @@ ROWS = [
         "withdrew an access review",
         "access.review",
         [D.COMPLIANCE],
+        ["review_access"],
         reason=True,
         token=False,
     ),

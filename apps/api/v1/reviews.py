@@ -33,6 +33,9 @@ class OpeningOut(serializers.ModelSerializer):
 class ReviewOut(serializers.ModelSerializer):
     ref = serializers.CharField()
     opened_by = serializers.CharField(source="opened_by.username")
+    ended_by = serializers.CharField(
+        source="ended_by.username", default=None, allow_null=True, help_text="Who withdrew it."
+    )
     late = serializers.BooleanField(help_text="Open past its due date: what is not confirmed lapses now.")
     sheets = serializers.IntegerField(source="all_sheets", help_text="That the caller may see.")
     open_sheets = serializers.IntegerField()
@@ -54,6 +57,8 @@ class ReviewOut(serializers.ModelSerializer):
             "opened_at",
             "due_at",
             "closed_at",
+            "ended_by",
+            "ended_at",
             "end_reason",
             "sheets",
             "open_sheets",
