@@ -292,6 +292,18 @@ def test_nobody_relieves_themselves(world):
     assert may(world.compliance, "access.request_assignment", world.model).allowed
 
 
+@pytest.mark.parametrize("left", [1, 30])
+def test_nor_of_one_that_lapses_soon(world, left):
+    record(world, "compliance", "privacy", by="registrar", expires_on=now().date() + timedelta(days=left))
+    record(world, "compliance2", "privacy", by="registrar", expires_on=now().date() + timedelta(days=31))
+    adopt(world, {"compliance": ["privacy"], "owner": ["privacy"]})
+    with refused(Conflict, "21 CFR 11.10(i)", act=ADOPT, by=world.compliance) as caught:
+        adopt(world, {"compliance": [], "owner": ["privacy"]})
+    assert "counts until" in caught.value.fact
+    adopt(world, {"compliance": ["privacy"], "owner": []})  # no duty of theirs needs that one
+    adopt(world, {"compliance": []}, by="compliance2")
+
+
 def test_nor_of_one_that_a_duty_of_theirs_will_want(world):
     """A duty that begins tomorrow counts as well."""
     adopt(world, {"monitor": ["privacy"]})

@@ -15,10 +15,11 @@ from apps.access.models import Assignment, TrainingMatrix, TrainingRecord
 from apps.access.training import (
     NEEDING,
     RULE,
+    SOON,
     Book,
     Held,
     Kind,
-    Standing,
+    State,
     body_of,
     book_in_force,
     months_later,
@@ -50,7 +51,7 @@ def adopt_training_matrix(
 
     seen: version of the matrix that was shown (0: none in force). needs: duty -> kinds. editions: kind -> the edition
     that counts (empty: any). policy: text of the signature policy; a new text needs a new edition of it.
-    Refused: to whoever would rid themselves of a training that they lack.
+    Refused: to whoever would rid themselves of a training that they lack, or that lapses soon.
     """
     act.allow(ORGANISATION_SUBJECT)
     # The person row is no lock on the matrix, its unique version is: of two at once the second is refused.
@@ -115,7 +116,11 @@ def proposed_book(
 
 
 def refuse_own_relief(person: User, before: Book, proposed: Book) -> None:
-    """Who can change the matrix gains nothing by it: what they lack today they still lack afterwards."""
+    """Who can change the matrix gains nothing by it: what they lack today they still lack afterwards.
+
+    One that lapses soon counts as lacking. One that is current does not: a matrix that nobody who holds it in good
+    standing could change would keep a training for ever.
+    """
     if not before.binding:
         return
     records = records_of([person.pk])[person.pk]
@@ -123,19 +128,19 @@ def refuse_own_relief(person: User, before: Book, proposed: Book) -> None:
     # One that has not begun counts as well; so does a seat on a review board.
     concerned: list[Assignment | Held] = [*held.exclude(ends_at__lte=now()), *seats_of(person.pk)]
     for assignment in concerned:
-        still = {(s.kind.id, s.model_id) for s in _lacking(proposed, assignment, records)}
-        for each in _lacking(before, assignment, records):
-            if (each.kind.id, each.model_id) not in still:
+        still = {(s.kind.id, s.model_id): s.good for s in standings_for(proposed, assignment, records)}
+        which = f"nobody relieves themselves of a training they lack, or that lapses within {SOON.days} days"
+        for each in standings_for(before, assignment, records):
+            # What was lacking may not become good by the change; what lapses soon may not cease to be asked.
+            good_after = still.get((each.kind.id, each.model_id), True)
+            removed = (each.kind.id, each.model_id) not in still
+            if (not each.good and good_after) or (each.state == State.SOON and removed):
                 raise Conflict(
                     "You cannot put this matrix into force.",
                     fact=f"Your own training {each.told()}, and it would no longer be asked of you.",
-                    rule=f"{RULE}: nobody relieves themselves of a training they lack",
+                    rule=f"{RULE}: {which}",
                     who=["another compliance officer"],
                 )
-
-
-def _lacking(book: Book, assignment: Assignment | Held, records: list[TrainingRecord]) -> list[Standing]:
-    return [each for each in standings_for(book, assignment, records) if not each.good]
 
 
 @act("access.record_training")
