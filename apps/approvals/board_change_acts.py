@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from apps.access.acting import Act, act
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.approvals import board_rules as rules
-from apps.approvals.board_models import Board, BoardChange, BoardMember
+from apps.approvals.board_models import Board, BoardChange, BoardMember, Meeting
 from apps.approvals.board_seat_acts import close_seat
 from apps.approvals.board_states import (
     BOARD_WORDS,
+    BoardDecision,
     BoardState,
     ChangeKind,
     ChangeState,
@@ -21,6 +24,7 @@ from apps.approvals.board_states import (
     MemberState,
 )
 from apps.approvals.board_terms import Terms, terms_of
+from apps.approvals.states import GateState
 from apps.core import registries
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, WrongState
@@ -115,7 +119,7 @@ def amend_board(
 def end_board(act: Act, board_id: int) -> BoardChange:
     """Ask that a board be ended, and every seat on it with it; what it decided stays decided."""
     board = _locked_board(act, board_id)
-    _refuse_while_meeting(board)
+    _refuse_while_wanted(board)
     return _ask(act, board, ChangeKind.END, board.version, before=terms_of(board).as_data())
 
 
@@ -135,7 +139,7 @@ def refuse_unless_in_force(board: Board) -> None:
         )
 
 
-def _refuse_while_meeting(board: Board) -> None:
+def _refuse_while_wanted(board: Board) -> None:
     under_way = board.meetings.filter(state__in=[MeetingState.PLANNED, MeetingState.MINUTED]).order_by("pk")
     if (meeting := under_way.first()) is not None:
         raise WrongState(
@@ -143,6 +147,27 @@ def _refuse_while_meeting(board: Board) -> None:
             fact=f"{meeting.ref} is under way: {meeting.get_state_display().lower()}.",
             rule=RULE,
             who=["whoever may withdraw that meeting, or its members, who sign its minute first"],
+        )
+    newer = Meeting.objects.filter(
+        gate=OuterRef("gate"), state=MeetingState.SIGNED, number__gt=OuterRef("number")
+    )
+    # Once the seats have ended nobody could confirm them, and the gate would wait for ever.
+    unconfirmed = board.meetings.filter(
+        ~Exists(newer),
+        state=MeetingState.SIGNED,
+        decision=BoardDecision.CONDITIONAL,
+        conditions_met_at=None,
+        gate__state=GateState.OPEN,
+    )
+    if (meeting := unconfirmed.select_related("gate").order_by("pk").first()) is not None:
+        raise WrongState(
+            f"{board} cannot be ended.",
+            fact=f"The conditions of {meeting.ref} on {meeting.gate.ref} are not confirmed as met yet.",
+            rule=RULE,
+            who=[
+                "a member who voted there, who confirms them first",
+                "another decision of a board on that gate",
+            ],
         )
 
 
@@ -167,7 +192,7 @@ def approve_board_change(act: Act, change_id: int) -> BoardChange:
         _refuse_taken_name(change)
         act.write(board, version=change.version, **change.after)
     else:
-        _refuse_while_meeting(board)
+        _refuse_while_wanted(board)
         act.write(board, state=BoardState.ENDED, ended_at=moment)
         _end_seats(act, board)
     act.event(before=change.before, after=change.after)

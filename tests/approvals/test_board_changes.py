@@ -265,6 +265,37 @@ def test_a_board_ends_with_its_seats_once_another_person_approves(world, high_ga
     assert founded(world, {}).name == board.name  # the name is free
 
 
+CONDITIONS = {"decision": "conditional", "conditions": "Label the report."}
+
+
+def test_a_board_does_not_end_while_conditions_wait_that_only_its_members_confirm(world, high_gate):
+    board = founded(world)
+    change = end(world, board)
+    meeting = decided(world, high_gate, board, **CONDITIONS)
+    with pytest.raises(WrongState) as refused:
+        board_change_acts.approve_board_change(world.compliance, change.pk)
+    assert refused.value.rule == "board-state"
+    told = f"The conditions of {meeting.ref} on {high_gate.ref} are not confirmed as met yet."
+    assert refused.value.fact == told
+    board_change_acts.refuse_board_change(world.compliance, change.pk, reason="Its conditions wait")
+    with pytest.raises(WrongState, match="cannot be ended"):
+        end(world, board)
+    board_acts.confirm_conditions(world.stranger, meeting.pk, reason="The report is labelled")
+    end(world, board)
+    approve(world.compliance, board)
+    assert Board.objects.get(pk=board.pk).state == "ended"
+
+
+def test_conditions_that_bind_no_gate_any_more_hold_no_board(world, high_gate):
+    board = founded(world)
+    decided(world, high_gate, board, **CONDITIONS)
+    with pytest.raises(WrongState, match="cannot be ended"):
+        end(world, board)
+    decided(world, high_gate, board)
+    end(world, board)
+    assert open_change_count(board) == 1
+
+
 def test_everybody_sees_boards_and_changes_and_nobody_without_an_account(world):
     board = founded(world, {})
     amended(world, board)
