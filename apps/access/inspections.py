@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from apps.access import duties
+from apps.access import duties, past
 from apps.access.actors import Actor
 from apps.access.gate import visible
 from apps.access.inspection_models import Copy, Inspection
@@ -70,8 +70,10 @@ def watches(actor: Actor, person: User) -> bool:
 
 
 def _is_compliance(actor: Actor) -> bool:
-    held = Assignment.objects.active().filter(person=actor.user, duty=duties.Duty.COMPLIANCE)
-    return held.filter(scope_kind=duties.ORGANISATION).exists()
+    """Today, also on a page of a moment past: a duty that has ended opens nothing of then."""
+    with past.today():
+        held = Assignment.objects.active().filter(person=actor.user, duty=duties.Duty.COMPLIANCE)
+        return held.filter(scope_kind=duties.ORGANISATION).exists()
 
 
 def facts_of_look(entry: Entry) -> dict[str, Any]:

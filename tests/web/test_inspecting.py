@@ -24,6 +24,7 @@ from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import NotAllowed, NotVisible
 from apps.packs.render import RenderFailed
+from apps.trail import past
 from apps.trail.models import Entry
 from apps.web import inspecting
 from tests.access.telling import assert_history, assert_told, refused
@@ -226,3 +227,18 @@ def test_who_sees_what_an_inspector_looked_at(world):
     assert seen("inspector") == {"Inspector Person"}, "an inspector does not see another's"
     assert inspections.looked_at(Actor.of(stranger)).count() == 1
     assert seen("owner") == set()
+
+
+def test_an_officers_duty_that_has_ended_shows_no_looks_of_then(world):
+    browser(world.inspector).get(MODELS)
+    moment = now()
+    was, mine = Actor.of(world.compliance2), Actor.of(world.inspector)
+    held = Assignment.objects.active().get(person=world.compliance2, duty="compliance")
+    with past.at(moment):
+        assert inspections.watches(was, world.inspector)
+        assert inspections.looked_at(was, world.inspector).count() == 1
+    end_assignment(world.compliance, held.pk, reason="Moved on")
+    with past.at(moment):
+        assert not inspections.watches(was, world.inspector)
+        assert inspections.watches(mine, world.inspector)
+        assert inspections.looked_at(was, world.inspector).count() == 0
