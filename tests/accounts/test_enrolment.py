@@ -35,6 +35,7 @@ from apps.registry.acts import sign_intended_use_expert, write_intended_use
 from apps.trail.models import Entry
 from tests.access.telling import assert_history, assert_told, body_of, last, refused
 from tests.cast import PASSWORD, give
+from tests.factories.doors import browser, text_of
 from tests.factories.foundation import USE
 
 pytestmark = pytest.mark.django_db
@@ -230,10 +231,15 @@ def test_nobody_confirms_themselves_nor_whom_they_entered(world):
     assert caught.value.fact == "This is your own account."
 
 
-def test_the_first_two_people_confirm_each_other(world):
+def test_the_first_two_people_are_named_by_whoever_installed_the_portal(world):
     first, second = world.administrator, world.compliance
-    assert (first.identity_confirmed_by, second.identity_confirmed_by) == (second, first)
+    assert {first.identity_confirmed_by.username, second.identity_confirmed_by.username} == {"installer"}
     assert {first.identity_checked, second.identity_checked} == {"installation"}
+    page = text_of(browser(second).get(f"/people/{first.username}/"))
+    assert "Named by whoever installed the portal; recorded" in page
+    assert "confirmed by" not in page
+    page = text_of(browser(second).get(f"/people/{world.author.username}/"))
+    assert "; confirmed by" in page
 
 
 def test_the_cast_is_confirmed_by_somebody_else(world):

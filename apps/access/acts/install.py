@@ -107,12 +107,12 @@ def install_organisation(act: Act, *, administrator: dict, compliance: dict) -> 
             decided_at=now(),
         )
         people.append(person)
-    # Whoever installs names both, and each stands for the other; everybody after them is confirmed by an act.
-    for person, other in zip(people, reversed(people), strict=True):
+    # Whoever installs names both: neither of them has confirmed anybody. Everybody after them is confirmed by an act.
+    for person in people:
         act.write(
             person,
             identity_confirmed_at=now(),
-            identity_confirmed_by=other,
+            identity_confirmed_by=act.user,
             identity_checked="installation",
         )
     act.event(separation_rules=rules["version"], people=[p.username for p in people])
