@@ -19,9 +19,11 @@ HEAD = """# Who may do what
 Written by `python3 manage.py authorisation_doc` from the policy table and the separation rules that the code enforces.
 Do not edit it: a test fails when it no longer says what they say.
 
-An act that is not in the first table cannot happen. It needs one of its duties, held on the record's model or dataset
-or on the organisation, in force at that moment. No account is exempt. Being signed in with an access token never
-signs and never gives a duty.
+An act that is not in the first table cannot happen. Who may do it, its row names. Where the row names duties, it needs
+one of them, held on the record's model or dataset or on the organisation, in force at that moment; where it names
+somebody else (a person in their own affairs, a member of a review board by their seat, a CI job, the portal's own
+service), it needs what is named there. No account is exempt. Being signed in with an access token never signs and never
+gives a duty.
 """
 
 
