@@ -11,7 +11,7 @@ from apps.access.organisation import ORGANISATION_PAIR, ORGANISATION_SUBJECT, Or
 from apps.access.policy import acts_on, policy
 from apps.access.rulebook import rules_in_force
 from apps.access.separation import Broken
-from apps.access.sight import Scopes, is_visible, visible, visible_one
+from apps.access.sight import Scopes, is_visible, visible, visible_one, visible_within
 from apps.access.verdict import Verdict, front_refusal
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
@@ -65,5 +65,6 @@ __all__ = [
     "rules_in_force",
     "visible",
     "visible_one",
+    "visible_within",
     "would_conflict",
 ]

@@ -66,9 +66,13 @@ class Scopes:
     def sees_all(self) -> bool:
         return bool(self.organisation_duties & duties.SEES_ALL)
 
+    def holds(self, wanted: Iterable[str]) -> Q:
+        """Whether the person holds one of these for the organisation, as a condition: asked in the query itself."""
+        return Q(Exists(self._held().filter(duty__in=wanted)))
+
     def all_seen(self) -> Q:
-        """`sees_all` as a condition: asked in the query that looks for one record."""
-        return Q(Exists(self._held().filter(duty__in=duties.SEES_ALL)))
+        """`sees_all` as a condition."""
+        return self.holds(duties.SEES_ALL)
 
 
 class NarrowScopes(Scopes):
@@ -92,7 +96,7 @@ class NarrowScopes(Scopes):
     def organisation_duties(self) -> frozenset[str]:
         return frozenset()
 
-    def all_seen(self) -> Q:
+    def holds(self, wanted: Iterable[str]) -> Q:
         return NOTHING
 
 
@@ -135,6 +139,11 @@ def visible(actor: Actor | User, model: type[Any]) -> QuerySet[Any]:
     For lists: who sees everything is asked first, so that their list has no condition at all.
     """
     return _seen(as_actor(actor), model, one=False)
+
+
+def visible_within(actor: Actor | User, model: type[Any]) -> QuerySet[Any]:
+    """The same rows, for a subquery or a part of a page: who sees everything is asked within, not by a query more."""
+    return _seen(as_actor(actor), model, one=True)
 
 
 def visible_one(actor: Actor | User, model: type[Any], *select: str, **lookup: Any) -> Any:

@@ -71,8 +71,7 @@ def entries_seen(scopes: Any) -> Q:
         seen |= (Q(actor_uuid=uuid) | Q(on_behalf_uuid=uuid)) & ~Q(kind=Kind.REFUSAL)
         seen |= Q(actor_uuid=uuid, scope="organisation:0")
         seen |= Q(subject_kind="accounts.user", subject_id=str(scopes.user.pk))
-    if "administrator" in scopes.organisation_duties:
-        seen |= Q(scope="organisation:0")
+    seen |= Q(scope="organisation:0") & scopes.holds(["administrator"])
     return seen & ~Q(kind=Kind.ROW)
 
 

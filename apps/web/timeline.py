@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from apps.access.actors import Actor
 from apps.access.facts import facts_of
+from apps.access.gate import visible_within
 from apps.access.policy import TABLE
 from apps.access.signing import content_digest
 from apps.access.telling import REJECTED, decision_of, told_act
@@ -36,7 +37,10 @@ class Line:
 
 
 def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
-    """The newest entries on the version's own records (its closure), as sentences. One query and the facts."""
+    """The newest entries on the version's own records (its closure) that the reader may see, as sentences.
+
+    One query and the facts.
+    """
     closure = facts_of(version).closures["version"]
     by_kind: dict[str, list[str]] = {}
     for kind, pk in closure:
@@ -44,7 +48,8 @@ def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
     condition = Q(pk__in=[])
     for kind, ids in by_kind.items():
         condition |= Q(subject_kind=kind, subject_id__in=ids)
-    rows = Entry.objects.filter(condition, kind__in=[Kind.ACT, Kind.REFUSAL]).order_by("-id")[:limit]
+    told = visible_within(actor, Entry).filter(condition, kind__in=[Kind.ACT, Kind.REFUSAL])
+    rows = told.order_by("-id")[:limit]
     bound, judged = _bound(version)
     lines = []
     for entry in rows:

@@ -43,7 +43,7 @@ def page_of(review, tail="") -> str:
 def test_a_review_is_opened_gone_through_and_signed(world, version):
     owner, reviewer = browser(world.owner), browser(world.compliance2)
     section = owner.get(f"/models/lotx/{version.label}/audit/")
-    assert "Nobody has reviewed the trail of this version yet." in text_of(section)
+    assert "No review of the trail of this version that you may see." in text_of(section)
     url = reverse("web:trail_review_new", args=[version.pk])
     assert url in section.content.decode()
     asked = {"whole": "no", "idempotency_key": "open"}

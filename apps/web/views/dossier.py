@@ -211,6 +211,8 @@ def documents(actor: Actor, version: Version) -> dict[str, Any]:
 def audit(actor: Actor, version: Version) -> dict[str, Any]:
     reviews = linked(review_queries.register(actor, version=version))
     last = review_queries.last_signed(version)
+    if last not in [each["record"] for each in reviews]:
+        last = None
     return {
         "timeline": timeline(actor, version, limit=AUDIT_ROWS),
         "limit": AUDIT_ROWS,

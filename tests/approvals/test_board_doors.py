@@ -1,0 +1,74 @@
+"""What a seat on a board does not open, on the pages and by the API: the trail, other versions, a hidden parent."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from apps.approvals import acts
+from apps.approvals.templates import template_for
+from apps.core import blobs
+from apps.quality.acts import open_deviation
+from apps.quality.models import TrailReview
+from apps.registry.models import Version
+from tests.approvals.boards import founded, planned
+from tests.factories.data import FEATURES, onnx_model
+from tests.factories.doors import browser, text_of
+from tests.factories.evidence import validated_world
+from tests.factories.foundation import registered_version
+
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+PARENT, NEWEST = "0.7-hidden", "9.9-hidden"
+
+
+@pytest.fixture
+def asked(world, monkeypatch) -> Version:
+    """The board is asked about 1.0.0, made from another version; the newest is a third. Deviations on all three."""
+    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
+    made = validated_world(world)
+    given = {"features": FEATURES, "train": made.train, "use": made.use}
+    others = [
+        registered_version(world, label=label, artefact=blobs.put(onnx_model(label)), **given)
+        for label in (PARENT, NEWEST)
+    ]
+    for each in (made.version, *others):
+        open_deviation(world.validator, each.pk, title="Noted", description="Seen in review.", blocking=False)
+    planned(world, acts.open_gate(world.owner, made.version.pk), founded(world))
+    Version.objects.filter(pk=made.version.pk).update(parent=others[0])
+    Version.objects.filter(pk=others[0].pk).update(state="released")
+    return Version.objects.select_related("model").get(pk=made.version.pk)
+
+
+def shown(version: Version, section: str = "") -> str:
+    where = [version.model.slug, version.label]
+    if not section:
+        return reverse("web:version", args=where)
+    return reverse("web:section", args=[*where, section])
+
+
+def entries(response) -> list[str]:
+    return re.findall(r">entry (\d+)<", response.content.decode())
+
+
+@pytest.mark.parametrize("section", ["", "audit"])
+def test_a_seat_reads_no_entry_of_the_trail_and_who_holds_a_duty_reads_all(world, asked, section):
+    answer = browser(world.stranger).get(shown(asked, section))
+    assert entries(answer) == []
+    assert "Nothing that you may see. Who holds a duty on the model reads its trail." in text_of(answer)
+    everything = entries(browser(world.compliance).get(shown(asked, section)))
+    assert len(everything) >= 12
+    for name in ("owner", "author", "approver", "monitor"):
+        answer = browser(world.people[name]).get(shown(asked, section))
+        assert entries(answer) == everything, name
+        assert "Nothing that you may see." not in text_of(answer)
+
+
+def test_a_seat_is_told_of_no_review_of_the_trail(world, asked):
+    review = TrailReview.objects.get(version=asked)
+    answer = browser(world.stranger).get(shown(asked, "audit"))
+    assert "No review of the trail of this version that you may see." in text_of(answer)
+    assert f"{review.ref} covers" not in text_of(answer)
+    assert f"came after what {review.ref}" not in text_of(answer)
+    assert review.ref in text_of(browser(world.owner).get(shown(asked, "audit")))
