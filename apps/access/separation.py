@@ -169,6 +169,15 @@ ENGINE = (
     ),
     DynamicRule(
         "EN5",
+        "request_waiver",
+        "sign_waiver",
+        "record",
+        False,
+        "nobody signs a waiver they asked for",
+        "indirect authority",
+    ),
+    DynamicRule(
+        "EN5",
         "sign_waiver",
         "sign_waiver",
         "record",

@@ -238,6 +238,7 @@ def test_the_rules_about_the_rules_are_in_every_version():
         assert rule_met(rules, "propose_rules", "sign_rules", "record") == "EN4"
         assert rule_met(rules, "sign_rules", "sign_rules", "record") == "EN4"
         assert rule_met(rules, "benefit_waiver", "sign_waiver", "record") == "EN5"
+        assert rule_met(rules, "request_waiver", "sign_waiver", "record") == "EN5"
         assert rule_met(rules, "sign_waiver", "sign_waiver", "record") == "EN5"
 
 

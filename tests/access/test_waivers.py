@@ -133,6 +133,24 @@ def test_who_benefits_signs_neither_half(world):
         sign(world, also, COMPLIANCE, "compliance")
 
 
+def test_who_asked_signs_neither_half_and_others_do(world):
+    mine = ask(world, by="approver")
+    assert may(world.approver, APPROVER, mine).rule == "EN5: nobody signs a waiver they asked for"
+    for decision in ("approved", "rejected"):
+        with refused(Conflict, "EN5", act=APPROVER, by=world.approver) as caught:
+            sign(world, mine, APPROVER, "approver", decision=decision)
+    assert caught.value.fact.startswith(f"You asked for a waiver ({mine.ref})")
+    assert caught.value.who == ("Approver2 Person",)
+    sign(world, mine, APPROVER, "approver2")
+    assert sign(world, mine, COMPLIANCE, "compliance").in_force()
+    also = ask(world, by="compliance", rule="DY8")
+    with refused(Conflict, "EN5", act=COMPLIANCE, by=world.compliance):
+        sign(world, also, COMPLIANCE, "compliance")
+    sign(world, also, COMPLIANCE, "compliance2")
+    page = text_of(browser(world.compliance).get(f"/models/{world.model.slug}/people/waiver/"))
+    assert "neither of them the person it is for, nor you, who ask for it" in page
+
+
 def test_one_person_with_both_duties_signs_one_half(world):
     give(world, "compliance2", "approver", world.model)
     waiver = ask(world)
@@ -218,7 +236,7 @@ def test_a_dynamic_rule_is_opened_where_the_waiver_says_and_the_verdict_tells_it
     )
     approve = "access.approve_assignment"
     assert may(world.owner, approve, asked).rule.startswith("DY17")
-    waiver = granted(world, person="owner", rule="DY17", by="approver")
+    waiver = granted(world, person="owner", rule="DY17", by="approver2")
     verdict = may(world.owner, approve, asked)
     assert (verdict.allowed, verdict.waived) == (True, (waiver.told(),))
     assert not may(world.owner, approve, asked).rule

@@ -74,6 +74,7 @@ ROWS = [
         "asked for a waiver",
         "registry.model",
         [D.OWNER, D.APPROVER, D.COMPLIANCE],
+        ["request_waiver"],
         reason=True,
         token=False,
     ),
