@@ -11,7 +11,8 @@ from django.db.models import Q
 
 from apps.access.inforce import Marks
 from apps.access.models import SeparationRules, Waiver, WaiverQuerySet
-from apps.access.separation import Rules, parse
+from apps.access.policy import acts_counting_as
+from apps.access.separation import ANY, DynamicRule, Rules, StaticRule, parse
 from apps.access.sharing import once
 from apps.core import registries
 from apps.core.clock import now
@@ -20,6 +21,9 @@ from apps.core.errors import NotAllowed
 Place = tuple[str, int]  # scope kind, scope id
 # Any constant but the sealer's: PostgreSQL advisory locks are per database.
 RULES_LOCK = 0x52554C45
+DECLARED = frozenset(
+    {ANY, "receive_grant", "benefit_waiver", "owe_duty"}
+)  # verbs that no act needs to count as
 
 
 def rules_in_force(marks: Marks | None = None) -> Rules:
@@ -87,3 +91,31 @@ def opened_by(waivers: Iterable[Waiver], person_id: int, rules: Rules, rule_id: 
     if rule_id not in rules.waivable:
         return None
     return next((w for w in waivers if w.person_id == person_id and w.rule == rule_id), None)
+
+
+def openable(rules: Rules) -> dict[str, str]:
+    """Rule id -> its text, of those that a waiver on a model can open at all."""
+    return {rule: text for rule, text in rules.texts().items() if not unopenable(rules, rule)}
+
+
+def unopenable(rules: Rules, rule_id: str) -> str:
+    """Why a waiver on a model opens nothing of this rule; empty where it opens something."""
+    texts = rules.texts()
+    if rule_id not in texts:
+        offered = ", ".join(sorted(openable(rules)))
+        return f"There is no rule {rule_id!r}. Rules that may be waived: {offered}."
+    if rule_id not in rules.waivable:
+        return f"{rule_id} may never be waived: {texts[rule_id]}."
+    pairs = [rule for rule in rules.every if rule.id == rule_id]
+    if not (pairs := [rule for rule in pairs if _happens(rule)]):
+        return f"{rule_id} keeps apart what no act does yet: a waiver of it would open nothing."
+    if all(rule.scope == "account" for rule in pairs):
+        return f"{rule_id} holds on one account, and a waiver is given on a model: it would open nothing."
+    return ""
+
+
+def _happens(rule: StaticRule | DynamicRule) -> bool:
+    """Whether there are acts, or declared deeds, for both sides of it."""
+    if isinstance(rule, StaticRule):
+        return True
+    return all(verb in DECLARED or acts_counting_as(verb) for verb in (rule.first, rule.second))

@@ -9,9 +9,9 @@ from django.urls import reverse
 
 from apps.access import acts, queries
 from apps.access.acting import ACTS
-from apps.access.gate import may
+from apps.access.gate import may, rules_in_force
 from apps.access.models import Assignment, Waiver
-from apps.access.rulebook import waivers_in_force
+from apps.access.rulebook import openable, waivers_in_force
 from apps.access.separation import UNTOUCHABLE
 from apps.access.signing import content_digest
 from apps.core.clock import now
@@ -90,6 +90,43 @@ def test_some_rules_are_never_waived(world, rule):
         ask(world, rule=rule)
     said = caught.value.fields["rule"][0]
     assert ("may never be waived" in said) == (rule not in ("DY99", ""))
+
+
+OPENS_NOTHING = {
+    "DY18": "DY18 holds on one account, and a waiver is given on a model: it would open nothing."
+} | {
+    rule: f"{rule} keeps apart what no act does yet: a waiver of it would open nothing."
+    for rule in ("DY4", "DY7", "DY12", "DY15", "DY16", "DY19", "DY21")
+}
+
+
+def test_what_a_waiver_can_open_is_what_the_form_offers(world):
+    book = rules_in_force()
+    assert set(book.waivable) - set(openable(book)) == set(OPENS_NOTHING)
+    noted = {rule.id for rule in book.dynamic if rule.note}
+    assert set(OPENS_NOTHING) - {"DY18"} == noted - {rule.id for rule in book.dynamic if not rule.note}
+    page = text_of(browser(world.owner).get(f"/models/{world.model.slug}/people/waiver/"))
+    offered = {rule for rule in book.texts() if f"{rule}: {book.texts()[rule]}" in page}
+    assert offered == set(openable(book))
+
+
+@pytest.mark.parametrize("rule", sorted(OPENS_NOTHING))
+def test_a_rule_of_which_it_would_open_nothing_is_refused_with_the_reason(world, rule):
+    with refused(BadInput, "waiver", act=ASK, by=world.owner) as caught:
+        ask(world, rule=rule)
+    assert caught.value.fields == {"rule": [OPENS_NOTHING[rule]]}
+
+
+def test_one_asked_for_before_that_is_rejected_but_not_approved(world):
+    waiver = ask(world)
+    Waiver.objects.filter(pk=waiver.pk).update(rule="DY18")
+    with refused(WrongState, "waiver", act=APPROVER, by=world.approver) as caught:
+        sign(world, waiver, APPROVER, "approver")
+    assert (caught.value.fact, caught.value.who) == (
+        OPENS_NOTHING["DY18"],
+        ("nobody; its signers may reject it",),
+    )
+    assert sign(world, waiver, APPROVER, "approver", decision="rejected").state == "rejected"
 
 
 def test_who_may_ask(world):

@@ -13,6 +13,7 @@ from apps.access.acts.assignments import project_grant
 from apps.access.assigning import parent_of
 from apps.access.gate import rules_in_force
 from apps.access.models import Assignment, Proposal, Waiver
+from apps.access.rulebook import unopenable
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import iso, now
@@ -36,8 +37,8 @@ def request_waiver(
 ) -> Waiver:
     """Ask that a rule be opened for a person on a model, or on one version of it; the reason says why.
 
-    control: what is done instead. expires_at: at most a year from now. Refused: an untouchable rule, a rule that is
-    open for them already.
+    control: what is done instead. expires_at: at most a year from now. Refused: an untouchable rule, a rule of which a
+    waiver on a model opens nothing, a rule that is open for them already.
     """
     model = parent_of(duties.MODEL, model_id)
     act.allow(model)
@@ -45,7 +46,7 @@ def request_waiver(
     person = User.objects.filter(pk=person_id, is_service=False, is_active=True).first()
     if person is None:
         problems["person"] = ["Choose a person with an active account."]
-    if problem := _rule_problem(rule):
+    if problem := unopenable(rules_in_force(), rule):
         problems["rule"] = [problem]
     if not control.strip() or len(control) > MAX_CONTROL:
         problems["control"] = [f"Say what is done instead, in at most {MAX_CONTROL} characters."]
@@ -91,15 +92,6 @@ def request_waiver(
     return waiver
 
 
-def _rule_problem(rule: str) -> str:
-    book = rules_in_force()
-    if rule in book.waivable:
-        return ""
-    if rule in book.texts():
-        return f"{rule} may never be waived: {book.texts()[rule]}."
-    return f"There is no rule {rule!r}. Rules that may be waived: {', '.join(sorted(book.waivable))}."
-
-
 def _version(model: Any, version_id: int) -> Any:
     if not version_id:
         return None
@@ -128,6 +120,14 @@ def _locked(act: Act, waiver_id: int) -> Waiver:
 def _sign(act: Act, waiver_id: int, half: str) -> Waiver:
     waiver = _locked(act, waiver_id)
     act.allow(waiver)
+    # Rejecting stays possible: a waiver asked for before it was refused is not left lying there.
+    if act.decision != "rejected" and (problem := unopenable(rules_in_force(), waiver.rule)):
+        raise WrongState(
+            f"{waiver.ref} cannot be approved.",
+            fact=problem,
+            rule="waiver",
+            who=["nobody; its signers may reject it"],
+        )
     if sign_half(act, waiver, half, f"until {waiver.expires_at:%Y-%m-%d %H:%M} UTC"):
         act.event(in_force=waiver.told())
     return waiver

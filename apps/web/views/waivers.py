@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from apps.access import acts, queries
 from apps.access.gate import may, offers, rules_in_force
 from apps.access.models import Waiver
+from apps.access.rulebook import openable
 from apps.access.signing import standings
 from apps.accounts.models import User
 from apps.core.standing import choices, standing_now
@@ -94,9 +95,8 @@ class WaiverForm(Form):
         self.fields["person"].choices = [("", "Choose a person")] + [
             (p.pk, f"{p.printed_name} (@{p.username})") for p in people
         ]
-        book = rules_in_force()
         self.fields["rule"].choices = [("", "Choose a rule")] + [
-            (rule, f"{rule}: {told}") for rule, told in book.texts().items() if rule in book.waivable
+            (rule, f"{rule}: {told}") for rule, told in openable(rules_in_force()).items()
         ]
         self.fields["version"].choices = [(0, f"every version of {model.slug}")] + [
             (v.pk, f"{model.slug}/{v.label} alone") for v in model.versions.order_by("-pk")
