@@ -194,6 +194,8 @@ class Waiver(Proposal):
     subject_kind = "access.waiver"
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="waivers")
+    # As it was when asked for, for it is signed. Empty in rows from before it was kept.
+    printed_name = models.CharField(max_length=120, blank=True, default="")
     rule = models.CharField(max_length=8)
     scope_kind = models.CharField(max_length=40, default=duties.MODEL)
     scope_id = models.BigIntegerField()
@@ -210,6 +212,11 @@ class Waiver(Proposal):
 
     def __str__(self) -> str:
         return f"{self.ref}: {self.rule} for {self.person.printed_name} on {self.place}"
+
+    @property
+    def name(self) -> str:
+        """The printed name of the person when it was asked for."""
+        return self.printed_name or self.person.name_at(self.proposed_at)
 
     @property
     def ref(self) -> str:

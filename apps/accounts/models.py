@@ -88,6 +88,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         super().set_unusable_password()
         self.password_mark = passwords.mark_of(self)
 
+    def name_at(self, moment):
+        """The printed name of then, by the history: it may have been corrected since."""
+        rows = self.history.filter(history_date__lte=moment).order_by("-history_id")
+        return rows.values_list("printed_name", flat=True).first() or self.printed_name
+
     @property
     def ref(self):
         return f"@{self.username}"

@@ -123,7 +123,14 @@ def record_meeting(
     for seat in seats:
         broken = recused[seat.pk]
         because = f"{broken.rule.id}: {broken.rule.text}" if broken else ""
-        act.create(Attendance, meeting=meeting, member=seat, votes=broken is None, recused_because=because)
+        act.create(
+            Attendance,
+            meeting=meeting,
+            member=seat,
+            printed_name=seat.person.printed_name,
+            votes=broken is None,
+            recused_because=because,
+        )
     act.write(
         meeting,
         state=MeetingState.MINUTED,

@@ -147,7 +147,7 @@ def meeting_content(meeting: Meeting) -> dict[str, Any]:
             {
                 "person": {
                     "username": each.member.person.username,
-                    "printed_name": each.member.person.printed_name,
+                    "printed_name": each.name,
                 },
                 "function": each.member.function,
                 "chair": each.member.chair,

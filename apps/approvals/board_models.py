@@ -277,6 +277,8 @@ class Attendance(models.Model):
 
     meeting = models.ForeignKey(Meeting, on_delete=models.PROTECT, related_name="attendance")
     member = models.ForeignKey(BoardMember, on_delete=models.PROTECT, related_name="+")
+    # As it was when minuted, for it is signed. Empty in rows from before it was kept.
+    printed_name = models.CharField(max_length=120, blank=True, default="")
     votes = models.BooleanField()
     recused_because = models.TextField(blank=True)
     history = history()
@@ -287,7 +289,12 @@ class Attendance(models.Model):
 
     @property
     def ref(self) -> str:
-        return f"{self.meeting.ref}: {self.member.person.printed_name}"
+        return f"{self.meeting.ref}: {self.name}"
+
+    @property
+    def name(self) -> str:
+        """The printed name of the member when it was minuted."""
+        return self.printed_name or self.member.person.name_at(self.meeting.minuted_at)
 
     @property
     def scope(self) -> str:

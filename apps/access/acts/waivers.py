@@ -76,6 +76,7 @@ def request_waiver(
     waiver = act.create(
         Waiver,
         person=person,
+        printed_name=person.printed_name,
         rule=rule,
         scope_kind=duties.MODEL,
         scope_id=model.pk,
@@ -207,7 +208,7 @@ def waiver_content(waiver: Waiver) -> dict[str, Any]:
     return {
         "schema": "access.waiver/1",
         "ref": waiver.ref,
-        "person": {"username": waiver.person.username, "printed_name": waiver.person.printed_name},
+        "person": {"username": waiver.person.username, "printed_name": waiver.name},
         "rule": waiver.rule,
         "on": waiver.place,
         "every_version": waiver.version_id == 0,
