@@ -36,14 +36,18 @@ def versions(actor: Actor) -> list[SeparationRules]:
     """Every version, newest first; `change` is the change that made it.
 
     `current` tells which one is in force, `to_come` which one is not yet, `until` since when an earlier one is not.
+    `signed`: the signatures of the change; none where the version came with the portal.
     """
-    rows = visible(actor, SeparationRules).select_related("change").order_by("-version")
+    signers = [f"change__{each}" for each in Proposal.SIGNERS]
+    rows = visible(actor, SeparationRules).select_related("change", *signers).order_by("-version")
     found: list[Any] = list(rows)
     in_force = next((row for row in found if row.effective_from <= now()), None)
     later: Any = None
     for row in found:
         row.current, row.to_come = row is in_force, row.effective_from > now()
         row.until = later.effective_from if later is not None and not (row.current or row.to_come) else None
+        change = getattr(row, "change", None)
+        row.signed = change.signatures if change is not None else []
         later = row if not row.to_come else later
     return found
 

@@ -167,7 +167,14 @@ def test_which_versions_are_earlier_and_which_are_to_come_is_said_with_the_momen
     client = browser(world.author)
     in_force(world, changed(static=[], dynamic=[STRICTER]))
     made = SeparationRules.objects.get(version=NEXT)
+    unsigned = "came with the portal; nobody here signed it"
+    signers = f"{world.approver.printed_name} and {world.compliance.printed_name}"
+    assert unsigned in text_of(client.get(f"/rules/v{NEXT - 1}/"))
+    assert f"Signed by {signers}" in text_of(client.get(f"/rules/v{NEXT}/"))
     page = text_of(client.get("/rules/"))
+    assert f"Signed by {signers}" in page
+    assert page.count(unsigned) == 1
+    assert page.count(signers) == 2  # beside the version, and above
     until = f"{made.effective_from:%Y-%m-%d %H:%M} UTC"
     assert f"Version {NEXT - 1} earlier, in force until {until}" in page
     assert f"Version {NEXT} in force" in page
