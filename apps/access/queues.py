@@ -1,4 +1,4 @@
-"""The queues of this app: duties, waivers, rules, inspections, services, trusts, identities, resets."""
+"""The queues of this app: duties, waivers, rules, inspections, services, trusts, identities, resets, corrections."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Case, CharField, Exists, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Greatest
 
 from apps.access import duties
+from apps.access.acts import corrections
 from apps.access.acts.enrolment import prime_second_person, second_person
 from apps.access.acts.resets import refuse_unless_third
 from apps.access.acts.rule_changes import gains_refused
@@ -18,6 +19,7 @@ from apps.access.duties import Duty
 from apps.access.models import Assignment, Inspection, RulesChange, Waiver
 from apps.access.registered import prime_owing
 from apps.access.waiting import Queue, Row, columns, loaded, partly, queue
+from apps.accounts.corrections import Correction
 from apps.accounts.factors import Reset
 from apps.accounts.models import User
 from apps.accounts.services import CiTrust, ServiceAccount
@@ -302,16 +304,22 @@ queue(
 )
 
 
-# ---------------------------------------------------------------- identities and resets
+# ---------------------------------------------------------------- identities, resets and corrections
 
 
 def _duties_held() -> Exists:
     return Exists(Assignment.objects.active().filter(person=OuterRef("pk")).exclude(duty=Duty.INSPECTOR))
 
 
-def _last_reset() -> Subquery:
-    done = Reset.objects.filter(person=OuterRef("pk"), state=Reset.State.APPROVED).order_by("-decided_at")
-    return Subquery(done.values("decided_at")[:1])
+def _lifted() -> Greatest:
+    """When the identity was last to be confirmed: by a reset, by another name, or since there is the account."""
+    resets = Reset.objects.filter(person=OuterRef("pk"), state=Reset.State.APPROVED)
+    names = Correction.objects.filter(person=OuterRef("pk"), state=Correction.State.APPROVED)
+    return Greatest(*(_newest(rows) for rows in (resets, names.exclude(printed_name=""))))
+
+
+def _newest(rows: QuerySet[Any]) -> Coalesce:
+    return Coalesce(Subquery(rows.order_by("-decided_at").values("decided_at")[:1]), "created_at")
 
 
 def _identities(rows: list[Row], people: People) -> list[User]:
@@ -326,9 +334,10 @@ queue(
         one="identity to confirm",
         many="identities to confirm",
         record=User,
-        # Who holds a duty and cannot sign by it: nobody has made sure who they are, or a reset has lifted that.
+        # Who holds a duty and cannot sign by it: nobody has made sure who they are, or a reset or another name
+        # has lifted that.
         waits=lambda: Q(_duties_held(), is_active=True, is_service=False, identity_confirmed_at=None),
-        since=Coalesce(_last_reset(), "created_at"),
+        since=_lifted(),
         columns={"n1": "id"},
         people=("n1",),
         acts=lambda _u: ("access.confirm_identity",),
@@ -372,5 +381,51 @@ queue(
         asked_by=lambda r: r.requested_by,
         path=lambda r: f"/resets/{r.pk}/",
         further=_third,
+    )
+)
+
+
+CORRECTIONS = columns(
+    "n1=person_id n2=requested_by_id t1=printed_name t2=state t3=name_before t4=email t5=email_before"
+)
+
+
+def _corrections(rows: list[Row], people: People) -> list[Correction]:
+    return [
+        _with(
+            partly(Correction, row, CORRECTIONS, since="requested_at"),
+            people,
+            row,
+            person="n1",
+            requested_by="n2",
+        )
+        for row in rows
+    ]
+
+
+def _corrected(row: Correction) -> str:
+    """What is to be corrected; not into what, which a mail need not carry about."""
+    return " and ".join(
+        told for told, given in (("printed name", row.printed_name), ("e-mail address", row.email)) if given
+    )
+
+
+queue(
+    Queue(
+        key="corrections",
+        one="correction to decide",
+        many="corrections to decide",
+        record=Correction,
+        waits=lambda: Q(state=Correction.State.REQUESTED),
+        since="requested_at",
+        columns=CORRECTIONS,
+        people=("n1", "n2"),
+        acts=lambda _c: ("access.approve_correction",),
+        otherwise="access.refuse_correction",
+        make=_corrections,
+        what=lambda c: f"{c.ref}: {_corrected(c)} of {c.person.printed_name}",
+        asked_by=lambda c: c.requested_by,
+        path=lambda c: f"/corrections/{c.pk}/",
+        further=lambda person, row, _act: corrections.refuse_unless_third(person, row),
     )
 )

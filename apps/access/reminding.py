@@ -153,7 +153,7 @@ def decisions_due() -> Iterator[Due]:
                 record.subject_kind,
                 record.pk,
                 person.pk,
-                f"{since:%Y-%m-%d}" if queue.told_again else "asked",
+                f"{since:%y%m%d%H%M%S}" if queue.told_again else "asked",
                 title,
                 f"Dear {person.printed_name},\n\n"
                 f"this waits for a decision since {since:%Y-%m-%d %H:%M} UTC{by}, and you can decide it:\n\n"

@@ -64,7 +64,7 @@ class Queue:
     people: tuple[str, ...] = ()
     further: Callable[[User, Any, str], Refused | None] = lambda _person, _record, _act: None
     able: Callable[[Any, str], list[User]] | None = None  # who may, where no duty says it
-    told_again: bool = False  # waits anew after it was decided: its mails are told apart by the day
+    told_again: bool = False  # waits anew after it was decided: its mails are told apart by since when
 
     def count(self, number: int) -> str:
         """`1 waiver to sign`, `3 waivers to sign`."""

@@ -12,6 +12,7 @@ from apps.access.actors import as_actor
 from apps.access.reminding import remind_all
 from apps.access.waiting import QUEUES, deciders, queues_for
 from apps.accounts.models import User
+from apps.core import clock
 from apps.core.clock import now
 from apps.core.jobs import run_queued
 from apps.datasets.sensitive_acts import mark_sensitive, request_read, request_unmark
@@ -146,6 +147,60 @@ def test_a_reset_waits_for_officers_who_have_no_part_in_it(world):
     assert blocked(world, "resets") == {"compliance": ["DY18"]}
 
 
+def test_a_correction_waits_for_officers_who_have_no_part_in_it(world, mailoutbox):
+    for name in EVERYBODY:
+        with_address(world, name)
+    person = world.compliance
+    made = acts.request_correction(
+        world.administrator,
+        person.pk,
+        printed_name="Cora Novak",
+        email="cora@example.org",
+        reason="Married; passport seen",
+    )
+    told = [f"{made.ref}: printed name and e-mail address of {person.printed_name}"]
+    assert waiting(world, "corrections") == {"compliance2": told}
+    assert blocked(world, "corrections") == {"compliance": ["DY18"]}
+    [item] = [found.mine[0] for found in queues_for(as_actor(world.compliance2))]
+    assert resolve(item.path).view_name == "web:correction"
+    remind_all()
+    run_queued()
+    assert mails_about(made, mailoutbox) == {"compliance2@example.org": f"Correction to decide: {told[0]}"}
+    User.objects.filter(pk=world.author.pk).update(email="CORA@example.org")
+    [left] = [found.mine[0] for found in queues_for(as_actor(world.compliance2))]
+    assert left.verdict.act == "access.refuse_correction", "what cannot be approved any more is still refused"
+
+
+def test_who_has_another_name_is_to_be_confirmed_since_then_and_told_so_again(world, mailoutbox, monkeypatch):
+    monkeypatch.setattr(clock, "_latest", clock.real_now())  # as it was, once the test is over
+    for name in EVERYBODY:
+        with_address(world, name)
+    person = world.author
+
+    def told() -> int:
+        remind_all()
+        run_queued()
+        return sum(mail.to == ["registrar@example.org"] for mail in mailoutbox)
+
+    def since():
+        [(_queue, record, moment, _able)] = deciders()
+        assert record.pk == person.pk
+        return moment
+
+    User.objects.filter(pk=person.pk).update(identity_confirmed_at=None)
+    assert (since(), told()) == (person.created_at, 1)
+    for number, given in enumerate(({"printed_name": "Anna Author"}, {"printed_name": "Anna Novak"})):
+        acts.confirm_identity(world.registrar, person.pk, how="known")
+        asked = acts.request_correction(world.administrator, person.pk, reason="Passport", **given)
+        clock.passed(now() + timedelta(seconds=2))
+        done = acts.approve_correction(world.compliance2, asked.pk)
+        assert (since(), told()) == (done.decided_at, number + 2), "on the same day, too"
+        assert told() == number + 2
+    address = acts.request_correction(world.administrator, person.pk, email="a@example.org", reason="Moved")
+    acts.approve_correction(world.compliance2, address.pk)
+    assert (since(), told()) == (done.decided_at, 3), "another address lifts nothing"
+
+
 def test_sensitive_data_wait_for_the_steward(world):
     version = uploaded(world)
     mark_sensitive(world.owner, world.dataset.pk, reason="Patients")
@@ -191,6 +246,13 @@ def everything(world) -> None:
     acts.request_reset(
         world.administrator, with_address(world, "author"), what="password", reason="Forgot it"
     )
+    acts.request_correction(
+        world.administrator,
+        world.monitor.pk,
+        printed_name="Mona Novak",
+        email="m@example.org",
+        reason="Married",
+    )
     version = uploaded(world)
     mark_sensitive(world.owner, world.dataset.pk, reason="Patients")
     request_read(world.author, version.pk, hours=1, reason="Query 7")
@@ -213,7 +275,7 @@ def test_every_item_leads_to_a_page_that_its_person_may_open(world, client):
             for each in queues_for(as_actor(world.people[name])):
                 assert f'id="queue-{each.queue.key}"' in page.content.decode()
     assert seen >= {
-        "duties", "waivers", "inspections", "services", "trusts", "resets", "reads", "unmarkings",
+        "duties", "waivers", "inspections", "services", "trusts", "resets", "corrections", "reads", "unmarkings",
     }  # fmt: skip
 
 
@@ -226,6 +288,9 @@ def test_the_queues_cost_the_same_for_one_item_and_for_three(world, django_asser
         request_duty(world, person=name, duty="monitor")
     for name in ("third-ci", "fourth-ci"):
         asked_service(world, name=name)
+    for name in ("validator", "deployer"):
+        given = {"printed_name": f"{name} Novak", "email": f"{name}.novak@example.org"}
+        acts.request_correction(world.administrator, world.people[name].pk, reason="Married", **given)
     for person in (world.compliance, world.owner, world.approver):
         with django_assert_max_num_queries(9):
             queues_for(as_actor(person))

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from apps.access.acting import Act, act
-from apps.access.acts.names import name_problem
+from apps.access.acts.names import in_use, name_problem
 from apps.accounts.corrections import Correction
 from apps.accounts.models import Enrolment, User
 from apps.core import registries
@@ -53,7 +53,7 @@ def _problems(user: User, printed_name: str, email: str) -> dict[str, list[str]]
         except ValidationError:
             found["email"] = ["Enter the person's own full e-mail address: links for passwords go there."]
         else:
-            if User.objects.filter(email__iexact=email, is_active=True).exclude(pk=user.pk).exists():
+            if email.casefold() in {given.casefold() for pk, _name, given in in_use() if pk != user.pk}:
                 found["email"] = [
                     "Somebody else has this address. A link must reach its person and nobody else."
                 ]
@@ -127,16 +127,23 @@ def refuse_if_outdated(row: Correction) -> None:
         )
 
 
+def refuse_unless_third(person: User, row: Correction) -> Conflict | None:
+    """Neither who asked nor whose account it is decides."""
+    if person.pk not in (row.requested_by_id, row.person_id):
+        return None
+    return Conflict(
+        f"You cannot decide {row.ref}.",
+        fact="You asked for it." if person.pk == row.requested_by_id else "It is for your own account.",
+        rule=TWO_PEOPLE,
+        who=["another compliance officer"],
+    )
+
+
 def _taken(act: Act, correction_id: int) -> Correction:
     row = act.lock(Correction.objects.select_related("person", "requested_by"), pk=correction_id)
     act.allow(row)
-    if act.user.pk in (row.requested_by_id, row.person_id):
-        raise Conflict(
-            f"You cannot decide {row.ref}.",
-            fact="You asked for it." if act.user.pk == row.requested_by_id else "It is for your own account.",
-            rule=TWO_PEOPLE,
-            who=["another compliance officer"],
-        )
+    if refused := refuse_unless_third(act.user, row):
+        raise refused
     return row
 
 

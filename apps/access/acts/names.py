@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from apps.access.sharing import once
 from apps.accounts.models import User
 
 NAME_NEEDED = "Enter the name as it is to be printed beside signatures."
@@ -28,11 +29,14 @@ def name_problem(name: str, others: Iterable[str] = (), *, besides: User | None 
         return NAME_NEEDED
     if not name.strip().isprintable() or _EMPTY & set(name):
         return NAME_HIDES
-    people = User.objects.filter(is_active=True)
-    if besides is not None:
-        people = people.exclude(pk=besides.pk)
-    taken = people.values_list("printed_name", flat=True)
+    taken = [given for pk, given, _email in in_use() if besides is None or pk != besides.pk]
     return NAME_TAKEN if _read(name) in {_read(other) for other in (*taken, *others)} else ""
+
+
+def in_use() -> list[tuple[int, str, str]]:
+    """Id, printed name and address of all whose accounts are in use; a page that judges many reads them once."""
+    rows = User.objects.filter(is_active=True)
+    return once("names in use", lambda: list(rows.values_list("pk", "printed_name", "email")))
 
 
 def _read(name: str) -> str:
