@@ -2,7 +2,8 @@
 
 Rebuilt from the history of assignments and accounts, which no act and no administrator can change: the newest row of
 each record written at or before the moment. Rows of one record with the same time are told apart by their number,
-which the database counts up. The acts are those of the policy table of the release that is running.
+which the database counts up. It tells what duties allow: training, second factor and separation of duties are asked
+besides, when the act is done. The acts are those of the policy table of the release that is running.
 """
 
 from __future__ import annotations
@@ -85,7 +86,10 @@ def counts(duty: str, scope_kind: str, row: Policy) -> bool:
 
 
 def acts_of(duty: str, scope_kind: str, *, identified: bool = True) -> list[Policy]:
-    """Acts that the duty allows on records there. Signing asks for a confirmed identity."""
+    """Acts that the duty allows on records there. Signing asks for a confirmed identity.
+
+    Training and second factor are asked besides.
+    """
     rows = [row for row in TABLE.values() if not row.service and counts(duty, scope_kind, row)]
     return [row for row in rows if identified or not row.signs]
 
@@ -95,7 +99,7 @@ def could(row: Policy, *, duty: str, scope_kind: str, identified: bool) -> bool:
 
 
 def holding(rows: QuerySet[Any], act: str) -> QuerySet[Any]:
-    """Of the register, who could do `act` somewhere there."""
+    """Of the register, whose duty allows `act` somewhere there; training and second factor are asked besides."""
     row = TABLE[act]
     fits = Q(pk__in=[])
     for kind in (duties.ORGANISATION, duties.MODEL, duties.DATASET):
@@ -149,6 +153,18 @@ def names_of(actor: Actor, rows: QuerySet[Any]) -> dict[str, str]:
     """Scope text to its words, for every place in the register."""
     pairs = rows.order_by().values_list("scope_kind", "scope_id").distinct()
     return place_names(actor, [_Placed(kind, pk) for kind, pk in pairs])  # type: ignore[misc]
+
+
+def asked_besides() -> str:
+    """What the register leaves out of "could": said on the page and in what is taken away."""
+    told = (
+        "Training and second factor are asked besides: who lacks one that an act needs is refused although the "
+        "register names them."
+    )
+    if settings.SECOND_FACTOR == "required":
+        return told
+    reason = settings.SECOND_FACTOR_REASON.strip() or "no reason is stated"
+    return f"{told} In this installation second factors are offered now, not required ({reason})."
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ class Table:
     filters: Sequence[Filter] = ()
     page_rows: int = PAGE_ROWS
     exports: bool = True
+    note: str = ""  # what a reader of the rows must know: in JSON and in the side file of the CSV
 
     def __post_init__(self) -> None:
         taken = {one.key for one in self.filters} & RESERVED
@@ -360,6 +361,7 @@ class Listing:
             "made_at": cell(now()),
             "made_by": {"username": user.get_username(), "printed_name": getattr(user, "printed_name", "")},
             "portal_version": settings.VERSION,
+            **({"note": self.table.note} if self.table.note else {}),
         }
 
     def meta_of(self, kind: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ if not PORTAL_URL.startswith("https://"):
     raise ImproperlyConfigured("PORTAL_URL must begin with https://: it carries enrolment links.")
 
 SECOND_FACTOR = env.text("SECOND_FACTOR", "required")  # noqa: F405
-if SECOND_FACTOR != "required" and not env.text("SECOND_FACTOR_REASON"):  # noqa: F405
+if SECOND_FACTOR != "required" and not SECOND_FACTOR_REASON:  # noqa: F405
     raise ImproperlyConfigured(
         'SECOND_FACTOR must be "required": a signature has two components (21 CFR 11.200(a)(1)). '
         "To run without, state why in SECOND_FACTOR_REASON; the pages then only offer a second factor."

@@ -15,6 +15,7 @@ from apps.access.acts import end_assignment
 from apps.access.acts.inspections import approve_inspection, request_inspection
 from apps.access.inspection_models import Inspection
 from apps.access.models import Assignment
+from apps.access.register import asked_besides
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.digests import digest
@@ -55,6 +56,23 @@ def test_the_register_in_the_page_as_csv_and_as_json(world):
     entry = json.loads(Entry.objects.filter(act="access.export_register").latest("id").body)["facts"]
     assert (entry["register"], entry["form"], entry["count"]) == ("access-register", "JSON", told["count"])
     assert entry["filter"] == {"Model or dataset": "lotx"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("A trial <without> signatures", "A trial <without> signatures"), ("", "no reason is stated")],
+)
+def test_the_register_says_what_is_asked_besides(world, settings, reason, told):
+    settings.SECOND_FACTOR, settings.SECOND_FACTOR_REASON = "offered", reason
+    client = browser(world.compliance)
+    page = text_of(client.get(REGISTER))
+    json_note = client.get(REGISTER, {"format": "json"}).json()["note"]
+    side_note = client.get(REGISTER, {"format": "meta.json"}).json()["note"]
+    for said in (page, json_note, side_note):
+        assert "Training and second factor are asked besides" in said
+        assert f"second factors are offered now, not required ({told})." in said
+    settings.SECOND_FACTOR = "required"
+    assert "second factors are offered" not in asked_besides()
 
 
 def test_the_register_goes_back_in_time(world):

@@ -293,7 +293,10 @@ class RegisterOut(serializers.Serializer):
     since = serializers.DateTimeField()
     until = serializers.DateTimeField(allow_null=True)
     identity_confirmed = serializers.BooleanField(help_text="Without it nothing can be signed.")
-    acts = serializers.ListField(child=serializers.CharField())
+    acts = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="That the duty allows. Training and second factor are asked besides.",
+    )
     waivers = serializers.ListField(child=serializers.CharField())
     history_row = serializers.IntegerField()
     intact = serializers.BooleanField(help_text="The history row is as the portal wrote it.")
@@ -314,7 +317,10 @@ class RegisterOut(serializers.Serializer):
     )
 )
 class AccessRegister(viewsets.GenericViewSet):
-    """Rebuilt from the history of assignments and accounts, of the assignments the caller may see."""
+    """Rebuilt from the history of assignments and accounts, of the assignments the caller may see.
+
+    Acts are those that the duty allows. Training and second factor are asked besides, and separation of duties may refuse.
+    """
 
     serializer_class = RegisterOut
     queryset = Assignment.objects.none()

@@ -44,6 +44,7 @@ def table(actor: Any, places: Any, standing: register.Standing) -> Table:
     return Table(
         name="access-register",
         caption="Who could do what",
+        note=register.asked_besides(),
         order="person",
         empty="Nobody whom you may see held a duty then, or none fits the filter.",
         columns=[
@@ -99,7 +100,12 @@ def access_register(request: HttpRequest) -> HttpResponseBase:
         return [register.as_data(row, place(row), standing) for row in found]
 
     with shared():
-        context = {"rules_version": standing.rules_version, "moment": moment, "others": list(OTHER.values())}
+        context = {
+            "rules_version": standing.rules_version,
+            "asked_besides": register.asked_besides(),
+            "moment": moment,
+            "others": list(OTHER.values()),
+        }
         made = table(actor, place, standing)
         return registers.respond(request, made, rows, "access/register.html", as_lines, context)
 
