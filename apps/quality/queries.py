@@ -78,8 +78,9 @@ def register(
     return rows.filter(_unsettled()) if unsettled else rows
 
 
-def unsettled_of_model() -> Coalesce:
-    """Annotation for rows of models: how many of their deviations nobody has settled."""
-    rows = Deviation.objects.filter(_unsettled(), version__model=OuterRef("pk")).order_by()
+def unsettled_of_model(actor: Actor | User) -> Coalesce:
+    """Annotation for rows of models: how many of the deviations the person may see nobody has settled."""
+    seen = gate.visible_within(actor, Deviation)
+    rows = seen.filter(_unsettled(), version__model=OuterRef("pk")).order_by()
     counted = rows.values("version__model").annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted), 0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 
 from apps.access.actors import Actor
-from apps.access.gate import visible
+from apps.access.gate import visible, visible_within
 from apps.access.models import Assignment
+from apps.access.signing import content_of
 from apps.accounts.models import User
 from apps.core.errors import NotVisible
 from apps.registry.loading import data_of_versions
@@ -17,14 +19,17 @@ from apps.registry.states import Level, State
 
 VERSION_PARTS = ("model", "intended_use__model", "parent__model", "registered_by")
 MAX_DEPTH = 20
+HIDDEN_VERSION = "a version you may not see"
 
 
 def inventory(actor: Actor | User) -> QuerySet[Model]:
     """Models the person may see, each with `tier` (of its newest intended use; `tier_rank` sorts it),
     `newest_label`, `newest_state`, `newest_at` and `released_label`; all in one query.
+
+    Of uses and versions only those the person may see: a seat on a review board opens the model for one version.
     """
-    uses = IntendedUse.objects.filter(model=OuterRef("pk")).order_by("-number")
-    versions = Version.objects.filter(model=OuterRef("pk")).order_by("-registered_at", "-pk")
+    uses = visible_within(actor, IntendedUse).filter(model=OuterRef("pk")).order_by("-number")
+    versions = visible_within(actor, Version).filter(model=OuterRef("pk")).order_by("-registered_at", "-pk")
     ranks = [When(tier=level.value, then=Value(place)) for place, level in enumerate(Level, start=1)]
     return (
         visible(actor, Model)
@@ -41,9 +46,31 @@ def inventory(actor: Actor | User) -> QuerySet[Model]:
 
 
 def versions(actor: Actor | User, model: Model | None = None) -> QuerySet[Version]:
-    """Versions the person may see, newest first."""
-    rows = visible(actor, Version).select_related(*VERSION_PARTS).order_by("-registered_at", "-pk")
+    """Versions the person may see, newest first, each with `parent_seen` (`parent_told` needs it)."""
+    rows = with_parent_seen(actor, visible(actor, Version))
+    rows = rows.select_related(*VERSION_PARTS).order_by("-registered_at", "-pk")
     return rows if model is None else rows.filter(model=model)
+
+
+def with_parent_seen(actor: Actor | User, rows: QuerySet[Version]) -> QuerySet[Version]:
+    """The same rows, each with `parent_seen`: whether the person may see what it was derived from."""
+    seen = visible_within(actor, Version).filter(pk=OuterRef("parent_id")).order_by()
+    return rows.annotate(parent_seen=Exists(seen))
+
+
+def parent_told(version: Any) -> str | None:
+    """What a version read by `versions` was derived from, in words for this reader."""
+    if version.parent_id is None:
+        return None
+    return version.parent.ref if version.parent_seen else HIDDEN_VERSION
+
+
+def content_told(version: Any) -> dict[str, Any]:
+    """The content of a version read by `versions`; a parent that the reader may not see is not named in it."""
+    content: dict[str, Any] = content_of(version)
+    if version.parent_id is None or version.parent_seen:
+        return content
+    return content | {"parent": HIDDEN_VERSION, "parent_artefact": HIDDEN_VERSION}
 
 
 def resolve(actor: Actor | User, slug: str, label: str) -> Version:
@@ -112,7 +139,7 @@ def _made_of(actor: Actor | User, version: Version, seen: frozenset[int], left: 
     if version.parent_id is not None and version.parent_id not in seen and left:
         parent = versions(actor).filter(pk=version.parent_id).first()
         if parent is None:
-            nodes.append(Node("Derived from", text="a version you may not see"))
+            nodes.append(Node("Derived from", text=HIDDEN_VERSION))
         else:
             below = _made_of(actor, parent, seen | {version.pk}, left - 1)
             nodes.append(Node("Derived from", parent, digest=parent.artefact_digest, below=below))

@@ -13,9 +13,10 @@ from apps.core import blobs
 from apps.quality.acts import open_deviation
 from apps.quality.models import TrailReview
 from apps.registry.models import Version
+from apps.registry.states import WORDS, State
 from tests.approvals.boards import founded, planned
 from tests.factories.data import FEATURES, onnx_model
-from tests.factories.doors import browser, text_of
+from tests.factories.doors import browser, session_api, text_of
 from tests.factories.evidence import validated_world
 from tests.factories.foundation import registered_version
 
@@ -72,3 +73,49 @@ def test_a_seat_is_told_of_no_review_of_the_trail(world, asked):
     assert f"{review.ref} covers" not in text_of(answer)
     assert f"came after what {review.ref}" not in text_of(answer)
     assert review.ref in text_of(browser(world.owner).get(shown(asked, "audit")))
+
+
+def test_the_inventory_tells_a_seat_of_the_version_that_is_asked_about_alone(world, asked):
+    page = text_of(browser(world.stranger).get(reverse("web:models")))
+    assert "Lot release classifier" in page
+    assert f"1.0.0 {WORDS[State(asked.state)]}" in page
+    for label in (PARENT, NEWEST):
+        assert label not in page
+    whole = text_of(browser(world.owner).get(reverse("web:models")))
+    assert NEWEST in whole
+    assert PARENT in whole  # what is released
+    (row,) = session_api(world.stranger).get("/api/v1/models").json()["results"]
+    told = ("newest_version", "newest_state", "released_version", "open_deviations")
+    assert [row[name] for name in told] == ["1.0.0", asked.state, None, 1]
+    one = session_api(world.stranger).get("/api/v1/models/lotx").json()
+    assert [one[name] for name in told] == ["1.0.0", asked.state, None, 1]
+    (row,) = session_api(world.owner).get("/api/v1/models").json()["results"]
+    assert [row[name] for name in told] == [NEWEST, "registered", PARENT, 3]
+
+
+def test_the_inventory_is_not_filtered_or_exported_by_what_is_hidden(world, asked):
+    client = browser(world.stranger)
+    models = reverse("web:models")
+    assert "Lot release classifier" not in text_of(client.get(models, {"state": "registered"}))
+    assert "Lot release classifier" in text_of(client.get(models, {"state": asked.state}))
+    assert session_api(world.stranger).get("/api/v1/models?state=registered").json()["results"] == []
+    exported = b"".join(client.get(models, {"format": "csv"}).streaming_content).decode()
+    assert "lotx" in exported
+    assert "hidden" not in exported
+
+
+def test_a_hidden_parent_is_named_on_no_page_and_by_no_call(world, asked):
+    hidden = "a version you may not see"
+    pages = [shown(asked), shown(asked, "lineage"), shown(asked, "documents"), "/models/lotx/"]
+    for page in pages:
+        answer = browser(world.stranger).get(page)
+        assert answer.status_code == 200
+        assert PARENT not in answer.content.decode(), page
+        assert hidden in text_of(answer), page
+        assert PARENT in text_of(browser(world.owner).get(page)), page
+    for call in ("/api/v1/versions", f"/api/v1/versions/{asked.pk}"):
+        answer = session_api(world.stranger).get(call)
+        assert answer.status_code == 200
+        assert PARENT not in answer.content.decode(), call
+        assert hidden in answer.content.decode(), call
+        assert f"lotx/{PARENT}" in session_api(world.owner).get(call).content.decode()

@@ -169,7 +169,7 @@ class Models(GateViewSet):
     def get_queryset(self):
         if getattr(self, "swagger_fake_view", False):
             return Model.objects.none()
-        rows = queries.inventory(self.actor).annotate(open_deviations=unsettled_of_model())
+        rows = queries.inventory(self.actor).annotate(open_deviations=unsettled_of_model(self.actor))
         if self.action != "list":
             return rows
         if tier := one_of(self.request, "tier", [level.value for level in Level]):

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 
 from apps.access.gate import may, visible
-from apps.access.signing import content_digest, content_of
+from apps.access.signing import content_digest
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
 from apps.api.lookup import Names, Settings, data_version_ids, one_of, ordered, person_ids, said
 from apps.api.v1.gate import RowOut
@@ -50,7 +50,9 @@ class VersionOut(serializers.ModelSerializer):
     model = serializers.CharField(source="model.slug")
     intended_use = serializers.CharField(source="intended_use.ref")
     tier = serializers.CharField(source="intended_use.tier")
-    parent = serializers.CharField(source="parent.ref", default=None, allow_null=True)
+    parent = serializers.SerializerMethodField(
+        help_text="What it was derived from; null: nothing. A version that the caller may not see is not named."
+    )
     registered_by = serializers.CharField(source="registered_by.username")
 
     class Meta:
@@ -71,10 +73,15 @@ class VersionOut(serializers.ModelSerializer):
             "frozen_at",
         ]
 
+    def get_parent(self, version) -> str | None:
+        return queries.parent_told(version)
+
 
 class VersionDetail(VersionOut):
     digest = serializers.SerializerMethodField(help_text="Of the content.")
-    content = serializers.SerializerMethodField()
+    content = serializers.SerializerMethodField(
+        help_text="What the digest is of; a parent that the caller may not see is left unnamed here."
+    )
     interface = serializers.JSONField(help_text="Inputs and outputs as found in the sandbox.")
     headline = serializers.SerializerMethodField()
     open_checks = serializers.SerializerMethodField(
@@ -102,7 +109,7 @@ class VersionDetail(VersionOut):
         return content_digest(version)
 
     def get_content(self, version) -> dict:
-        return content_of(version)
+        return queries.content_told(version)
 
     def get_headline(self, version) -> str:
         return self.evaluation.headline

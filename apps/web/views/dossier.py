@@ -13,7 +13,7 @@ from apps.access import queries as access_queries
 from apps.access.actors import Actor
 from apps.access.gate import Judge, visible
 from apps.access.sharing import shared
-from apps.access.signing import content_digest, content_of, given_on, standings
+from apps.access.signing import content_digest, given_on, standings
 from apps.accounts.models import User
 from apps.approvals.checks import conflicts_of
 from apps.approvals.loading import live_gate, slots_of
@@ -197,12 +197,11 @@ def lineage(actor: Actor, version: Version) -> dict[str, Any]:
 
 @builds("documents")
 def documents(actor: Actor, version: Version) -> dict[str, Any]:
-    content = content_of(version)
     return {
         "packs": linked(
             visible(actor, Pack).filter(version=version).select_related("requested_by", "version__model")
         ),
-        "content": content,
+        "content": registry.content_told(version),
         "digest": content_digest(version),
     }
 

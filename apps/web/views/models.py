@@ -100,7 +100,7 @@ MODELS = Table(
 @page
 def models(request: HttpRequest) -> HttpResponseBase:
     actor = actor_of(request)
-    rows = queries.inventory(actor).annotate(open_deviations=unsettled_of_model())
+    rows = queries.inventory(actor).annotate(open_deviations=unsettled_of_model(actor))
     context = {"register": may(actor, "registry.register_model", ORGANISATION_SUBJECT)}
     return MODELS.read(request, rows).respond("registry/models.html", context)
 
@@ -196,7 +196,7 @@ VERSIONS = Table(
         ),
         Column("tier", "Risk tier", value=lambda v: v.intended_use.get_tier_display()),
         Column("use", "Intended use", value=lambda v: v.intended_use.ref),
-        Column("parent", "Derived from", value=lambda v: v.parent.ref if v.parent else None),
+        Column("parent", "Derived from", value=queries.parent_told),
         Column(
             "by",
             "Registered by",

@@ -12,15 +12,17 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access.gate import Judge, Verdict
+from apps.access.gate import Judge, Verdict, visible_within
 from apps.access.policy import acts_on
 from apps.access.sharing import shared
 from apps.approvals import acts
 from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
 from apps.approvals.models import Gate
 from apps.core import blobs
+from apps.core.errors import NotVisible
 from apps.registry.loading import authors_of_versions
 from apps.registry.models import Version
+from apps.registry.queries import HIDDEN_VERSION, VERSION_PARTS, with_parent_seen
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import DayField, Form, ReasonField
 from apps.web.links import sign_url, subject_of, url_of
@@ -32,17 +34,16 @@ TIMELINE_ROWS = 25
 
 
 def version_or_404(request: HttpRequest, slug: str, label: str) -> Version:
-    return seen_or_404(
-        request,
-        Version,
-        "model",
-        "intended_use__model",
-        "intended_use__written_by",
-        "parent__model",
-        "registered_by",
-        model__slug=slug,
-        label=label,
+    """The version with what its pages tell of it, `parent_seen` too; one query."""
+    actor = actor_of(request)
+    rows = with_parent_seen(actor, visible_within(actor, Version))
+    found = rows.select_related(*VERSION_PARTS, "intended_use__written_by").filter(
+        model__slug=slug, label=label
     )
+    version = found.first()
+    if version is None:
+        raise NotVisible()
+    return version
 
 
 # What each act of an open check looks like as one button; signing acts go to review-and-sign.
@@ -100,6 +101,7 @@ def release_context(request: HttpRequest, version: Version) -> dict:
         "may_not": [v for v in offers if not v.allowed],
         "sections": section_states(evaluation),
         "section": "summary",
+        "hidden_version": HIDDEN_VERSION,
         "authors": sorted(authors, key=lambda row: row.person.printed_name),
     }
 
