@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.apps import apps
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Cast, Concat
 
 from apps.access import duties
 from apps.access.actors import Actor
+from apps.access.assigning import PARENTS
 from apps.access.duties import Duty
-from apps.access.gate import Scopes, visible
+from apps.access.gate import Scopes, visible, visible_within
 from apps.access.models import Assignment, TrainingRecord
-from apps.access.reviewing import places_of
 from apps.access.training import (
     BOARD,
     NEEDING,
@@ -62,8 +64,20 @@ def in_state(rows: QuerySet[Assignment, Any], wanted: str) -> QuerySet[Assignmen
 
 def records(actor: Actor, person: User) -> QuerySet[TrainingRecord, Any]:
     """What was ever recorded of a person, newest first, corrected records too."""
-    rows: QuerySet[TrainingRecord, Any] = visible(actor, TrainingRecord).filter(person=person)
+    rows = with_places(actor, visible(actor, TrainingRecord).filter(person=person))
     return rows.select_related("recorded_by", "corrects", "corrected_by").order_by("-completed_on", "-pk")
+
+
+def with_places(actor: Actor, rows: QuerySet[TrainingRecord, Any]) -> QuerySet[TrainingRecord, Any]:
+    """The same rows, each with `place_told`: its model as the reader may know it, one's own always by its name."""
+    seen = visible_within(actor, _models()).filter(pk=OuterRef("model_id")).order_by()
+    named = When(Q(model_id=0) | Q(person_id=actor.pk) | Exists(seen), then=F("place"))
+    number = Concat(Value("model no. "), Cast("model_id", CharField()))
+    return rows.annotate(place_told=Case(named, default=number, output_field=CharField()))
+
+
+def _models() -> Any:
+    return apps.get_model(PARENTS[duties.MODEL])
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ def needed(actor: Actor, person: User) -> list[Needed]:
             words.add(duties.WORDS[Duty(assignment.duty)])
     for each in _in_seats(person):
         found.setdefault((each.kind.id, each.model_id), (each, set()))[1].add(NEEDING[BOARD])
-    names = model_names({model for _kind, model in found})
+    names = _model_names(actor, person, {model for _kind, model in found})
     order = list(State)
     made = [Needed(s, tuple(sorted(w)), names.get(s.model_id, "")) for s, w in found.values()]
     return sorted(made, key=lambda n: (-order.index(n.standing.state), n.standing.kind.title, n.place))
@@ -103,12 +117,14 @@ def _in_seats(person: User) -> list[Standing]:
     return [each for seat in seats for each in standings_for(book, seat, records)]
 
 
-def model_names(ids: Iterable[int]) -> dict[int, str]:
-    """Model -> its short name."""
+def _model_names(actor: Actor, person: User, ids: Iterable[int]) -> dict[int, str]:
+    """Model -> its short name, as the person reads it of themselves; of others where the reader sees the model."""
     wanted = {pk for pk in ids if pk}
     if not wanted:
         return {}
-    return {pk: name for (_kind, pk), name in places_of([duties.MODEL]).items() if pk in wanted}
+    rows = _models().objects.all() if person.pk == actor.pk else visible(actor, _models())
+    known = dict(rows.filter(pk__in=wanted).values_list("pk", "slug"))
+    return {pk: known.get(pk, f"model no. {pk}") for pk in wanted}
 
 
 def gaps(book: Book) -> list[tuple[Assignment, list[Standing]]]:

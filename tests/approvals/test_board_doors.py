@@ -1,4 +1,7 @@
-"""What a seat on a board does not open, on the pages and by the API: the trail, other versions, a hidden parent."""
+"""What a seat on a board does not open, on the pages and by the API: the trail, other versions, a hidden parent.
+
+And what others read of the training of who sits there.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 import pytest
 from django.urls import reverse
 
+from apps.access.training import BOARD
 from apps.approvals import acts
 from apps.approvals.templates import template_for
 from apps.core import blobs
@@ -14,6 +18,7 @@ from apps.quality.acts import open_deviation
 from apps.quality.models import TrailReview
 from apps.registry.models import Version
 from apps.registry.states import WORDS, State
+from tests.access.test_training import adopt, record
 from tests.approvals.boards import founded, planned
 from tests.factories.data import FEATURES, onnx_model
 from tests.factories.doors import browser, session_api, text_of
@@ -119,3 +124,19 @@ def test_a_hidden_parent_is_named_on_no_page_and_by_no_call(world, asked):
         assert PARENT not in answer.content.decode(), call
         assert hidden in answer.content.decode(), call
         assert f"lotx/{PARENT}" in session_api(world.owner).get(call).content.decode()
+
+
+def test_an_administrator_reads_no_hidden_model_in_the_training_of_members(world, asked):
+    adopt(world, {BOARD: ["limits_user"]})
+    record(world, "stranger", "limits_user", model_id=asked.model_id)
+    page = reverse("web:person", args=["stranger"])
+    told = text_of(browser(world.administrator).get(page))
+    assert f": model no. {asked.model_id}" in told
+    assert "lotx" not in told
+    for reader in ("stranger", "compliance"):
+        assert ": lotx" in text_of(browser(world.people[reader]).get(page)), reader
+    (row,) = session_api(world.administrator).get("/api/v1/trainings").json()["results"]
+    assert row["model"] == f"model no. {asked.model_id}"
+    for reader in ("stranger", "compliance"):
+        (row,) = session_api(world.people[reader]).get("/api/v1/trainings").json()["results"]
+        assert row["model"] == "lotx"

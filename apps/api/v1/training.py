@@ -30,7 +30,9 @@ OWN = [kind.id for kind in shipped().kinds.values() if kind.own]
 class TrainingOut(serializers.ModelSerializer):
     ref = serializers.CharField()
     person = serializers.CharField(source="person.username")
-    model = serializers.CharField(source="place", help_text="Whose limits were taught; empty: no model's.")
+    model = serializers.CharField(
+        source="place_told", help_text="Whose limits were taught; empty: no model's."
+    )
     recorded_by = serializers.CharField(source="recorded_by.username")
     corrects = serializers.SerializerMethodField(help_text="The earlier record that this one replaces.")
     corrected_by = serializers.SerializerMethodField(help_text="The later record that replaces this one.")
@@ -108,7 +110,7 @@ class Trainings(GateViewSet):
     def get_queryset(self):
         if getattr(self, "swagger_fake_view", False):
             return TrainingRecord.objects.none()
-        rows = visible(self.actor, TrainingRecord).order_by("-pk")
+        rows = reads.with_places(self.actor, visible(self.actor, TrainingRecord)).order_by("-pk")
         rows = rows.select_related("person", "recorded_by", "corrects", "corrected_by")
         if self.action == "list":
             if kind := one_of(self.request, "kind", KINDS):
