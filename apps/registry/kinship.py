@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from apps.access.facts import pairs
+from apps.access.sharing import grouped
 from apps.core import registries
 from apps.datasets.lineage import KIND as DATA
 from apps.datasets.lineage import sources_of
+from apps.registry.checks import in_force, signatures_on_uses
 from apps.registry.facts import data_of_versions, kin_of, model_facts
 from apps.registry.models import IntendedUse, Model, Version
 
@@ -22,9 +24,12 @@ def tier_of_version(pk: int) -> str:
 
 @registries.tier(Model.subject_kind)
 def tier_of_model(pk: int) -> str:
-    """By its newest intended use; empty where none is written yet."""
-    rows = IntendedUse.objects.filter(model=pk).order_by("-number")
-    return rows.values_list("tier", flat=True).first() or ""
+    """By its newest intended use in force; empty, the strictest, where none is: writing one down eases no rule."""
+    signed = grouped(signatures_on_uses([pk])[pk], lambda row: row.number)
+    if not signed:
+        return ""
+    uses = IntendedUse.objects.filter(model=pk, number__in=signed).select_related("model", "written_by")
+    return next((use.tier for use in uses.order_by("-number") if in_force(use, signed[use.number])), "")
 
 
 @registries.closure("registry.versions:version")
