@@ -173,6 +173,9 @@ def sheet_content(sheet: ReviewSheet) -> dict[str, Any]:
 
 
 def _withdrawn(review: AccessReview) -> dict[str, Any]:
+    """Only where it was withdrawn: the digest of a closed campaign stays that of what was written then."""
+    if review.ended_by is None or review.ended_at is None:
+        return {}
     return {
         "withdrawn_by": review.ended_by.username,
         "withdrawn_at": iso(review.ended_at),
@@ -193,8 +196,7 @@ def result_of(review: AccessReview, sheets: Iterable[ReviewSheet]) -> dict[str, 
         "state": review.state,
         "closed_at": iso(review.closed_at) if review.closed_at else "",
         "without_duties": list(review.empty),
-        # Only where it was withdrawn: the digest of a closed campaign stays that of what was written then.
-        **(_withdrawn(review) if review.ended_by else {}),
+        **_withdrawn(review),
         "sheets": [
             sheet_content(sheet)
             | {

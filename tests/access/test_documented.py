@@ -18,6 +18,8 @@ def test_the_security_documentation_is_not_stale():
 
 def test_every_act_rule_and_duty_is_in_it():
     said = documenting.authorisation()
+    assert "It needs one of its duties" not in said, "own affairs, seats, CI jobs and services need none"
+    assert "Who may do it, its row names." in said
     for act in policy.TABLE:
         assert f"`{act}`" in said
     for rule in [*(f"ST{n}" for n in range(1, 9)), *(f"DY{n}" for n in range(1, 22)), "EN4", "EN5"]:

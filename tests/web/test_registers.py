@@ -158,6 +158,7 @@ def test_an_inspection_from_the_form_to_the_room(world):
     room = text_of(stranger.get("/inspection/"))
     assert "All models and datasets." in room
     assert "Your access ends at" in room
+    assert "Most pages can be seen as of a moment: As of in the top bar" in room
     assert "What you cannot see, and why" in room
     assert stranger.get("/inspections/").status_code == 200
     assert browser(world.compliance).get(reverse("web:inspection", args=[found.pk])).status_code == 200

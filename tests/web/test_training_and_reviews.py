@@ -252,6 +252,9 @@ def test_late_and_withdrawn_campaigns_say_so(world, monkeypatch):
     assert review.ref in text_of(client.get(REVIEWS, {"state": "late"}))
     assert "lapses within minutes" in text_of(client.get(reverse("web:review", args=[review.pk])))
     monkeypatch.undo()
+    assert "which another owner or a compliance officer signs" in text_of(
+        client.get(reverse("web:review_new"))
+    )
     address = reverse("web:review_withdraw", args=[review.pk])
     assert client.get(address).status_code == 200
     done = client.post(address, {"reason": "Opened by mistake", "idempotency_key": "k"}, follow=True)
