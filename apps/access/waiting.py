@@ -7,7 +7,7 @@ it does not see it here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -27,7 +27,8 @@ from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import Refused
 
-MOST = 200
+MOST = 200  # judged at a time, and shown of one queue
+ROUNDS = 5  # of one queue, for one page; mails leave nothing off
 # The columns of the one query. A queue puts fields of its records into them, by name of the column.
 NUMBERS = ("n1", "n2", "n3", "n4", "n5")
 TEXTS = ("t1", "t2", "t3", "t4", "t5")
@@ -119,11 +120,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Waiting:
-    """The items of one queue for one person: theirs, and those that a rule shuts to them."""
+    """The items of one queue for one person: theirs, and those that a rule shuts to them. `more`: not all are here."""
 
     queue: Queue
     mine: tuple[Item, ...]
     blocked: tuple[Item, ...]
+    more: bool = False
 
     @property
     def heading(self) -> str:
@@ -134,26 +136,59 @@ class Waiting:
 
 
 def queues_for(actor: Actor) -> list[Waiting]:
-    """Every queue with something for this person, in the order of the registry; oldest items first."""
+    """Every queue with something for this person, in the order of the registry; oldest items first.
+
+    Each queue is cut for itself, and after it was judged: what floods one of them, or is not this person's, hides
+    nothing else; and what was left off is said.
+    """
     with shared():
-        judged = [item for item in _judged(actor, _rows(actor)) if item is not None]
+        found, left = _for(actor, _by_queue(_rows(actor)))
     return [
-        Waiting(each, mine, blocked)
-        for each in QUEUES.values()
-        if (mine := tuple(item for item in judged if item.queue is each and item.mine))
-        + (blocked := tuple(item for item in judged if item.queue is each and not item.mine))
+        Waiting(
+            each,
+            tuple(item for item in found[key] if item.mine),
+            tuple(item for item in found[key] if not item.mine),
+            more=key in left,
+        )
+        for key, each in QUEUES.items()
+        if found.get(key) or key in left
     ]
 
 
-def deciders() -> list[tuple[Queue, Any, datetime, list[User]]]:
+def _for(actor: Actor, waiting: dict[str, list[Row]]) -> tuple[dict[str, list[Item]], set[str]]:
+    """The items by queue, and the queues of which something was left off."""
+    found: dict[str, list[Item]] = {key: [] for key in waiting}
+    looked = dict.fromkeys(waiting, 0)
+    for _round in range(ROUNDS):
+        rows: list[Row] = []
+        for key, every in waiting.items():
+            if len(found[key]) < MOST:
+                rows += every[looked[key] : looked[key] + MOST]
+                looked[key] += MOST
+        for item in _judged(actor, rows):
+            if item is not None:
+                found[item.queue.key].append(item)
+    left = {key for key, every in waiting.items() if looked[key] < len(every) or len(found[key]) > MOST}
+    return {key: items[:MOST] for key, items in found.items()}, left
+
+
+def deciders() -> Iterator[tuple[Queue, Any, datetime, list[User]]]:
     """Every record that waits, whoever looks, with the people who could decide it: for mails."""
     with shared():
-        found = []
-        for each, record, row in _records(_rows(None)):
-            act = each.acts(record)[0]
-            able = each.able(record, act) if each.able else Judge(record).eligible(policy(act))
-            able = [person for person in able if each.further(person, record, act) is None]
-            found.append((each, record, row["since"], able))
+        waiting = _rows(None)
+    for start in range(0, len(waiting), MOST):
+        with shared():
+            found = _able(waiting[start : start + MOST])
+        yield from found
+
+
+def _able(rows: list[Row]) -> list[tuple[Queue, Any, datetime, list[User]]]:
+    found = []
+    for each, record, row in _records(rows):
+        act = each.acts(record)[0]
+        able = each.able(record, act) if each.able else Judge(record).eligible(policy(act))
+        able = [person for person in able if each.further(person, record, act) is None]
+        found.append((each, record, row["since"], able))
     return found
 
 
@@ -165,7 +200,14 @@ def _rows(actor: Actor | None) -> list[Row]:
     if not branches:
         return []
     rows = branches[0].union(*branches[1:], all=True) if len(branches) > 1 else branches[0]
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows.order_by("q_since")[:MOST]]
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows.order_by("q_since")]
+
+
+def _by_queue(rows: list[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["queue"], []).append(row)
+    return found
 
 
 def _branch(each: Queue, actor: Actor | None) -> QuerySet[Any, Any]:
@@ -193,11 +235,8 @@ def _records(rows: list[Row]) -> list[tuple[Queue, Any, Row]]:
         row[column] for row in rows for column in QUEUES[row["queue"]].people if row[column] is not None
     }
     people = User.objects.in_bulk(wanted) if wanted else {}
-    by_key: dict[str, list[Row]] = {}
-    for row in rows:
-        by_key.setdefault(row["queue"], []).append(row)
     found: list[tuple[Queue, Any, Row]] = []
-    for key, mine in by_key.items():
+    for key, mine in _by_queue(rows).items():
         records = {record.pk: record for record in QUEUES[key].make(mine, people)}
         found += [(QUEUES[key], records[row["id"]], row) for row in mine if row["id"] in records]
     _read_along([record for _queue, record, _row in found])

@@ -8,6 +8,7 @@ import pytest
 from django.urls import resolve
 
 from apps.access import acts
+from apps.access import waiting as waits
 from apps.access.actors import as_actor
 from apps.access.reminding import remind_all
 from apps.access.waiting import QUEUES, deciders, queues_for
@@ -325,8 +326,7 @@ def test_each_item_is_mailed_once_to_each_who_could_decide_it(world, mailoutbox)
 
 
 def test_an_identity_that_must_be_confirmed_again_is_told_again(world):
-    rows = {(each.key, record.pk): since for each, record, since, _able in deciders()}
-    assert rows == {}
+    assert list(deciders()) == []
     User.objects.filter(pk=world.author.pk).update(identity_confirmed_at=None)
     [(queue, record, _since, able)] = deciders()
     assert (queue.key, record, queue.told_again) == ("identities", world.author, True)
@@ -344,3 +344,38 @@ def test_a_change_of_the_rules_waits_for_both_halves_once_it_was_replayed(world)
     assert {"approver", "approver2"} <= set(found)
     assert "registrar" not in found
     assert "validator" not in found
+
+
+def test_what_fills_one_queue_hides_no_other_and_is_cut_after_it_was_judged(world, monkeypatch, client):
+    monkeypatch.setattr(waits, "MOST", 2)
+    for name in ("curator", "steward", "other_developer"):
+        request_duty(world, person=name, duty="monitor")
+    acts.request_reset(
+        world.administrator, with_address(world, "author"), what="password", reason="Forgot it"
+    )
+    found = {each.queue.key: each for each in queues_for(as_actor(world.compliance))}
+    assert {key: (len(each.mine), each.more) for key, each in found.items()} == {
+        "duties": (2, True),
+        "resets": (1, False),
+    }
+    client.force_login(world.compliance, backend="django.contrib.auth.backends.ModelBackend")
+    assert client.get("/work/").content.decode().count("More requests for a duty wait than") == 1
+    told = [(queue.key, len(able)) for queue, _record, _since, able in deciders()]
+    assert sorted(told) == [("duties", 2)] * 3 + [("resets", 2)], "mails leave nothing off"
+
+
+def test_what_is_not_theirs_uses_up_nothing_of_what_is_shown(world, monkeypatch):
+    monkeypatch.setattr(waits, "MOST", 2)
+    for name in ("curator", "steward", "colleague"):
+        asked_service(world, name=name)
+    monkeypatch.setattr(waits, "_item", _but(waits._item, ("curator", "steward")))
+    [found] = queues_for(as_actor(world.compliance))
+    assert ([item.record.name for item in found.mine], found.more) == (["colleague"], False)
+    monkeypatch.setattr(waits, "ROUNDS", 1)
+    [found] = queues_for(as_actor(world.compliance))
+    assert (found.mine, found.blocked, found.more) == ((), (), True), "what was not looked at is said"
+
+
+def _but(item, names):
+    """Those are nobody's business."""
+    return lambda actor, each, record, row: None if record.name in names else item(actor, each, record, row)
