@@ -36,7 +36,7 @@ from tests.factories.evidence import plan_input, validated_world
 from tests.factories.foundation import signed_use
 
 pytestmark = pytest.mark.django_db
-SHORT = 0.4  # seconds
+SHORT = 1.0  # seconds: a busy machine must get as far as the approval before it is over
 
 
 def given_for(world, seconds: float, person="stranger", duty="owner", parent=None) -> Assignment:
