@@ -27,7 +27,9 @@ MOST = 200  # sheets that a list of work looks at
 def reviews(actor: Actor) -> QuerySet[AccessReview, Any]:
     """Campaigns the reader may see, each with `open_sheets` and `all_sheets` of those they see."""
     seen = Q(sheets__in=visible(actor, ReviewSheet))
-    rows: QuerySet[AccessReview, Any] = visible(actor, AccessReview).select_related("opened_by", "ended_by", "job")
+    rows: QuerySet[AccessReview, Any] = visible(actor, AccessReview).select_related(
+        "opened_by", "ended_by", "job"
+    )
     return rows.annotate(
         all_sheets=Count("sheets", filter=seen, distinct=True),
         open_sheets=Count("sheets", filter=seen & Q(sheets__state=OPEN), distinct=True),

@@ -156,7 +156,8 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 
 # Second factors: "required" of who holds a duty that signs, or "offered". The host that passkeys are bound to.
 SECOND_FACTOR = env.text("SECOND_FACTOR", "offered")
-SECOND_FACTOR_REASON = env.text("SECOND_FACTOR_REASON")  # why they are not required; the access register shows it
+# Why they are not required; the access register shows it.
+SECOND_FACTOR_REASON = env.text("SECOND_FACTOR_REASON")
 PASSKEY_HOST = env.text("PASSKEY_HOST")
 if SECOND_FACTOR not in ("required", "offered"):
     raise ImproperlyConfigured(f'SECOND_FACTOR must be "required" or "offered", not {SECOND_FACTOR!r}.')
