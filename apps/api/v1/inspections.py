@@ -319,7 +319,8 @@ class RegisterOut(serializers.Serializer):
 class AccessRegister(viewsets.GenericViewSet):
     """Rebuilt from the history of assignments and accounts, of the assignments the caller may see.
 
-    Acts are those that the duty allows. Training and second factor are asked besides, and separation of duties may refuse.
+    Acts are those that the duty allows. Training and second factor are asked besides, and separation of duties may
+    refuse.
     """
 
     serializer_class = RegisterOut
