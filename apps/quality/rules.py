@@ -68,12 +68,15 @@ def parse_expiry(given: str, moment: datetime) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(given.strip())
-    except ValueError as error:
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # the first and last days of the calendar have no UTC everywhere
         raise BadInput(
             "The deviation was not accepted.",
             fields={"expires_at": ["Give the date as year-month-day, for example 2027-01-31."]},
         ) from error
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     if found <= moment:
         raise BadInput(
             "The deviation was not accepted.",

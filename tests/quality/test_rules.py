@@ -39,7 +39,17 @@ def test_the_end_of_an_acceptance_is_read_as_utc(given, wanted):
     assert rules.parse_expiry(given, NOW) == wanted
 
 
-@pytest.mark.parametrize("given", ["soon", "2026-11-21", "2026-11-21T12:00:00Z", "31.01.2027"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "soon",
+        "2026-11-21",
+        "2026-11-21T12:00:00Z",
+        "31.01.2027",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_an_end_that_is_past_or_unreadable_is_bad_input(given):
     with pytest.raises(BadInput) as refused:
         rules.parse_expiry(given, NOW)
