@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -132,13 +133,13 @@ def test_a_dossier_costs_the_same_queries_for_one_version_and_for_three(
     made = validated_world(world)
     gate = open_gate(world.owner, made.version.pk)
     run_queued()
+    # An inspector's look is entered; PostgreSQL is told the act and asked for the time by queries of their own.
+    looking = 29 if connection.vendor == "sqlite" else 31
     for given in (1, 2, 3):
         for person in ("inspector", "approver", "owner"):
             client = signed_in(person)
             client.get(reverse("web:version", args=["lotx", "1.0.0"]))
-            with django_assert_max_num_queries(
-                29 if person == "inspector" else 20
-            ):  # and the look is entered
+            with django_assert_max_num_queries(looking if person == "inspector" else 20):
                 assert client.get(reverse("web:version", args=["lotx", "1.0.0"])).status_code == 200
         for slug in SLUGS:
             with django_assert_max_num_queries(25):
