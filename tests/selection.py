@@ -56,8 +56,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         pure = [item for item in items if not _touches_the_database(item)]
         config.hook.pytest_deselected(items=pure)
         items[:] = [item for item in items if _touches_the_database(item)]
-    if config.option.markexpr:
+    if config.option.markexpr or _browser_asked_for(config):
         items.sort(key=_place)
+    if config.option.markexpr:
         return
     kept, dropped = [], []
     for item in items:

@@ -116,6 +116,7 @@ def trail_is_reviewed(owner, approver, compliance, release: str) -> str:
     return review
 
 
+@pytest.mark.long
 def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
     real_worker()
     model, dataset = "/models/potency/", "/datasets/potency-trial/"
