@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -23,7 +21,7 @@ from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, ReasonField
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, render_mark
-from apps.web.views.resets import DecideForm, RefuseForm, fresh_form
+from apps.web.views.account_requests import PEOPLE, decide, fresh_form
 
 CORRECTIONS = Table(
     name="corrections",
@@ -62,7 +60,6 @@ CORRECTIONS = Table(
         text("person", "Username", lambda rows, v: rows.filter(person__username__iexact=v)),
     ],
 )
-PEOPLE = ("person", "requested_by", "decided_by")
 
 
 @page
@@ -109,14 +106,7 @@ def ask(request: HttpRequest, username: str) -> HttpResponse:
     """Ask for another printed name, another address, or both."""
     actor = actor_of(request)
     person = seen_or_404(request, User, username=username, is_service=False)
-    form = AskForm(
-        request.POST if request.method == "POST" else None,
-        initial={
-            "idempotency_key": uuid.uuid4().hex,
-            "printed_name": person.printed_name,
-            "email": person.email,
-        },
-    )
+    form = fresh_form(request, AskForm, printed_name=person.printed_name, email=person.email)
     if request.method == "POST" and form.is_valid():
         done = attempt(form, acts.request_correction, actor, person.pk, **form.cleaned_data)
         if done:
@@ -129,44 +119,22 @@ def ask(request: HttpRequest, username: str) -> HttpResponse:
     return render(request, "people/correction_ask.html", context, status=422 if form.errors else 200)
 
 
-def _decide(request: HttpRequest, pk: int, act: str, kind: type[Form]) -> HttpResponse:
-    actor = actor_of(request)
-    found = seen_or_404(request, Correction, *PEOPLE, pk=pk)
-    form, row = fresh_form(request, kind), policy(f"access.{act}")
-    if request.method == "POST" and form.is_valid():
-        done = attempt(form, getattr(acts, act), actor, found.pk, **form.cleaned_data)
-        if done:
-            messages.success(request, f"{done.ref} is {done.get_state_display().lower()}.")
-            return redirect("web:correction", done.pk)
-    if request.method == "POST":
-        refuse_first(actor, row.act, found)
-    verdict = Judge(found).verdict(actor, row)
-    context = {
-        "form": form,
-        "correction": found,
-        "verdict": verdict,
-        "row": row,
-        "approving": act == "approve_correction",
-    }
-    return render(request, "people/correction_decide.html", context, status=422 if form.errors else 200)
-
-
 @require_http_methods(["GET", "POST"])
 @page
 def approve(request: HttpRequest, pk: int) -> HttpResponse:
-    return _decide(request, pk, "approve_correction", DecideForm)
+    return decide(request, Correction, "correction", pk, "approve")
 
 
 @require_http_methods(["GET", "POST"])
 @page
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
-    return _decide(request, pk, "refuse_correction", RefuseForm)
+    return decide(request, Correction, "correction", pk, "refuse")
 
 
 @require_http_methods(["GET", "POST"])
 @page
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    return _decide(request, pk, "withdraw_correction", RefuseForm)
+    return decide(request, Correction, "correction", pk, "withdraw")
 
 
 urlpatterns = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +21,7 @@ from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, ReasonField
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, render_mark
+from apps.web.views.account_requests import PEOPLE, decide, fresh_form
 
 RESETS = Table(
     name="resets",
@@ -60,7 +59,6 @@ RESETS = Table(
         text("person", "Username", lambda rows, v: rows.filter(person__username__iexact=v)),
     ],
 )
-PEOPLE = ("person", "requested_by", "decided_by")
 
 
 @page
@@ -89,21 +87,6 @@ class ResetForm(Form):
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
-class DecideForm(Form):
-    reason = ReasonField(label="Comment", required=False)
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
-
-
-class RefuseForm(DecideForm):
-    reason = ReasonField()
-
-
-def fresh_form(request: HttpRequest, kind: type[Form]) -> Form:
-    return kind(
-        request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
-    )
-
-
 @require_http_methods(["GET", "POST"])
 @page
 def ask(request: HttpRequest, username: str) -> HttpResponse:
@@ -123,44 +106,22 @@ def ask(request: HttpRequest, username: str) -> HttpResponse:
     return render(request, "people/reset_ask.html", context, status=422 if form.errors else 200)
 
 
-def _decide(request: HttpRequest, pk: int, act: str, kind: type[Form]) -> HttpResponse:
-    actor = actor_of(request)
-    found = seen_or_404(request, Reset, *PEOPLE, pk=pk)
-    form, row = fresh_form(request, kind), policy(f"access.{act}")
-    if request.method == "POST" and form.is_valid():
-        done = attempt(form, getattr(acts, act), actor, found.pk, **form.cleaned_data)
-        if done:
-            messages.success(request, f"{done.ref} is {done.get_state_display().lower()}.")
-            return redirect("web:reset", done.pk)
-    if request.method == "POST":
-        refuse_first(actor, row.act, found)
-    verdict = Judge(found).verdict(actor, row)
-    context = {
-        "form": form,
-        "reset": found,
-        "verdict": verdict,
-        "row": row,
-        "approving": act == "approve_reset",
-    }
-    return render(request, "people/reset_decide.html", context, status=422 if form.errors else 200)
-
-
 @require_http_methods(["GET", "POST"])
 @page
 def approve(request: HttpRequest, pk: int) -> HttpResponse:
-    return _decide(request, pk, "approve_reset", DecideForm)
+    return decide(request, Reset, "reset", pk, "approve")
 
 
 @require_http_methods(["GET", "POST"])
 @page
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
-    return _decide(request, pk, "refuse_reset", RefuseForm)
+    return decide(request, Reset, "reset", pk, "refuse")
 
 
 @require_http_methods(["GET", "POST"])
 @page
 def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    return _decide(request, pk, "withdraw_reset", RefuseForm)
+    return decide(request, Reset, "reset", pk, "withdraw")
 
 
 urlpatterns = [
