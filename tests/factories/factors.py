@@ -33,7 +33,7 @@ def shows_key(factor: Factor, device: Authenticator) -> Shown:
 def app_for(user: User, *, name: str = "phone", second: Shown | None = None) -> tuple[Factor, bytes]:
     """An authenticator app whose codes of now are not used up yet."""
     secret = totp.new_secret()
-    sealed = sealing.seal(secret, factors.belongs_to(user.uuid))
+    sealed = sealed_for(user, secret)
     factor = add_totp(user, user.pk, name=name, sealed=sealed, code=code_of(secret), second=second)
     FactorUse.objects.filter(factor=factor).update(last_step=0)
     return factor, secret
@@ -48,3 +48,8 @@ def passkey_for(
         user, user.pk, name=name, answer=device.makes(options), challenge=challenge, second=second
     )
     return factor, device
+
+
+def sealed_for(user: User, secret: bytes) -> str:
+    """The secret as it stands in the database."""
+    return sealing.seal(secret, factors.belongs_to(user.uuid))
