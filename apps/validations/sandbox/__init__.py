@@ -13,6 +13,7 @@ from apps.validations.sandbox.errors import (
 )
 from apps.validations.sandbox.results import Limits, ModelInfo, Port, ScoreResult
 from apps.validations.sandbox.run import inspect_model, score, score_twice
+from apps.validations.sandbox.session import Session, session
 from apps.validations.sandbox.sniff import detect_format
 
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "Port",
     "SandboxError",
     "ScoreResult",
+    "Session",
     "detect_format",
     "inspect_model",
     "score",
     "score_twice",
+    "session",
 ]

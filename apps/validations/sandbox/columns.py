@@ -74,27 +74,37 @@ def match(info: ModelInfo, schema: pa.Schema, features: list[str] | None, named:
 
 def batches(path: Path, columns: list[str], info: ModelInfo, size: int) -> Iterator[tuple[int, list[bytes]]]:
     """(rows, frame parts) of each batch. Empty cells become NaN in numbers, "" in text; refused in whole numbers."""
-    strict = {p.name for p in info.inputs if p.type in ("integer", "boolean")}
+    strict = whole_inputs(info)
     file = pq.ParquetFile(path)
     for part in file.iter_batches(batch_size=size, columns=columns):
-        specs: list[dict[str, Any]] = []
-        buffers = []
-        for name in columns:
-            column = part.column(part.schema.get_field_index(name))
-            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-                specs.append({"name": name, "dtype": "text"})
-                buffers.append(wire.pack_text(column.to_pylist()))
-                continue
-            whole = pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
-            if column.null_count and name in strict:
-                raise ModelInputMismatch(
-                    f"Column {name} has empty cells; the model takes whole numbers only.", [name]
-                )
-            dtype = "<i8" if whole and not column.null_count else "<f8"
-            specs.append({"name": name, "dtype": dtype})
-            cast = column.cast(pa.int64() if dtype == "<i8" else pa.float64(), safe=False)
-            buffers.append(cast.to_numpy(zero_copy_only=False).astype(dtype).tobytes())
-        yield part.num_rows, wire.pack({"columns": specs, "order": columns}, buffers)
+        yield part.num_rows, packed(part, columns, strict)
+
+
+def whole_inputs(info: ModelInfo) -> set[str]:
+    """Inputs that take whole numbers only: an empty cell cannot be given to them."""
+    return {p.name for p in info.inputs if p.type in ("integer", "boolean")}
+
+
+def packed(part: pa.RecordBatch, columns: list[str], strict: set[str]) -> list[bytes]:
+    """One batch as the parts of a frame. Raises `ModelInputMismatch` for an empty cell in a column of `strict`."""
+    specs: list[dict[str, Any]] = []
+    buffers = []
+    for name in columns:
+        column = part.column(part.schema.get_field_index(name))
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            specs.append({"name": name, "dtype": "text"})
+            buffers.append(wire.pack_text(column.to_pylist()))
+            continue
+        whole = pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
+        if column.null_count and name in strict:
+            raise ModelInputMismatch(
+                f"Column {name} has empty cells; the model takes whole numbers only.", [name]
+            )
+        dtype = "<i8" if whole and not column.null_count else "<f8"
+        specs.append({"name": name, "dtype": dtype})
+        cast = column.cast(pa.int64() if dtype == "<i8" else pa.float64(), safe=False)
+        buffers.append(cast.to_numpy(zero_copy_only=False).astype(dtype).tobytes())
+    return wire.pack({"columns": specs, "order": columns}, buffers)
 
 
 def _list(names: list[str]) -> str:
