@@ -12,17 +12,27 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import expect
 
-from apps.access.acts import create_token, end_assignment
+from apps.access.acts import (
+    approve_correction,
+    confirm_identity,
+    create_token,
+    end_assignment,
+    request_correction,
+)
+from apps.access.gate import Judge
 from apps.access.models import Assignment
+from apps.access.policy import policy
 from apps.access.signing import content_digest
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
 from apps.core import blobs
-from apps.core.errors import Conflict
+from apps.core.errors import BadInput, Conflict
 from apps.core.jobs import run_queued
 from apps.registry.acts import freeze
 from apps.trail.models import Entry, Signature
 from apps.web.rulewords import rule_words
+from tests.access.people import crowd
+from tests.access.test_waivers import ask
 from tests.cast import PASSWORD, give
 from tests.e2e.browsing import Person
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
@@ -138,6 +148,43 @@ def test_no_way_leads_the_author_to_an_approval(world, slot, person):
         assert page == tries(name, by_api)
         assert page.status == 409
         assert page.rule.startswith("Rule DY")
+
+    # Under another name it is the same account, and what it made is still its own.
+    asked = request_correction(
+        world.administrator, world.author.pk, printed_name="Zoe Zander", reason="Married"
+    )
+    approve_correction(world.compliance, asked.pk)
+    confirm_identity(world.registrar, world.author.pk, how="document")
+    page = tries("author", by_page)
+    assert page == tries("author", by_api)
+    assert page.rule.startswith("Rule DY2")
+
+    # What they made counts wherever it is registered again, by whomever: the same bytes, or a version made from it.
+    first = slot.gate.version
+    crowd(world, ["registrant"])
+    for parent in (world.model, world.dataset):
+        give(world, "registrant", "developer", parent)
+    again = registered_version(
+        world,
+        label="2.0.0",
+        artefact=blobs.put(blobs.path(first.artefact_digest).read_bytes()),
+        features=FEATURES,
+        train=first.data.get().dataset_version,
+        use=first.intended_use,
+        by="registrant",
+        author_ids=[world.registrant.pk],
+        parent_id=first.pk,
+    )
+    assert Judge(again).separation(world.author, policy("approvals.sign_approval")).rule.id == "DY2"
+
+    # A waiver of that rule cannot even be asked for.
+    with pytest.raises(BadInput) as untouchable:
+        ask(world, rule="DY2", by="owner")
+    assert set(untouchable.value.fields) == {"rule"}
+    owner = person("owner")
+    owner.goes_to(f"/models/{world.model.slug}/people/waiver/")
+    expect(owner.page.locator("select[name=rule] option[value=DY8]")).to_have_count(1)
+    expect(owner.page.locator("select[name=rule] option[value=DY2]")).to_have_count(0)
 
     # The page itself says why, and who may, before anything is sent.
     author = person("author")
