@@ -7,8 +7,7 @@ work, all in one transaction. A refusal is written to the trail in a transaction
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -16,7 +15,10 @@ from django.db import IntegrityError, models, transaction
 
 from apps.access import clockwork, past, reach, showing, signing
 from apps.access.actors import Actor, as_actor
-from apps.access.gate import ORGANISATION_SUBJECT, Judge, Organisation, front_refusal, is_visible, may
+from apps.access.colliding import begun_anew, collision
+from apps.access.demands import asked_of, demands, earlier_refusal
+from apps.access.entering import enter, enter_refusal
+from apps.access.gate import ORGANISATION_SUBJECT, Judge, front_refusal, is_visible, may
 from apps.access.idempotency import Once
 from apps.access.models import Assignment
 from apps.access.policy import MEANINGS, Policy, meaning_sentence, policy
@@ -25,17 +27,15 @@ from apps.access.signing import SignatureInput
 from apps.accounts.models import User
 from apps.core import jobs
 from apps.core.clock import now
-from apps.core.errors import BadInput, Conflict, NotVisible, Refused, TooMany
+from apps.core.errors import NotVisible, Refused
 from apps.core.models import Job
-from apps.core.subjects import Subject, models_by_kind
+from apps.core.subjects import Subject
 from apps.trail import current, sealer, statements
 from apps.trail.models import Signature
-from apps.trail.writer import Who, record
 
 Row = TypeVar("Row", bound=models.Model)
 
 ACTS: dict[str, Callable[..., Any]] = {}
-MAX_REASON = 2000
 
 
 class NothingRecorded(RuntimeError):
@@ -202,7 +202,7 @@ class Act:
             self.facts["signatures"] = [str(s.uuid) for s in self.signatures]
         if self.components.facts:
             self.facts["second_factor"] = self.components.facts
-        _record(
+        enter(
             "act",
             self.actor,
             self.policy,
@@ -214,117 +214,13 @@ class Act:
         )
 
 
-def _who(actor: Actor, duties: Sequence[str]) -> Who:
-    """Who answers for the deed, so that it counts as theirs wherever deeds are counted, and the service that did it."""
-    who = Who.of(actor.user, duties)
-    if actor.through is None:
-        return who
-    by = f", by service {actor.through.name}"
-    return replace(who, name=who.name[: 160 - len(by)] + by)
-
-
-def _record(
-    kind: str,
-    actor: Actor,
-    row: Policy,
-    subject: Any,
-    reason: str,
-    facts: dict[str, Any],
-    open_act: current.CurrentAct | None = None,
-    duties: Sequence[str] = (),
-) -> None:
-    if actor.token is not None:
-        facts = {**facts, "token": actor.token.prefix}
-    if actor.through is not None:
-        facts = {**facts, "service": actor.through.name}
-    if actor.address:
-        facts = {**facts, "address": actor.address}
-    record(
-        kind=kind,
-        act=row.act,
-        act_id=open_act.act_id if open_act else "",
-        actor=_who(actor, duties),
-        on_behalf=Who.of(actor.on_behalf) if actor.on_behalf else None,
-        subject=subject,
-        scope=getattr(subject, "scope", "") if subject is not None else "",
-        reason=reason,
-        body=facts,
-        rows=open_act.rows if open_act else (),
-        via=actor.via,
-    )
-
-
-def _is_text(given: str) -> bool:
-    """JSON can carry half a character (a lone surrogate), which no record can hold."""
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _demands(
-    actor: Actor, row: Policy, reason: str, signature: SignatureInput | None, second: showing.Shown | None
-) -> signing.Components | None:
-    """What is asked before any record is touched: the door, the reason, the components of a signature."""
-    front = front_refusal(actor, row)
-    if front is not None:
-        raise front
-    rejecting = signature is not None and signature.decision == "rejected"
-    if (row.reason or rejecting) and not reason.strip():
-        raise BadInput("A reason is needed.", rule="reason", fields={"reason": ["Say why, in a sentence."]})
-    if len(reason) > MAX_REASON:
-        raise BadInput(
-            "The reason is too long.", rule="reason", fields={"reason": [f"At most {MAX_REASON} characters."]}
-        )
-    if "\x00" in reason or not _is_text(reason):
-        raise BadInput(
-            "The reason cannot be kept.",
-            rule="reason",
-            fields={"reason": ["It holds a character that is no text: type the reason anew."]},
-        )
-    if row.signs:
-        if signature is None:
-            raise BadInput(
-                "A signature is needed.",
-                rule="signature",
-                fields={"password": ["Enter your password to sign."]},
-            )
-        if signature.decision not in signing.DECISIONS:
-            raise BadInput(
-                "A decision is needed.", rule="signature", fields={"decision": ["Choose approve or reject."]}
-            )
-        return signing.check_components(actor.user, signature, row)
-    if row.shows:
-        return showing.check(actor.user, second or showing.Shown(), row)
-    return None
-
-
-def _asked_of(row: Policy, args: tuple[Any, ...]) -> Any:
-    """The record an act was asked for, before the act itself has looked: its first argument is the key."""
-    model = models_by_kind().get(row.subject)
-    if model is None:
-        return ORGANISATION_SUBJECT if row.subject == ORGANISATION_SUBJECT.subject_kind else None
-    given = args[0] if args else None
-    return model._default_manager.filter(pk=given).first() if isinstance(given, int) else None
-
-
-def _earlier_refusal(actor: Actor, row: Policy, subject: Any, refused: Refused) -> Refused:
-    """Sight, duty and conflicts are told before bad input; sight and duty before a wrong password."""
-    if subject is None or isinstance(refused, TooMany) or front_refusal(actor, row) is not None:
-        return refused
-    verdict = may(actor, row.act, subject)
-    first = (403, 404, 409) if isinstance(refused, BadInput) else (403, 404)
-    return verdict.refusal() if not verdict.allowed and verdict.status in first else refused
-
-
 def refuse_first(actor: Actor, name: str, subject: Subject) -> None:
     """For doors whose input is no good: what the gate says of the act comes first, and is entered."""
     past.refuse_acts()
     verdict = may(actor, name, subject)
     if not verdict.allowed:
         refused = verdict.refusal()
-        _record_refusal(actor, policy(name), refused, subject, "")
+        enter_refusal(actor, policy(name), refused, subject, "")
         raise refused
 
 
@@ -333,7 +229,7 @@ def refuse_at_front(actor: Actor, name: str) -> None:
     past.refuse_acts()
     row = policy(name)
     if (refused := front_refusal(actor, row)) is not None:
-        _record_refusal(actor, row, refused, ORGANISATION_SUBJECT, "")
+        enter_refusal(actor, row, refused, ORGANISATION_SUBJECT, "")
         raise refused
 
 
@@ -367,44 +263,54 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 if (wrong_clock := clockwork.refusal(row)) is not None:
                     raise wrong_clock
                 # A repeated signing is answered only to who shows the components again (21 CFR 11.200(a)).
-                shown = _demands(actor, row, reason, signature, second)
+                shown = demands(actor, row, reason, signature, second)
                 again, earlier = once.earlier()
                 if again:
                     return earlier
                 if shown is not None and shown.repeated:
                     raise signing.used_before() if row.signs else showing.used_before(row)
-                with (
-                    transaction.atomic(durable=True),
-                    current.opened(name, user_id=actor.pk, reason=reason) as open_act,
-                ):
-                    # Before any row is locked: who waits for the rules then holds nothing that others wait for.
-                    hold_rules(change=row.alone)
-                    doing = Act(
-                        actor,
-                        row,
-                        reason=reason.strip(),
-                        signature=signature,
-                        open_act=open_act,
-                        components=shown,
-                    )
-                    under_way.append(doing)
-                    if (lapsed := reach.refuse_lapsed(actor.token)) is not None:
-                        # Ended since the call began: in the middle of an upload, say.
-                        doing.subject = _asked_of(row, args)
-                        raise lapsed
-                    result = function(doing, *args, **kwargs)
-                    doing.entry()
-                    once.remember(result)
+
+                def whole() -> tuple[bool, Any]:
+                    """The act from beginning to commit; (True, earlier result) where its twin was first meanwhile."""
+                    if under_way and (found := once.earlier())[0]:
+                        return found
+                    with (
+                        transaction.atomic(durable=True),
+                        current.opened(name, user_id=actor.pk, reason=reason) as open_act,
+                    ):
+                        # Before any row is locked: who waits for the rules then holds nothing that others wait for.
+                        hold_rules(change=row.alone)
+                        doing = Act(
+                            actor,
+                            row,
+                            reason=reason.strip(),
+                            signature=signature,
+                            open_act=open_act,
+                            components=shown,
+                        )
+                        under_way[:] = [doing]
+                        if (lapsed := reach.refuse_lapsed(actor.token)) is not None:
+                            # Ended since the call began: in the middle of an upload, say.
+                            doing.subject = asked_of(row, args)
+                            raise lapsed
+                        result = function(doing, *args, **kwargs)
+                        doing.entry()
+                        once.remember(result)
+                        return False, result
+
+                again, result = begun_anew(whole)
+                if again:
+                    return result
             except Refused as refused:
                 if under_way:
                     # The twin of this request may have been first and changed what this one met.
                     again, earlier = once.earlier()
                     if again:
                         return earlier
-                subject = under_way[0].subject if under_way else _asked_of(row, args)
+                subject = under_way[0].subject if under_way else asked_of(row, args)
                 if not under_way:
-                    refused = _earlier_refusal(actor, row, subject, refused)
-                _record_refusal(
+                    refused = earlier_refusal(actor, row, subject, refused)
+                enter_refusal(
                     actor, row, refused, subject, reason, under_way[0].wanted if under_way else None
                 )
                 raise refused from None
@@ -412,10 +318,10 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 again, earlier = once.earlier()
                 if again:
                     return earlier
-                collided = _collision(error)
+                collided = collision(error)
                 if collided is None:
                     raise
-                _record_refusal(actor, row, collided, under_way[0].subject if under_way else None, reason)
+                enter_refusal(actor, row, collided, under_way[0].subject if under_way else None, reason)
                 raise collided from error
             if row.signs:
                 sealer.seal()
@@ -425,37 +331,3 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return perform
 
     return decorate
-
-
-def _collision(error: IntegrityError) -> Refused | None:
-    """A broken uniqueness as a Conflict: somebody, or a double click, was first."""
-    if "unique" not in str(error).lower():
-        return None
-    return Conflict(
-        "This was already done.",
-        fact="Another request wrote the same thing first. Nothing was written twice.",
-        rule="once-only",
-        who=["you, after looking at the page again"],
-    )
-
-
-def _record_refusal(
-    actor: Actor,
-    row: Policy,
-    refused: Refused,
-    subject: Any,
-    reason: str,
-    asked: dict[str, Any] | None = None,
-) -> None:
-    """A refused attempt is a fact of the trail; input that does not parse is not an attempt."""
-    if isinstance(refused, BadInput):
-        return
-    if subject is not None and getattr(subject, "pk", None) is None and not isinstance(subject, Organisation):
-        subject = None
-    with transaction.atomic():
-        facts = {**refused.parts(), "status": refused.status}
-        if refused.cause:
-            facts["cause"] = refused.cause
-        if asked:
-            facts["asked"] = asked
-        _record("refusal", actor, row, subject or ORGANISATION_SUBJECT, reason, facts)

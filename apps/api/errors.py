@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from apps.access import reach
 from apps.accounts.models import ApiToken
 from apps.core.blobs import BlobDamaged, damaged
-from apps.core.errors import NotVisible, Refused, TooMany
+from apps.core.errors import Busy, NotVisible, Refused, TooMany
 
 TYPE = "about:blank"
 TITLES = {
@@ -28,6 +28,7 @@ TITLES = {
     423: "Locked",
     428: "Precondition required",
     429: "Too many requests",
+    503: "Busy",
 }
 
 
@@ -57,7 +58,7 @@ def handle(error: Exception, context) -> Response | None:
             rule=error.rule,
             eligible=error.who,
             fields=error.fields,
-            headers={"Retry-After": str(error.retry_after)} if isinstance(error, TooMany) else None,
+            headers={"Retry-After": str(error.retry_after)} if isinstance(error, (Busy, TooMany)) else None,
         )
     if isinstance(error, exceptions.ValidationError):
         fields = error.detail if isinstance(error.detail, dict) else {"body": error.detail}

@@ -90,6 +90,17 @@ class TooMany(Refused):
         self.retry_after = max(1, retry_after)
 
 
+class Busy(Refused):
+    """The database gave the act up for others; nothing was done. `retry_after`: seconds until it may be tried again."""
+
+    status = 503
+
+    def __init__(self, what: str, *, retry_after: int, **parts: Any) -> None:
+        parts.setdefault("rule", "busy")
+        super().__init__(what, **parts)
+        self.retry_after = max(1, retry_after)
+
+
 class BadInput(Refused):
     """The input cannot be used; `fields` says where and how to mend it."""
 

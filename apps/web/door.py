@@ -11,7 +11,7 @@ from django.shortcuts import render
 
 from apps.access.actors import Actor
 from apps.access.gate import visible_one
-from apps.core.errors import BadInput, Refused, TooMany
+from apps.core.errors import BadInput, Busy, Refused, TooMany
 from apps.web.resume import ask_to_sign_in
 
 
@@ -28,7 +28,7 @@ def refused_response(request: HttpRequest, refused: Refused) -> HttpResponse:
     """The four parts, as a page or as a fragment for htmx, with the refusal's own status."""
     page = "errors/429.html" if isinstance(refused, TooMany) else "errors/refused.html"
     template = "parts/refusal.html" if request.htmx else page
-    headers = {"Retry-After": str(refused.retry_after)} if isinstance(refused, TooMany) else None
+    headers = {"Retry-After": str(refused.retry_after)} if isinstance(refused, (Busy, TooMany)) else None
     answer = render(request, template, {"refusal": refused}, status=refused.status)
     for name, value in (headers or {}).items():
         answer[name] = value
