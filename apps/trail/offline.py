@@ -302,34 +302,42 @@ def tile_path(folder: str, kind: str, number: int, width: int) -> str:
         number //= 1000
         parts.insert(0, f"x{number % 1000:03}")
     path = os.path.join(folder, kind, *parts)
+    if width == TILE:
+        return path
     partial = os.path.join(path + ".p", str(width))
-    return path if width == TILE or (not os.path.exists(partial) and os.path.exists(path)) else partial
+    return path if not os.path.exists(partial) and os.path.exists(path) else partial
 
 
 def read_tile(folder: str, kind: str, number: int, width: int) -> bytes:
-    with open(tile_path(folder, kind, number, width), "rb") as file:
+    with open(tile_path(folder, kind, number, width), "rb", buffering=0) as file:
         return file.read()
 
 
-def read_bundle(folder: str, number: int, width: int) -> tuple[list[bytes], list[bytes]]:
-    """The heads and bodies of one bundle."""
+def read_bundle(folder: str, number: int, width: int) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """The heads, bodies and leaf hashes of one bundle."""
     raw = read_tile(folder, "tile/entries", number, width)
-    heads: list[bytes] = []
-    place, size = 0, len(raw)
-    take = heads.append
-    while place + 1 < size and len(heads) < width:
-        end = place + 2 + (raw[place] << 8 | raw[place + 1])
-        take(raw[place + 2 : end])
-        place = end
     bodies = read_tile(folder, "bodies", number, width).split(b"\n")
-    if len(heads) != width or place > size or len(bodies) <= width:
+    heads: list[bytes] = []
+    hashes: list[bytes] = []
+    keep, take, hashed, leaf = heads.append, hashes.append, sha256, b"\x00"
+    place = 0
+    try:
+        for _ in range(width):
+            end = place + 2 + (raw[place] << 8 | raw[place + 1])
+            head = raw[place + 2 : end]
+            keep(head)
+            take(hashed(leaf + head).digest())
+            place = end
+    except IndexError:
+        place = len(raw) + 1
+    if place > len(raw) or len(bodies) <= width:
         raise Bad(f"the bundle {number} is cut")
-    whole = tile_path(folder, "tile/entries", number, TILE) == tile_path(
-        folder, "tile/entries", number, width
+    whole = width == TILE or tile_path(folder, "tile/entries", number, width) != tile_path(
+        folder, "tile/entries", number, TILE
     )
-    if (width == TILE or not whole) and (place != size or len(bodies) != width + 1 or bodies[width]):
+    if whole and (place != len(raw) or len(bodies) != width + 1 or bodies[width]):
         raise Bad(f"the bundle {number} holds more than its {width} entries")
-    return heads, bodies[:width]
+    return heads, bodies[:width], hashes
 
 
 class Levels:
@@ -344,9 +352,11 @@ class Levels:
         """A whole tile of one level; returns the hash above it."""
         self.compare(level, hashes)
         self.counts[level] += 1
-        above, hashed, node = b"".join(hashes), sha256, b"\x01"
-        while len(above) > 32:
-            above = b"".join([hashed(node + above[i : i + 64]).digest() for i in range(0, len(above), 64)])
+        hashed, node, below = sha256, b"\x01", hashes
+        while len(below) > 1:
+            pairs = iter(below)
+            below = [hashed(node + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+        above = below[0]
         self.row(level + 1).append(above)
         if len(self.rows[level + 1]) == TILE:
             full, self.rows[level + 1] = self.rows[level + 1], []
@@ -375,17 +385,16 @@ class Levels:
 
 def fold_tiles(folder: str, size: int, marks: Marks) -> Tree:
     """Recompute the tree from the entries; every tile must hold its hashes, every mark its root."""
-    tree, levels, hashed, leaf = Tree(), Levels(folder), sha256, b"\x00"
+    tree, levels, hashed = Tree(), Levels(folder), sha256
     hashes: list[bytes] = []
     for number in range((size + TILE - 1) // TILE):
         start, width = tree.size, min(TILE, size - tree.size)
-        heads, bodies = read_bundle(folder, number, width)
-        named = b"".join([head[:64] for head in heads])
-        if "".join([hashed(body).hexdigest() for body in bodies]).encode() != named:
+        heads, bodies, hashes = read_bundle(folder, number, width)
+        own = b"".join([hashed(body).digest() for body in bodies])
+        if own.hex().encode() != b"".join([head[:64] for head in heads]):
             for place, (head, body) in enumerate(zip(heads, bodies, strict=True)):
                 if hashed(body).hexdigest().encode() != head[:64]:
                     raise Bad(f"leaf {start + place}: the body is not the one the head names: {told(head)}")
-        hashes = [hashed(leaf + head).digest() for head in heads]
         if width == TILE:
             above = levels.push(hashes)
         if width == TILE and not any(start < at < start + TILE for at in marks):

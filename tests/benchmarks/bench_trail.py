@@ -113,7 +113,7 @@ def raw_hashing(folder: Path) -> tuple[float, float]:
     both = single = 0.0
     sha256, number = hashlib.sha256, 0
     while (folder / offline.tile_path("", "bodies", number, 256)).exists():
-        heads, bodies = offline.read_bundle(str(folder), number, 256)
+        heads, bodies, _ = offline.read_bundle(str(folder), number, 256)
         whole = [head + body for head, body in zip(heads, bodies, strict=True)]
         start = time.process_time()
         for head in heads:
