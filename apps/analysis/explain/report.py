@@ -1,0 +1,208 @@
+"""All explanations of one model on one set of cases, in one call, with their sizes, seeds and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.analysis.errors import InputError
+from apps.analysis.explain import sentences
+from apps.analysis.explain.columns import Columns, Floats, Score, Tally, length, take
+from apps.analysis.explain.local import local_fit
+from apps.analysis.explain.permutation import WORDS, Importance, auc, permutation_importance
+from apps.analysis.explain.shapley import Attributions, merged, shapley
+from apps.analysis.explain.stability import compare
+from apps.analysis.explain.surrogate import surrogate_tree
+
+SCHEMA = "countersign.explanation/1"
+LEAST_CASES = 40
+MOST_FEATURES = 200
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes and seeds; each is an upper limit where the data have fewer cases.
+
+    rows: cases for permutation importance and surrogate; cases: explained one by one; background: cases lent from;
+    pairs: pairs of orders for each seed; repeats: shuffles a feature; examples: cases told in a sentence each.
+    """
+
+    rows: int = 2000
+    cases: int = 100
+    background: int = 100
+    pairs: int = 20
+    repeats: int = 5
+    seeds: tuple[int, ...] = (11, 12)
+    local_samples: int = 500
+    depth: int = 3
+    examples: int = 6
+
+
+@dataclass(frozen=True)
+class Explained:
+    """result: plain data for the record; attributions of the cases in `rows` (numbers from 1 of the whole set)."""
+
+    result: dict[str, Any]
+    attributions: Attributions
+    rows: NDArray[np.int64]
+
+
+def explain(
+    score: Score,
+    columns: Columns,
+    labels: NDArray[np.int8] | None,
+    *,
+    threshold: float = 0.5,
+    settings: Settings = Settings(),
+    progress: Callable[[int, int, str], None] = lambda done, total, stage: None,
+) -> Explained:
+    """Explain the model behind `score` on `columns`. The same input and settings give the same result to the bit.
+
+    labels: (n,), 1 or 0, or None. progress(done, total, stage): in scores asked of the model.
+    Raises `InputError` with fewer than 40 cases, more than 200 features, one seed only, or scores that are not finite.
+    """
+    n, p = length(columns), len(columns)
+    if n < LEAST_CASES:
+        raise InputError(f"An explanation needs at least {LEAST_CASES} cases; there are {n}.")
+    if p > MOST_FEATURES:
+        raise InputError(f"The model takes {p} features; at most {MOST_FEATURES} are explained.")
+    if len(settings.seeds) < 2:
+        raise InputError(
+            "An explanation is drawn with at least two seeds, or nothing says whether it is stable."
+        )
+    rng = np.random.default_rng([settings.seeds[0], 7])
+    rows = np.sort(rng.permutation(n)[: settings.rows])
+    part, marked = take(columns, rows), None if labels is None else labels[rows]
+    order = rng.permutation(len(rows))
+    explained = np.sort(order[: min(settings.cases, len(rows) // 2)])
+    lenders = np.sort(order[len(explained) :][: settings.background])
+    cases, background = take(part, explained), take(part, lenders)
+    total = _cost(settings, p, len(rows), len(explained))
+    stage = ["Scoring the cases"]
+    tally = Tally(score, lambda done: progress(min(done, total), total, stage[0]))
+
+    scores = tally(part)
+    stage[0] = "Shuffling each feature"
+    found = permutation_importance(tally, part, marked, repeats=settings.repeats, seed=settings.seeds[0])
+    parts = []
+    for seed in settings.seeds:
+        stage[0] = f"Attributing single scores, seed {seed}"
+        parts.append(shapley(tally, cases, background, pairs=settings.pairs, seed=seed))
+    whole, stable = merged(parts), compare(parts)
+    stage[0] = "Fitting around the examples"
+    chosen = _examples(whole.scores, threshold, settings.examples)
+    examples = []
+    lies = sentences.places(part, explained[chosen])
+    samples = max(settings.local_samples, 4 * p)
+    for at, place in zip(chosen, lies, strict=True):
+        fit = local_fit(
+            tally, take(cases, np.array([at])), background, samples=samples, seed=settings.seeds[0]
+        )
+        examples.append(_example(whole, int(at), int(rows[explained[at]]) + 1, place, asdict(fit)))
+    stage[0] = "Growing the surrogate tree"
+    tree = surrogate_tree(part, scores, threshold=threshold, depth=settings.depth, seed=settings.seeds[0])
+    progress(total, total, "Writing it down")
+    result = {
+        "schema": SCHEMA,
+        "settings": asdict(settings) | {"seeds": list(settings.seeds), "threshold": threshold},
+        "n": {
+            "cases_there": n,
+            "rows": len(rows),
+            "explained": len(explained),
+            "background": len(lenders),
+            "features": p,
+            "evaluations": tally.evaluations,
+        },
+        "auc": auc(scores, marked == 1) if marked is not None and 0 < marked.sum() < len(rows) else None,
+        "measure": found[0].measure,
+        "measure_words": WORDS[found[0].measure],
+        "base": whole.base,
+        "gap": whole.gap,
+        "features": _features(found, whole, parts),
+        "stability": asdict(stable)
+        | {
+            "sentence": sentences.of_stability(
+                stable.ranking, stable.by_case, stable.top, stable.seeds, stable.k
+            )
+        },
+        "surrogate": asdict(tree)
+        | {"lines": list(tree.lines), "splits": list(tree.splits), "sentence": sentences.of_surrogate(tree)},
+        "examples": examples,
+    }
+    return Explained(result, whole, rows[explained] + 1)
+
+
+def _cost(settings: Settings, p: int, rows: int, cases: int) -> int:
+    """Scores that will be asked of the model, all in all."""
+    sampled = len(settings.seeds) * (settings.pairs + cases + cases * settings.pairs * 2 * max(p - 1, 0))
+    fitted = min(settings.examples, cases) * 2 * max(settings.local_samples, 4 * p)
+    return rows + rows * (1 + p * settings.repeats) + sampled + fitted
+
+
+def _examples(scores: Floats, threshold: float, count: int) -> NDArray[np.intp]:
+    """The highest, the lowest and the most doubtful cases, in equal numbers, without repetition."""
+    high = list(np.argsort(-scores, kind="stable"))
+    low = list(np.argsort(scores, kind="stable"))
+    near = list(np.argsort(np.abs(scores - threshold), kind="stable"))
+    chosen: dict[int, None] = {}
+    for at in range(len(scores)):
+        for kind in (high, near, low):
+            if len(chosen) < count:
+                chosen.setdefault(int(kind[at]))
+    return np.array(sorted(chosen, key=lambda i: (-scores[i], i)), dtype=np.intp)
+
+
+def _example(
+    whole: Attributions, at: int, row: int, place: dict[str, str], fit: dict[str, Any]
+) -> dict[str, Any]:
+    values, errors = whole.values[at], whole.errors[at]
+    order = np.argsort(-np.abs(values), kind="stable")
+    return {
+        "case": row,
+        "score": float(whole.scores[at]),
+        "sentence": sentences.of_case(
+            row, float(whole.scores[at]), whole.base, whole.features, values, errors, place
+        ),
+        "features": [
+            {
+                "feature": whole.features[j],
+                "place": place[whole.features[j]],
+                "value": float(values[j]),
+                "low": float(values[j] - Z95 * errors[j]),
+                "high": float(values[j] + Z95 * errors[j]),
+                "local_effect": float(fit["effects"][j]),
+            }
+            for j in order
+        ],
+        "local": {"fit": fit["fit"], "samples": fit["samples"], "agreement": fit["agreement"]},
+    }
+
+
+def _features(
+    found: list[Importance], whole: Attributions, parts: list[Attributions]
+) -> list[dict[str, Any]]:
+    """One item a feature, the most important first."""
+    moved = np.abs(whole.values)
+    error = moved.std(axis=0, ddof=1) / np.sqrt(len(moved)) if len(moved) > 1 else np.zeros(moved.shape[1])
+    ranked = sorted(range(len(found)), key=lambda j: (-found[j].value, -float(moved[:, j].mean()), j))
+    told = []
+    for rank, j in enumerate(ranked, start=1):
+        mean = float(moved[:, j].mean())
+        told.append(
+            asdict(found[j])
+            | {
+                "rank": rank,
+                "moved": mean,
+                "moved_low": mean - Z95 * float(error[j]),
+                "moved_high": mean + Z95 * float(error[j]),
+                "moved_n": len(moved),
+                "by_seed": [float(each.overall[j]) for each in parts],
+                "sentence": sentences.of_feature(found[j], mean, rank),
+            }
+        )
+    return told
