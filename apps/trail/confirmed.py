@@ -15,11 +15,12 @@ from typing import Any
 
 from django.db.models import Max, OuterRef, Q, Subquery
 
-from apps.trail.history import covered, mac_content
+from apps.trail.history import covered
 from apps.trail.identity import keys
 from apps.trail.models import Entry, Kind, Leaf, Signature
 from apps.trail.past import World, present
 from apps.trail.preimages import body_digest, stamp
+from apps.trail.rowmac import Judge
 from apps.trail.statements import expected_columns, signature_mac_content
 
 # On SQLite an entry's time is cut to milliseconds, so it may lie just before that of its row.
@@ -88,11 +89,11 @@ def _parts(here: World) -> Iterator[dict[Any, list[Any]]]:
 
 @dataclass(frozen=True)
 class Row:
-    """A history row: its key, its MAC, and (column, value in the form that is covered) of every covered field."""
+    """A history row: its key, its MAC, and what its MAC says against it (empty: nothing)."""
 
     history_id: int
     mac: str
-    pairs: tuple[tuple[str, Any], ...]
+    wrong: str
 
 
 def _rows(model: Any, ids: list[Any], here: World) -> dict[str, Row]:
@@ -103,12 +104,11 @@ def _rows(model: Any, ids: list[Any], here: World) -> dict[str, Row]:
     if here.unfinished:
         written = written.exclude(act_id__in=here.unfinished)
     newest = written.order_by().values(key).annotate(last=Max("history_id")).values("last")
-    fields = covered(past)
-    names = ["history_id", "mac", key, *(name for name, _, _ in fields)]
+    names = ["history_id", "mac", key, *(name for name, _, _ in covered(past))]
+    judge = Judge(past, keys())
     found = {}
     for history_id, mac, pk, *values in past.objects.filter(history_id__in=newest).values_list(*names):
-        pairs = tuple((column, form(value)) for (_, column, form), value in zip(fields, values, strict=True))
-        found[str(pk)] = Row(history_id, mac, pairs)
+        found[str(pk)] = Row(history_id, mac, judge.fault(mac, values))
     return found
 
 
@@ -169,13 +169,13 @@ def _faults(
         elif last != row.history_id:
             wrong = f"is not the last one the trail tells of (entry {entry} names row {last})"
         else:
-            wrong = _against_entry(table, row, entry, *sealed[entry])
+            wrong = _against_entry(row, entry, *sealed[entry])
         if wrong:
             found.append(Fault(table, row.history_id, record, wrong))
     return found
 
 
-def _against_entry(table: str, row: Row, entry: int, salt: str, body: str, sealed: str | None) -> str:
+def _against_entry(row: Row, entry: int, salt: str, body: str, sealed: str | None) -> str:
     """What is wrong with a history row, judged by the entry that tells of it; empty when nothing is."""
     if sealed is not None and body_digest(salt, body) != sealed:
         return f"is told by entry {entry}, whose body is not the one that was sealed"
@@ -183,10 +183,8 @@ def _against_entry(table: str, row: Row, entry: int, salt: str, body: str, seale
         told: dict[str, Any] = json.loads(body)["row"]
     except (ValueError, KeyError, TypeError):
         return f"is told by entry {entry}, whose body cannot be read"
-    # Columns that came later are not covered: the row was written without them.
-    written = [(column, value) for column, value in row.pairs if column in told]
-    if not hmac.compare_digest(keys().mac(mac_content(table, written)).encode(), row.mac.encode()):
-        return "does not match: it is not as the portal wrote it"
+    if row.wrong:
+        return f"does not match: {row.wrong}"
     if not hmac.compare_digest(str(told.get("mac", "")).encode(), row.mac.encode()):
         return f"does not match what entry {entry} tells of it"
     return ""

@@ -1,13 +1,13 @@
 """History rows that account for themselves: each carries the act that wrote it and a MAC the database cannot make.
 
-Use `history = history()` in a model. The MAC is HMAC-SHA-256 under a key outside the database over the canonical
-content of the history row, so that an edit of row, trail and record together, before sealing, still shows.
+Use `history = history()` in a model. The MAC (rowmac.py) is HMAC-SHA-256 under a key outside the database over the
+canonical content of the history row, so that an edit of row, trail and record together, before sealing, still shows.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
@@ -119,33 +119,24 @@ def stable(field: models.Field, value: Any) -> Any:
 
 @cache
 def covered(model: type[models.Model]) -> tuple[tuple[str, str, Callable[[Any], Any]], ...]:
-    """(attribute, column, form) of every field of a history model that its MAC covers."""
+    """(attribute, column, form) of every field of a history model that its MAC covers, in order of the columns."""
 
     def form(field: models.Field) -> Callable[[Any], Any]:
         return lambda value: stable(field, value)
 
-    return tuple(
-        (field.attname, column_of(field), form(field))
-        for field in model._meta.concrete_fields
-        if field.name not in UNCOVERED
-    )
-
-
-def mac_content(table: str, values: Iterable[tuple[str, Any]]) -> bytes:
-    """What the MAC of a history row covers: its table and its (column, stable value) pairs."""
-    content = {"table": table, "row": dict(values)}
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    fields = [field for field in model._meta.concrete_fields if field.name not in UNCOVERED]
+    return tuple((field.attname, column_of(field), form(field)) for field in sorted(fields, key=column_of))
 
 
 def _account(sender: type[models.Model], history_instance: Any, **_: Any) -> None:
+    from apps.trail import rowmac
     from apps.trail.identity import keys
 
     act = current()
     history_instance.act_id = act.act_id
     history_instance.history_user_id = act.user_id
     history_instance.history_change_reason = act.reason
-    values = [(column, form(getattr(history_instance, name))) for name, column, form in covered(sender)]
-    history_instance.mac = keys().mac(mac_content(sender._meta.db_table, values))
+    history_instance.mac = rowmac.written(keys(), history_instance)
 
 
 def _note_row(sender: type[models.Model], history_instance: Any, **_: Any) -> None:

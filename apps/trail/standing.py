@@ -6,20 +6,18 @@ compared, a job run), so that an edit behind the portal is refused and not only 
 
 from __future__ import annotations
 
-import hmac
 from typing import Any
 
 from django.db import models
 
-from apps.trail.history import column_of, covered, mac_content, stable
+from apps.trail.history import column_of, stable
 from apps.trail.identity import keys
+from apps.trail.rowmac import Judge
 
 
 def is_ours(row: Any) -> bool:
     """Whether this history row is as the portal wrote it: its MAC, under a key outside the database, fits."""
-    past: type[models.Model] = type(row)
-    values = [(column, form(getattr(row, name))) for name, column, form in covered(past)]
-    return hmac.compare_digest(keys().mac(mac_content(past._meta.db_table, values)), row.mac)
+    return not Judge(type(row), keys()).fault_of(row)
 
 
 def faults(record: models.Model) -> list[str]:
@@ -27,10 +25,7 @@ def faults(record: models.Model) -> list[str]:
     past: Any = type(record).history.model  # type: ignore[attr-defined]  # set by simple-history
     newest = past.objects.filter(**{past._meta.get_field(record._meta.pk.name).attname: record.pk})
     row = newest.order_by("-history_id").first()
-    if row is None or row.history_type == "-":
-        return ["history"]
-    values = [(column, form(getattr(row, name))) for name, column, form in covered(past)]
-    if not hmac.compare_digest(keys().mac(mac_content(past._meta.db_table, values)), row.mac):
+    if row is None or row.history_type == "-" or not is_ours(row):
         return ["history"]
     return [
         column_of(field)

@@ -9,9 +9,10 @@ from django.db import models
 
 from apps.trail.detectors import accounts
 from apps.trail.findings import Session, short
-from apps.trail.history import column_of, covered, mac_content, record_of
+from apps.trail.history import column_of, covered, record_of
 from apps.trail.models import Checkpoint, Leaf, Signature
 from apps.trail.preimages import stamp
+from apps.trail.rowmac import Judge
 from apps.trail.statements import expected_columns, signature_mac_content
 from apps.trail.watched import Watched, history_models, watched_tables
 
@@ -26,10 +27,10 @@ def run(session: Session) -> None:
             "row", "trail_entry", entry_id, "table_name", "a row entry of a table that is not watched"
         )
     for one in watched:
-        older = _against_entries(session, one, first)
+        _against_entries(session, one, first)
         if one.history:
             assert one.model is not None
-            _macs(session, one.model, older)
+            _macs(session, one.model)
     for model in history_models():
         _live(session, model)
     _signatures(session)
@@ -44,8 +45,8 @@ def _first_entry(session: Session) -> int:
     return since.aggregate(first=models.Min("entry_id"))["first"] or 0
 
 
-def _against_entries(session: Session, one: Watched, first: int) -> dict[int, frozenset[str]]:
-    """Rows and what the trail says of them. Returns row id -> columns known then, for rows older than a column."""
+def _against_entries(session: Session, one: Watched, first: int) -> None:
+    """Rows and what the trail says of them; columns that came later are not told of older rows."""
     table, key = one.table, one.key
     newest = ""
     if one.changes:
@@ -60,7 +61,6 @@ def _against_entries(session: Session, one: Watched, first: int) -> dict[int, fr
         f"WHERE e.kind = 'row' AND e.table_name = %s AND e.id >= %s {newest}ORDER BY e.id"
     )
     parameters = [table, first, *([table] if one.changes else [])]
-    older: dict[int, frozenset[str]] = {}
     for entry_id, row_id, told, there, now in session.stream(sql, parameters):
         session.count("row entries")
         if told == now and not one.changes:
@@ -78,11 +78,8 @@ def _against_entries(session: Session, one: Watched, first: int) -> dict[int, fr
         if there is None:
             session.report("deleted", table, row_id, "", f"the row of entry {entry_id} is missing")
             continue
-        if row.keys() != set(one.columns):
-            older[row_id] = frozenset(row)
         _differences(session, "history" if one.history else "row", table, row_id, row, json.loads(now)["row"])
     _unaccounted(session, one)
-    return older
 
 
 def _differences(session: Session, detector: str, table: str, row_id: int, told: dict, now: dict) -> None:
@@ -119,23 +116,17 @@ def _unaccounted(session: Session, one: Watched) -> None:
         )
 
 
-def _macs(session: Session, model: type[models.Model], older: dict[int, frozenset[str]]) -> None:
-    """Each history row's MAC over the columns known when it was written."""
+def _macs(session: Session, model: type[models.Model]) -> None:
+    """Each history row's MAC over the columns that it names."""
     table = model._meta.db_table
-    fields = covered(model)
-    names = ["history_id", "mac", "act_id", *(name for name, _, _ in fields)]
+    judge = Judge(model, session.keys, session.alias)
+    names = ["history_id", "mac", "act_id", *(name for name, _, _ in covered(model))]
     for row_id, mac, act_id, *values in (
         model._base_manager.using(session.alias).values_list(*names).iterator(chunk_size=2000)
     ):
         session.count("history rows")
-        known = older.get(row_id)
-        pairs: list[tuple[str, Any]] = [
-            (column, form(value))
-            for (_, column, form), value in zip(fields, values, strict=True)
-            if known is None or column in known
-        ]
-        if session.keys.mac(mac_content(table, pairs)) != mac:
-            session.report("mac", table, row_id, "mac", "the history row is not as the portal wrote it")
+        if wrong := judge.fault(mac, values):
+            session.report("mac", table, row_id, "mac", f"the history row does not hold: {wrong}")
         accounts.find(session, table, row_id, act_id, mac)
 
 
