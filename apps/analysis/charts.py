@@ -144,7 +144,7 @@ def forest(
         )
         layers.append(tick.encode(x=alt.X("limit:Q", title=axis, scale=alt.Scale(domain=[low, high])), y=y))
     chart = alt.layer(*layers).properties(width=_PLOT, height=_ROW * len(rows))
-    return _draw(chart, title, "; ".join(f"{row.name}: {_mark_text(row)}" for row in rows) + ".")
+    return draw(chart, title, "; ".join(f"{row.name}: {_mark_text(row)}" for row in rows) + ".")
 
 
 def _limit_line(alt: Any, limit: float, label: str, low: float, high: float) -> list[Any]:
@@ -215,7 +215,7 @@ def calibration(bins: Sequence[dict[str, Any]], *, title: str) -> Drawing:
         f"mean score {b['mean_score']:.2f}: observed {b['rate']:.3f} ({b['low']:.3f} to {b['high']:.3f}), n {b['n']:,}"
         for b in bins
     )
-    return _draw(alt.vconcat(curve, strip, spacing=16), title, described + ".")
+    return draw(alt.vconcat(curve, strip, spacing=16), title, described + ".")
 
 
 def histogram(edges: Sequence[float], counts: Sequence[int], *, title: str, axis: str) -> Drawing:
@@ -236,7 +236,7 @@ def histogram(edges: Sequence[float], counts: Sequence[int], *, title: str, axis
         )
         .properties(width=_WIDTH, height=160)
     )
-    return _draw(chart, title, "; ".join(f"{r['from']:g} to {r['to']:g}: {r['n']:,}" for r in rows) + ".")
+    return draw(chart, title, "; ".join(f"{r['from']:g} to {r['to']:g}: {r['n']:,}" for r in rows) + ".")
 
 
 def value_bars(values: Sequence[tuple[str, int]], *, title: str) -> Drawing:
@@ -257,7 +257,7 @@ def value_bars(values: Sequence[tuple[str, int]], *, title: str) -> Drawing:
     chart = alt.layer(base.mark_bar(color=COLOURS["accent"]), text).properties(
         width=_WIDTH, height=_ROW * len(rows)
     )
-    return _draw(chart, title, "; ".join(f"{name}: {n:,}" for name, n in values) + ".")
+    return draw(chart, title, "; ".join(f"{name}: {n:,}" for name, n in values) + ".")
 
 
 def column_bars(counts: Sequence[int], title: str = "Distribution") -> str:
@@ -283,7 +283,8 @@ def _engine() -> Any:
     return vl_convert
 
 
-def _draw(chart: Any, title: str, description: str) -> Drawing:
+def draw(chart: Any, title: str, description: str) -> Drawing:
+    """A finished drawing in the house's type and colours; `description`: what a reader who cannot see it is told."""
     text: dict[str, Any] = {
         "labelFont": FONT,
         "titleFont": FONT,

@@ -19,13 +19,17 @@ REGRESSION_LABELS = {
     "mean_error": "Mean error",
 }
 
+# What a criterion may name besides: shares that a plan defines by itself, in reports of the same form.
+OTHER_LABELS = {"undecided_rate": "Undecided rate"}
+_LABELS = {**REGRESSION_LABELS, **OTHER_LABELS}
+
 
 @dataclass(frozen=True)
 class Criterion:
     """A locked acceptance criterion.
 
-    `metric`: a name of `metrics.LABELS`, an alias or a regression metric. `limit`: the value is at least
-    (`direction` "min") or at most ("max") this. `rule`: what is compared with the limit, the value ("point")
+    `metric`: a name of `metrics.LABELS`, an alias, a regression metric or one of `OTHER_LABELS`. `limit`: the value is
+    at least (`direction` "min") or at most ("max") this. `rule`: what is compared with the limit, the value ("point")
     or the lower or upper end of its interval. `min_n`: fewer cases decide nothing. `subgroup`: attribute ->
     value, empty for all cases.
     """
@@ -38,7 +42,7 @@ class Criterion:
     subgroup: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if canonical_name(self.metric) not in LABELS and self.metric not in REGRESSION_LABELS:
+        if canonical_name(self.metric) not in LABELS and self.metric not in _LABELS:
             raise InputError(f"There is no metric “{self.metric}”.")
         if self.direction not in DIRECTIONS or self.rule not in RULES:
             raise InputError("A criterion's direction is min or max, its rule point, lower or upper.")
@@ -49,7 +53,7 @@ class Criterion:
     def label(self) -> str:
         """What is measured, in words."""
         name = canonical_name(self.metric)
-        what = LABELS.get(name) or REGRESSION_LABELS[name]
+        what = LABELS.get(name) or _LABELS[name]
         where = ", ".join(f"{key} = {value}" for key, value in self.subgroup.items())
         return f"{what} where {where}" if where else what
 
@@ -119,7 +123,7 @@ def find(report: Mapping[str, Any], metric: str, subgroup: Mapping[str, str] | N
         group = report["overall"]
     name = canonical_name(metric)
     if name not in group["metrics"]:
-        raise InputError(f"The report has no {LABELS.get(name) or REGRESSION_LABELS.get(name, name)}.")
+        raise InputError(f"The report has no {LABELS.get(name) or _LABELS.get(name, name)}.")
     return Estimate(**group["metrics"][name])
 
 

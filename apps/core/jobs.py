@@ -135,6 +135,15 @@ def end(job: Job, *, state: str = Job.State.DONE, error: str = "") -> None:
         raise Lost(f"Job {job.pk} was ended or taken over by another worker.", rule="job-lease")
 
 
+def cancel(job: Job, reason: str) -> None:
+    """Stop a job inside the act that cancels its record; Lost when it ended. Its worker notices at its next report."""
+    stopped = Job.objects.filter(pk=job.pk, state__in=[Job.State.QUEUED, Job.State.RUNNING]).update(
+        state=Job.State.CANCELLED, error=reason, finished_at=now(), lease_until=None
+    )
+    if not stopped:
+        raise Lost(f"Job {job.pk} has ended.", rule="job-lease")
+
+
 def run(job_id: int) -> str:
     """Claim and work one job to its end; the body of the Celery task, of the seed and of tests alike."""
     job = claim(job_id)

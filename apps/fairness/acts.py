@@ -15,7 +15,7 @@ from apps.fairness.queries import RELATED
 from apps.fairness.states import State, Verdict
 from apps.quality.acts import raise_by_portal
 from apps.validations.models import Run
-from apps.validations.states import RunState
+from apps.validations.states import RUN_FACTS, RunState
 
 COMPUTE = "fairness.compute"
 
@@ -25,7 +25,7 @@ def request_precondition(run: Run) -> None:
     if run.state != RunState.DONE:
         raise WrongState(
             f"A bias report on {run.ref} cannot be computed.",
-            fact="The run is queued or running." if run.state == RunState.QUEUED else "The run failed.",
+            fact=RUN_FACTS[RunState(run.state)],
             rule="PC26",
             who=["a bias tester, on a run that came to its end"],
         )

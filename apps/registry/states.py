@@ -29,6 +29,8 @@ WORDS = {
 TRANSITIONS: dict[tuple[State, str], State] = {
     (State.REGISTERED, "freeze"): State.FROZEN,
     (State.FROZEN, "lock_plan"): State.PLAN_APPROVED,
+    (State.PLAN_APPROVED, "replace_plan"): State.FROZEN,
+    (State.VALIDATED, "replace_plan"): State.FROZEN,
     (State.PLAN_APPROVED, "finish_run"): State.VALIDATED,
     (State.VALIDATED, "finish_run"): State.VALIDATED,
     (State.VALIDATED, "release"): State.RELEASED,

@@ -31,7 +31,7 @@ def _live_plan(version: Version) -> Plan | None:
 
 
 def last_run(version: Version) -> Run | None:
-    """The newest run of the version's live plan, whatever became of it."""
+    """The newest run of the version's live plan, whatever became of it; a cancelled one showed nothing."""
     return once(("last run", version.pk), lambda: _last_run(version))
 
 
@@ -46,7 +46,8 @@ def _last_done_run(version: Version) -> Run | None:
 
 
 def _last_run(version: Version) -> Run | None:
-    return next((run for run in _runs(version) if run.plan.state in LIVE), None)
+    counted = (r for r in _runs(version) if r.plan.state in LIVE and r.state != RunState.CANCELLED)
+    return next(counted, None)
 
 
 def _runs(version: Version) -> list[Run]:

@@ -35,7 +35,21 @@ def plan_content(plan: Plan) -> dict:
         "rationale": plan.rationale,
         "written_by": plan.written_by.username,
         "written_at": iso(plan.written_at),
+        **_said_besides(plan),
     }
+
+
+def _said_besides(plan: Plan) -> dict:
+    """What a plan may say and need not; left out where it says nothing: plans signed before keep their digest."""
+    found = {
+        "baselines": plain(plan.baselines),
+        "no_predecessor": plan.no_predecessor,
+        "unit_column": plan.unit_column,
+        "weight_column": plan.weight_column,
+        "undecided": {"from": plan.undecided_from, "to": plan.undecided_to} if plan.undecided_from else {},
+        "replaces": plan.replaces.ref if plan.replaces else "",
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 @registries.content("validations.run")

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from apps.analysis import fairness, intervals, performance, verdicts
+from apps.analysis import intervals
 from apps.analysis.errors import InputError
-from apps.analysis.metrics import none
 from apps.core import blobs
-from apps.core.digests import number, plain
+from apps.core.digests import plain
 from apps.datasets.states import Partition
 from apps.registry.models import Version
 from apps.validations import cases as per_case
 from apps.validations.failures import CannotCompute, in_words
+from apps.validations.figures import against_replaced, coverage, drawn, judge, measure, swept, undecided_of
 from apps.validations.models import Plan, Run
-from apps.validations.rules import subgroup_values
 from apps.validations.sandbox import SandboxError, ScoreResult, score
 from apps.validations.states import Verdict
 from apps.validations.stored import put_results
@@ -46,7 +46,8 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
             plan.label_column,
             plan.positive_value,
             plan.group_columns,
-            plan.test_data.entity_column,
+            plan.unit_column or plan.test_data.entity_column,
+            plan.weight_column,
         )
         first = _score(
             plan, model_path, data_path, lambda done, _: report(done, 2 * rows, "Scoring the test cases")
@@ -60,9 +61,15 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
         report(2 * rows, 2 * rows, "Computing metrics")
         decided, differing = per_case.predictions(first, float(plan.threshold))
         scored = per_case.is_probability(first)
-        cases = per_case.with_answers(cases, first, decided)
-        figures = measure(cases, plan.group_columns if cases.num_rows else [], scored=scored)
-    judgements = judge(plan, figures)
+        cases = per_case.with_answers(cases, first, decided, plan.band)
+        counted = per_case.decided_only(cases)
+        design = per_case.design_of(cases, plan.unit_column, plan.weight_column)
+        figures = measure(counted, plan.group_columns if cases.num_rows else [], scored=scored, design=design)
+        every = figures if plan.band is None else measure(cases, [], scored=scored, design=design)
+        left_open = undecided_of(cases, plan)
+        sweep = swept(cases, plan) if scored else {}
+        charts = drawn(plan, every, sweep)
+    judgements = judge(plan, figures, left_open)
     report(2 * rows, 2 * rows, "Comparing with the training data")
     results = {
         "schema": SCHEMA,
@@ -75,10 +82,16 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
         "threshold": plan.threshold,
         "labels_differing_from_threshold": differing,
         "scores_are_probabilities": scored,
-        "warnings": list(first.warnings),
+        "warnings": [*first.warnings, *_repeated_units(plan, cases)],
+        "coverage": coverage(rows, cases),
         "report": figures,
+        "undecided": left_open,
+        "all_cases": every["overall"],
+        "thresholds": sweep,
+        "charts": charts,
         "judgements": judgements,
-        "gap": training_gap(plan, model_path, figures),
+        "replaced": against_replaced(plan, judgements),
+        "gap": training_gap(plan, model_path, every),
     }
     report(2 * rows, 2 * rows, "Storing results")
     return {
@@ -114,50 +127,17 @@ def _model_facts(scored: ScoreResult) -> dict[str, Any]:
     } | {"columns": list(scored.columns)}
 
 
-def measure(cases: pa.Table, groups: list[str], *, scored: bool) -> dict[str, Any]:
-    """The performance of all cases and of each group: a report of `analysis.fairness` or `analysis.performance`."""
-    score_column = per_case.SCORE if scored else None
-    if groups:
-        return fairness.report(cases, per_case.LABEL, per_case.PREDICTION, score_column, groups)
-    return performance.report(cases, per_case.LABEL, per_case.PREDICTION, score_column)
-
-
-def judge(plan: Plan, figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each criterion of the plan held against the figures, in the form of a `Result`."""
-    judged = []
-    for one in plan.criteria:
-        criterion = verdicts.Criterion(
-            one["metric"],
-            float(one["limit"]),
-            one["direction"],
-            one["rule"],
-            one["min_n"],
-            subgroup_values(one["subgroup"]),
-        )
-        try:
-            estimate = verdicts.find(figures, criterion.metric, criterion.subgroup)
-            judgement = verdicts.judge(criterion, estimate)
-        except InputError as error:
-            estimate = none(0, str(error))
-            judgement = verdicts.Judgement(verdicts.UNDECIDED, f"Cannot be judged: {error}", None)
-        judged.append(
-            {
-                "criterion": one["id"],
-                "metric": one["metric"],
-                "subgroup": one["subgroup"],
-                "n": estimate.n,
-                "value": number(estimate.value) or "",
-                "low": number(estimate.low) or "",
-                "high": number(estimate.high) or "",
-                "method": estimate.method[:60],
-                "limit": one["limit"],
-                "direction": one["direction"],
-                "rule": one["rule"],
-                "verdict": judgement.verdict,
-                "sentence": judgement.sentence,
-            }
-        )
-    return judged
+def _repeated_units(plan: Plan, cases: pa.Table) -> list[str]:
+    """What to say where one unit has several rows and the plan does not count by unit."""
+    if plan.unit_column or per_case.UNIT not in cases.column_names:
+        return []
+    units = len(pc.unique(cases[per_case.UNIT]))
+    if units == cases.num_rows:
+        return []
+    return [
+        f"{cases.num_rows:,} rows belong to {units:,} units ({plan.test_data.entity_column}), and the plan takes rows "
+        "as independent: the intervals are too narrow. A plan that names the unit column counts by unit."
+    ]
 
 
 def overall(judgements: list[dict[str, Any]]) -> str:

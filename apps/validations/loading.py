@@ -15,7 +15,9 @@ def plans_of_versions(version_ids: Collection[int]) -> dict[int, list[Plan]]:
     """Version id -> all its plans, newest first."""
 
     def load(ids: list[int]) -> dict[int, list[Plan]]:
-        rows = Plan.objects.filter(version_id__in=ids).select_related("test_data__dataset", "written_by")
+        rows = Plan.objects.filter(version_id__in=ids).select_related(
+            "test_data__dataset", "written_by", "replaces"
+        )
         return grouped(rows, lambda plan: plan.version_id)
 
     return {pk: rows or [] for pk, rows in gathered("plans", version_ids, load).items()}

@@ -33,7 +33,20 @@ class Plan(models.Model):
     criteria = models.JSONField(default=list)
     # [{"id", "metric", "kind": "difference|ratio", "column", "limit": "0.1", "rule": "point|near|far", "min_n": 30}]
     bias_limits = models.JSONField(default=list)
+    # of the replaced process: [{"id", "metric", "subgroup", "value": "0.8", "n": 400 or null, "source", "direction",
+    #   "rule"}]
+    baselines = models.JSONField(default=list)
+    no_predecessor = models.TextField(blank=True)  # why there is nothing to be as good as
+    unit_column = models.CharField(
+        max_length=120, blank=True
+    )  # intervals by unit (patient, batch), not by row
+    weight_column = models.CharField(max_length=120, blank=True)
+    # decimal text; a score in [from, to) is undecided: nobody acts on it as it is
+    undecided_from = models.CharField(max_length=24, blank=True)
+    undecided_to = models.CharField(max_length=24, blank=True)
     rationale = models.TextField()  # why these data, limits and sizes
+    # The locked plan this one takes the place of, after it was locked: a deviation stands for that.
+    replaces = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="replaced_by")
     state = models.CharField(
         max_length=10,
         choices=[(s.value, states.PLAN_WORDS[s]) for s in states.PlanState],
@@ -60,6 +73,11 @@ class Plan(models.Model):
     @property
     def ref(self) -> str:
         return f"VP-{self.number}"
+
+    @property
+    def band(self) -> tuple[float, float] | None:
+        """Scores from the first up to below the second are undecided; None without a band."""
+        return (float(self.undecided_from), float(self.undecided_to)) if self.undecided_from else None
 
     @property
     def scope(self) -> str:
@@ -92,7 +110,7 @@ class Run(models.Model):
     number = models.PositiveIntegerField(unique=True)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="runs")
     state = models.CharField(
-        max_length=8,
+        max_length=9,
         choices=[(s.value, states.RUN_WORDS[s]) for s in states.RunState],
         default=states.RunState.QUEUED,
     )

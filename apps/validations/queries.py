@@ -22,7 +22,7 @@ from apps.validations.comparing import missing_comparisons
 from apps.validations.models import Comparison, Plan, Result, Run
 from apps.validations.states import PlanState, RunState
 
-PLANS = ("version__model", "version__intended_use", "test_data__dataset", "written_by")
+PLANS = ("version__model", "version__intended_use", "test_data__dataset", "written_by", "replaces")
 RUNS = (
     "plan__version__model",
     "plan__version__intended_use",

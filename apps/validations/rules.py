@@ -10,14 +10,17 @@ from typing import Any
 from apps.analysis import disparities
 from apps.analysis.disparities import DISPARITIES
 from apps.analysis.metrics import LABELS, canonical_name
-from apps.analysis.verdicts import DIRECTIONS
+from apps.analysis.verdicts import DIRECTIONS, OTHER_LABELS
 from apps.analysis.verdicts import RULES as ENDS
 from apps.core.errors import BadInput
+from apps.validations.amounts import decimal_text, whole_number
+from apps.validations.plan_parts import UNDECIDED, checked_band, checked_baselines, checked_columns
 
 ALL = "all"
 RESERVED = "case_"  # the portal's own columns in per-case results
 MAX_GROUP_COLUMNS = 8
 MAX_CRITERIA = 100
+METRICS = {**LABELS, UNDECIDED: OTHER_LABELS[UNDECIDED]}  # what a criterion may name
 BOUNDS = {
     "mcc": (-1.0, 1.0),
     "calibration_gap": (-1.0, 1.0),
@@ -39,6 +42,12 @@ class PlanInput:
     criteria: Sequence[Mapping[str, Any]]
     bias_limits: Sequence[Mapping[str, Any]]
     rationale: str
+    baselines: Sequence[Mapping[str, Any]] = ()
+    no_predecessor: str = ""
+    unit_column: str = ""
+    weight_column: str = ""
+    undecided_from: str = ""
+    undecided_to: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
         wrong("positive_value", "Enter the value of the label that counts as positive.")
     if len(str(given.positive_value)) > 120:
         wrong("positive_value", "At most 120 characters.")
-    threshold = _decimal(given.threshold)
+    threshold = decimal_text(given.threshold)
     if threshold is None or len(threshold) > 24:
         wrong("threshold", "Enter a number, for example 0.5: scores at or above it count as positive.")
     groups = [str(name).strip() for name in given.group_columns if str(name).strip()]
@@ -106,7 +115,9 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
     if not given.criteria:
         wrong("criteria", "A plan needs at least one acceptance criterion.")
     elif (
-        "criteria" not in problems and facts.tier != "low" and {c["metric"] for c in criteria} == {"accuracy"}
+        "criteria" not in problems
+        and facts.tier != "low"
+        and {c["metric"] for c in criteria} - {UNDECIDED} <= {"accuracy"}
     ):
         wrong(
             "criteria",
@@ -123,6 +134,15 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
             wrong(name, "Two lines have the same identifier.")
     if max(len(given.criteria), len(given.bias_limits)) > MAX_CRITERIA:
         wrong("criteria", f"At most {MAX_CRITERIA} criteria and {MAX_CRITERIA} limits.")
+    parts = _parts(given, facts, label, groups, threshold, {row["metric"] for row in criteria})
+    more: dict[str, Any] = {}
+    for fields, found_wrong in parts:
+        more |= fields
+        for name, message in found_wrong:
+            if name != "criteria" or "criteria" not in problems:
+                wrong(name, message)
+    if {row["id"] for row in criteria} & {row["id"] for row in more.get("baselines", ())}:
+        wrong("baselines", "A baseline has the identifier of a criterion.")
     if problems:
         raise BadInput("The plan was not written.", rule="plan", fields=problems)
     return {
@@ -133,39 +153,75 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
         "criteria": criteria,
         "bias_limits": limits,
         "rationale": given.rationale.strip(),
+        **more,
     }
+
+
+def _parts(
+    given: PlanInput,
+    facts: PlanFacts,
+    label: str,
+    groups: Sequence[str],
+    threshold: str | None,
+    metrics: set[str],
+) -> list[tuple[dict[str, Any], list[tuple[str, str]]]]:
+    """(fields, problems) of each part of `plan_parts`."""
+    return [
+        checked_band(given.undecided_from, given.undecided_to, threshold, metrics),
+        checked_columns(
+            given.unit_column, given.weight_column, columns=facts.columns, label=label, groups=groups
+        ),
+        checked_baselines(
+            given.baselines,
+            given.no_predecessor,
+            subgroups=lambda entered: _subgroup(entered, groups),
+            tier=facts.tier,
+            band=bool(str(given.undecided_from).strip()),
+        ),
+    ]
+
+
+def _subgroup(entered: Any, groups: Sequence[str]) -> tuple[str, str]:
+    """("all" or "column=value", "") or ("", what is wrong with it)."""
+    subgroup = str(entered or ALL).strip()
+    if subgroup == ALL:
+        return ALL, ""
+    column, mark, value = subgroup.partition("=")
+    if not mark or not column.strip() or not value.strip() or len(subgroup) > 160:
+        return "", "the subgroup is “all” or “column=value”, for example sex=female."
+    if column.strip() not in groups:
+        return "", f"the subgroup's column “{column.strip()}” is not among the group columns."
+    return f"{column.strip()}={value.strip()}", ""
 
 
 def _criterion(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[dict[str, Any], str]:
     """(stored form, "") or ({}, what is wrong with it)."""
     metric = canonical_name(str(one.get("metric", "")).strip())
-    if metric not in LABELS:
-        return {}, f"there is no metric “{one.get('metric', '')}”. Choose one of {', '.join(sorted(LABELS))}."
-    limit = _decimal(one.get("limit"))
+    if metric not in METRICS:
+        return (
+            {},
+            f"there is no metric “{one.get('metric', '')}”. Choose one of {', '.join(sorted(METRICS))}.",
+        )
+    limit = decimal_text(one.get("limit"))
     low, high = BOUNDS.get(metric, (0.0, 1.0))
     if limit is None or len(limit) > 24:
         return {}, "the limit must be a number, for example 0.8."
     if not low <= float(limit) <= high:
         return (
             {},
-            f"the limit of {LABELS[metric]} lies between {low:g} and {high:g}.",
+            f"the limit of {METRICS[metric]} lies between {low:g} and {high:g}.",
         )
     direction, rule = str(one.get("direction", "min")), str(one.get("rule", "point"))
     if direction not in DIRECTIONS:
         return {}, "the direction is min (at least) or max (at most)."
     if rule not in ENDS:
         return {}, "the rule on the interval is point, lower or upper."
-    min_n = _whole(one.get("min_n", 1))
+    min_n = whole_number(one.get("min_n", 1))
     if min_n is None:
         return {}, "the minimum n is a whole number of at least 1."
-    subgroup = str(one.get("subgroup") or ALL).strip()
-    if subgroup != ALL:
-        column, mark, value = subgroup.partition("=")
-        if not mark or not column.strip() or not value.strip() or len(subgroup) > 160:
-            return {}, "the subgroup is “all” or “column=value”, for example sex=female."
-        if column.strip() not in groups:
-            return {}, f"the subgroup's column “{column.strip()}” is not among the group columns."
-        subgroup = f"{column.strip()}={value.strip()}"
+    subgroup, message = _subgroup(one.get("subgroup"), groups)
+    if message:
+        return {}, message
     name = str(one.get("id") or f"C{number}").strip()[:40]
     return {
         "id": name,
@@ -192,7 +248,7 @@ def _limit(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[
     name = disparity_name(str(one.get("metric", "")).strip(), str(one.get("kind") or "").strip())
     if name is None:
         return {}, f"there is no disparity “{one.get('metric', '')}”. Choose one of {', '.join(DISPARITIES)}."
-    limit = _decimal(one.get("limit"))
+    limit = decimal_text(one.get("limit"))
     highest = math.inf if name in UNBOUNDED_DIFFERENCES else 1
     if limit is None or len(limit) > 24 or not 0 <= float(limit) <= highest:
         reach = "of at least 0" if name in UNBOUNDED_DIFFERENCES else "between 0 and 1"
@@ -203,7 +259,7 @@ def _limit(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[
     column = str(one.get("column", "")).strip()
     if column not in groups:
         return {}, f"its column “{column}” is not among the group columns."
-    min_n = _whole(one.get("min_n", 30))
+    min_n = whole_number(one.get("min_n", 30))
     if min_n is None:
         return {}, "the minimum n is a whole number of at least 1."
     return {
@@ -215,28 +271,6 @@ def _limit(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[
         "rule": rule,
         "min_n": min_n,
     }, ""
-
-
-def _decimal(given: Any) -> str | None:
-    """The plain decimal text of a finite number, or None."""
-    if isinstance(given, bool) or given is None:
-        return None
-    text = str(given).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return text if math.isfinite(number) and "_" not in text and text.isascii() else None
-
-
-def _whole(given: Any) -> int | None:
-    if isinstance(given, bool):
-        return None
-    try:
-        number = int(str(given).strip())
-    except ValueError:
-        return None
-    return number if 1 <= number <= 10**9 else None
 
 
 def subgroup_values(subgroup: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ class RunState(enum.StrEnum):
     QUEUED = "queued"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 PLAN_WORDS = {
@@ -26,7 +27,19 @@ PLAN_WORDS = {
     PlanState.REJECTED: "Rejected",
     PlanState.SUPERSEDED: "Superseded",
 }
-RUN_WORDS = {RunState.QUEUED: "Queued or running", RunState.DONE: "Done", RunState.FAILED: "Failed"}
+RUN_WORDS = {
+    RunState.QUEUED: "Queued or running",
+    RunState.DONE: "Done",
+    RunState.FAILED: "Failed",
+    RunState.CANCELLED: "Cancelled",
+}
+# What is said of a run that gave nothing, where a sentence needs it.
+RUN_FACTS = {
+    RunState.QUEUED: "It is queued or running.",
+    RunState.DONE: "It is done.",
+    RunState.FAILED: "It failed.",
+    RunState.CANCELLED: "It was cancelled.",
+}
 PLAN_TRANSITIONS = {
     (PlanState.DRAFT, "sign_plan_author"): PlanState.AUTHORED,
     (PlanState.AUTHORED, "sign_plan_approval"): PlanState.LOCKED,
@@ -34,6 +47,7 @@ PLAN_TRANSITIONS = {
     (PlanState.DRAFT, "write_plan"): PlanState.SUPERSEDED,
     (PlanState.AUTHORED, "write_plan"): PlanState.SUPERSEDED,
     (PlanState.REJECTED, "write_plan"): PlanState.SUPERSEDED,
+    (PlanState.LOCKED, "replace_plan"): PlanState.SUPERSEDED,
 }
 
 

@@ -92,6 +92,7 @@ def plan_input(test: DatasetVersion, **changes: Any) -> dict[str, Any]:
         "group_columns": ["sex", "site"],
         "criteria": [dict(one) for one in CRITERIA],
         "bias_limits": [dict(one) for one in BIAS_LIMITS],
+        "no_predecessor": "Nobody ranked the lots before; every lot was looked at twice.",
         "rationale": "400 patients give a Wilson interval of at most 0.1 either side for each sex.",
     } | changes
 

@@ -21,6 +21,7 @@ def given(**changes) -> PlanInput:
         "criteria": [CRITERION],
         "bias_limits": [LIMIT],
         "rationale": "Enough cases of either sex.",
+        "no_predecessor": "Nothing was done before.",
     }
     return PlanInput(**(fields | changes))
 

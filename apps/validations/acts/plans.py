@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.access.acting import Act, act
@@ -12,15 +11,16 @@ from apps.core.clock import now
 from apps.core.errors import BadInput, NotAllowed, NotVisible, WrongState
 from apps.core.numbers import next_number
 from apps.datasets.models import DatasetVersion
+from apps.quality.acts import raise_by_portal
 from apps.registry.models import Version
 from apps.registry.states import TRANSITIONS
 from apps.registry.states import WORDS as VERSION_WORDS
 from apps.registry.states import State as VersionState
-from apps.validations.loading import plans_of_versions
+from apps.validations.loading import plans_of_versions, runs_of_versions
 from apps.validations.models import Plan
 from apps.validations.queries import test_data_choices
 from apps.validations.rules import PlanFacts, PlanInput, checked_plan
-from apps.validations.states import PLAN_TRANSITIONS, PLAN_WORDS, PlanState
+from apps.validations.states import PLAN_TRANSITIONS, PLAN_WORDS, PlanState, RunState
 
 COMPARE = "validations.compare"
 
@@ -45,7 +45,7 @@ def write_precondition(version: Version) -> None:
             f"{version.ref} has a locked plan.",
             fact=f"{locked.ref} was locked by two signatures; its criteria cannot change any more.",
             rule="PC24",
-            who=["nobody: register a new version to test against other criteria"],
+            who=["a validator, by replacing the locked plan: that opens a deviation"],
         )
     if version.state != VersionState.FROZEN:
         raise WrongState(
@@ -74,30 +74,11 @@ def _test_data(act: Act, test_data_id: int) -> DatasetVersion:
     return chosen
 
 
-@act("validations.write_plan")
-def write_plan(
-    act: Act,
-    version_id: int,
-    *,
-    test_data_id: int,
-    label_column: str,
-    positive_value: str,
-    threshold: str,
-    group_columns: Sequence[str],
-    criteria: Sequence[Mapping[str, Any]],
-    bias_limits: Sequence[Mapping[str, Any]],
-    rationale: str,
-) -> Plan:
-    """Write a plan for a frozen version; an earlier draft, authored or rejected one is superseded.
-
-    `criteria` and `bias_limits` as in `models.Plan`. Queues the comparison of the test set with the data the
-    version was made from. Raises BadInput naming the fields, WrongState when a plan is locked.
-    """
-    version = act.lock(Version.objects.select_related("model", "intended_use"), pk=version_id)
-    act.allow(version)
+def _new_plan(act: Act, version: Version, given: PlanInput, test_data_id: int, **more: Any) -> Plan:
+    """The next plan of a version as a draft, everything in it checked; queues the comparison of the partitions."""
     test_data = _test_data(act, test_data_id)
     fields = checked_plan(
-        PlanInput(label_column, positive_value, threshold, group_columns, criteria, bias_limits, rationale),
+        given,
         PlanFacts(
             columns=frozenset(column["name"] for column in test_data.columns),
             tier=version.intended_use.tier,
@@ -116,9 +97,80 @@ def write_plan(
         written_by=act.user,
         written_at=now(),
         **fields,
+        **more,
     )
     act.about(plan)
     act.after_commit(COMPARE, plan)
+    return plan
+
+
+@act("validations.write_plan")
+def write_plan(act: Act, version_id: int, *, test_data_id: int, **given: Any) -> Plan:
+    """Write a plan for a frozen version; an earlier draft, authored or rejected one is superseded.
+
+    `given`: the fields of `rules.PlanInput`, those without a default needed; `criteria`, `bias_limits` and `baselines`
+    as in `models.Plan`. Queues the comparison of the test set with the data the version was made from. Raises BadInput
+    naming the fields, WrongState when a plan is locked.
+    """
+    version = act.lock(Version.objects.select_related("model", "intended_use"), pk=version_id)
+    act.allow(version)
+    return _new_plan(act, version, PlanInput(**given), test_data_id)
+
+
+@registries.precondition("validations.replace_plan")
+def replace_precondition(plan: Plan) -> None:
+    what = f"{plan.ref} is not replaced."
+    if plan.state != PlanState.LOCKED:
+        raise WrongState(
+            what,
+            fact=f"The plan is {PLAN_WORDS[PlanState(plan.state)].lower()}, not locked.",
+            rule="PC24",
+            who=["a validator, by writing the plan anew: nothing was locked"],
+        )
+    if (VersionState(plan.version.state), "replace_plan") not in TRANSITIONS:
+        raise WrongState(
+            what,
+            fact=f"{plan.version.ref} is {VERSION_WORDS[VersionState(plan.version.state)].lower()}.",
+            rule="PC28",
+            who=["nobody: its release was decided"],
+        )
+    found = runs_of_versions([plan.version_id])[plan.version_id]
+    under_way = next((run for run in found if run.state == RunState.QUEUED), None)
+    if under_way is not None:
+        raise WrongState(
+            what,
+            fact=f"{under_way.ref} is queued or running.",
+            rule="one-run-at-a-time",
+            who=["a validator, when it has ended or was cancelled"],
+        )
+
+
+@act("validations.replace_plan")
+def replace_plan(act: Act, plan_id: int, *, test_data_id: int, **given: Any) -> Plan:
+    """Change a plan after it was locked: a new plan takes its place as a draft, and a blocking deviation says so.
+
+    `given`: as `write_plan` takes it. The locked plan stays with its signatures and runs; none of its runs counts for
+    the new one. The version is frozen again until the new plan is signed. Raises BadInput naming the fields.
+    """
+    earlier = locked_plan(act, plan_id)
+    act.allow(earlier)
+    version = earlier.version
+    ended = [run.ref for run in earlier.runs.filter(state=RunState.DONE).order_by("number")]
+    act.write(earlier, state=PLAN_TRANSITIONS[PlanState.LOCKED, "replace_plan"])
+    plan = _new_plan(act, version, PlanInput(**given), test_data_id, replaces=earlier)
+    act.write(version, state=TRANSITIONS[VersionState(version.state), "replace_plan"])
+    known = (
+        f"The results of {', '.join(ended)} were known by then." if ended else "No run had ended under it."
+    )
+    raise_by_portal(
+        act,
+        version,
+        title=f"{earlier.ref} was replaced by {plan.ref} after it was locked",
+        description=f"{known} Reason given: {act.reason}",
+        source=plan,
+        criterion="plan-change",
+    )
+    act.event(replaced=earlier.ref, runs_ended=ended)
     return plan
 
 

@@ -18,7 +18,7 @@ from apps.validations.acts.plans import locked_plan
 from apps.validations.comparing import missing_comparisons
 from apps.validations.loading import runs_of_versions
 from apps.validations.models import Plan, Result, Run
-from apps.validations.states import PLAN_WORDS, PlanState, RunState, Verdict
+from apps.validations.states import PLAN_WORDS, RUN_FACTS, PlanState, RunState, Verdict
 
 EXECUTE = "validations.run"
 
@@ -156,12 +156,33 @@ def fail_run(act: Act, run_id: int, *, job: Job, message: str) -> Run:
     return run
 
 
+@registries.precondition("validations.cancel_run")
+def cancel_precondition(run: Run) -> None:
+    if run.state != RunState.QUEUED:
+        raise WrongState(
+            f"{run.ref} is not cancelled.",
+            fact=RUN_FACTS[RunState(run.state)],
+            rule="run-under-way",
+            who=["nobody: it has ended"],
+        )
+
+
+@act("validations.cancel_run")
+def cancel_run(act: Act, run_id: int) -> Run:
+    """Stop a run that is queued or under way. It keeps its number and the reason; nothing of it counts."""
+    run = _locked_run(act, run_id)
+    act.allow(run)
+    jobs.cancel(run.job, act.reason)
+    act.write(run, state=RunState.CANCELLED, finished_at=now(), failure=act.reason)
+    return run
+
+
 @registries.precondition("validations.read_cases")
 def read_precondition(run: Run) -> None:
     if run.state != RunState.DONE:
         raise WrongState(
             f"{run.ref} has no per-case results.",
-            fact="It is queued or running." if run.state == RunState.QUEUED else "It failed.",
+            fact=RUN_FACTS[RunState(run.state)],
             rule="run-done",
             who=["whoever may read them, after a run that came to its end"],
         )
