@@ -44,9 +44,11 @@ def test_a_session_gives_the_bits_of_score_each_time_it_is_asked(files):
 
 def test_a_session_refuses_what_score_refuses(files):
     model, _, table = files
-    with session(model, "onnx", table.schema, features=list(FEATURES)) as asked:
-        with pytest.raises(ModelInputMismatch, match="no rows"):
-            asked.score(table.slice(0, 0))
-    with pytest.raises(ModelInputMismatch, match="which the data do not have"):
-        with session(model, "onnx", table.drop_columns(["age"]).schema, features=list(FEATURES)):
-            raise AssertionError("never reached")
+    with (
+        session(model, "onnx", table.schema, features=list(FEATURES)) as asked,
+        pytest.raises(ModelInputMismatch, match="no rows"),
+    ):
+        asked.score(table.slice(0, 0))
+    poorer = session(model, "onnx", table.drop_columns(["age"]).schema, features=list(FEATURES))
+    with pytest.raises(ModelInputMismatch, match="which the data do not have"), poorer:
+        raise AssertionError("never reached")

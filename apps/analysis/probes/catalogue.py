@@ -1,0 +1,126 @@
+"""The probes by name: what each does to the cases and what its number means. All numbers are at best small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ROBUSTNESS, PRIVACY = "robustness", "privacy"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """family: the gate check it belongs to. measure: what the number is. about: what is done, in one line.
+
+    submitted: judged on a file that people handed in, not on answers the portal asked for.
+    highest: the greatest limit that means anything.
+    """
+
+    label: str
+    family: str
+    measure: str
+    about: str
+    submitted: bool = False
+    highest: float = 1.0
+
+
+CHANGED = "share of cases with another decision or no usable answer"
+NOISE = (0.01, 0.05, 0.10)  # of the standard deviation in the training data
+PROBES: dict[str, Probe] = {
+    "noise_1": Probe(
+        "Noise of 1 %",
+        ROBUSTNESS,
+        CHANGED,
+        "Every number is disturbed by normal noise of 1 % of its standard deviation.",
+    ),
+    "noise_5": Probe(
+        "Noise of 5 %",
+        ROBUSTNESS,
+        CHANGED,
+        "Every number is disturbed by normal noise of 5 % of its standard deviation.",
+    ),
+    "noise_10": Probe(
+        "Noise of 10 %",
+        ROBUSTNESS,
+        CHANGED,
+        "Every number is disturbed by normal noise of 10 % of its standard deviation.",
+    ),
+    "missing_each": Probe(
+        "One value missing",
+        ROBUSTNESS,
+        CHANGED,
+        "Each column in turn is emptied; the worst column counts.",
+    ),
+    "missing_all": Probe("All values missing", ROBUSTNESS, CHANGED, "Every column is emptied at once."),
+    "unseen_category": Probe(
+        "Unseen category",
+        ROBUSTNESS,
+        CHANGED,
+        "Each text column in turn holds a word that the training data never had; the worst column counts.",
+    ),
+    "out_of_range": Probe(
+        "Value out of range",
+        ROBUSTNESS,
+        "share of cases without a usable answer",
+        "Each number in turn is set ten ranges below the smallest and above the greatest of training; worst counts.",
+    ),
+    "far_rows": Probe(
+        "Far from the training data",
+        ROBUSTNESS,
+        "share of wrong decisions among the farthest cases",
+        "The tenth of the test cases farthest from the training data, by Mahalanobis distance of the numbers; a "
+        "category that training never had is farther than any number.",
+    ),
+    "units": Probe(
+        "Wrong unit",
+        ROBUSTNESS,
+        "share of cases with another decision that a check of ranges would let pass",
+        "Each number in turn times 1,000, by 1,000, as pounds for kilograms, as °F for °C; the worst counts. Cases "
+        "whose changed value leaves the range of training count as noticed.",
+    ),
+    "group_shift": Probe(
+        "Other mix of groups",
+        ROBUSTNESS,
+        "fall of accuracy",
+        "Part of the cases is replaced by cases of one group, for each group in turn; the worst counts.",
+    ),
+    "adversarial": Probe(
+        "Adversarial search",
+        ROBUSTNESS,
+        "share of cases flipped",
+        "A search that knows only the answers moves each number within its bound and looks for another decision.",
+    ),
+    "repeatability": Probe(
+        "Asked again",
+        ROBUSTNESS,
+        "share of cases with other bits",
+        "The same cases are asked again, and in another order.",
+    ),
+    "parity": Probe(
+        "Training and serving alike",
+        ROBUSTNESS,
+        "share of rows that differ",
+        "What the training and the serving pipeline made of the same rows, compared value by value.",
+        submitted=True,
+    ),
+    "membership": Probe(
+        "Membership inference",
+        PRIVACY,
+        "area under the curve of telling training rows from others",
+        "Whoever knows a case guesses from the model's confidence whether it was trained on: 0.5 is chance.",
+    ),
+    "inversion": Probe(
+        "Attribute inversion",
+        PRIVACY,
+        "advantage on training rows over others",
+        "Whoever knows all of a case but one attribute, and its outcome, guesses that attribute from the answers; the "
+        "share guessed right among training rows minus the share among other rows.",
+    ),
+    "epsilon": Probe(
+        "Differential privacy",
+        PRIVACY,
+        "epsilon of the released model",
+        "The table of utility against epsilon that was handed in; the released row counts.",
+        submitted=True,
+        highest=1_000.0,
+    ),
+}

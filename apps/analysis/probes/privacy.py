@@ -1,0 +1,166 @@
+"""What a model's answers give away about the rows it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from apps.analysis import intervals, ranking
+from apps.analysis.probes.findings import Finding, nothing, percent
+from apps.analysis.probes.frames import TEXT, Answers, Ask, Cases, Floats, Frame, confidence
+
+MAX_LEVELS = 10
+MAX_ATTRIBUTES = 8
+INVERSION_ROWS = 500
+
+
+def membership(train: Cases, trained: Answers, test: Cases, tested: Answers) -> list[Finding]:
+    """Membership inference by a threshold on confidence (Yeom and others 2018): AUC with DeLong's interval.
+
+    Members are the training rows, others the test rows; cases without a usable answer are left out.
+    """
+    inside = confidence(trained, train.labels)[trained.usable]
+    outside = confidence(tested, test.labels)[tested.usable]
+    if len(inside) < 2 or len(outside) < 2:
+        return [nothing("membership", "", "fewer than two training rows or other rows have a usable answer")]
+    member = np.r_[np.ones(len(inside), dtype=np.int8), np.zeros(len(outside), dtype=np.int8)]
+    ranked = ranking.Ranked(_places(np.r_[inside, outside]), member)
+    found = ranking.auc(ranked.blocks(slice(None)), intervals.LEVEL)
+    if found.value is None or found.low is None or found.high is None:
+        return [nothing("membership", "", found.reason or "no area can be told", len(member))]
+    sentence = (
+        f"The confidence tells a training row from another in {percent(found.value)} ({percent(found.low)} to "
+        f"{percent(found.high)}) of pairs; 50 % is chance. {len(inside):,} training rows, {len(outside):,} others."
+    )
+    more = {"members": len(inside), "others": len(outside)}
+    return [
+        Finding(
+            "membership",
+            "",
+            found.value,
+            found.low,
+            found.high,
+            len(member),
+            sentence,
+            None,
+            found.method,
+            more=more,
+        )
+    ]
+
+
+def _places(values: Floats) -> Floats:
+    """The same order and ties within 0 and 1, as `ranking` wants scores."""
+    _, place = np.unique(values, return_inverse=True)
+    return np.asarray(place, dtype=np.float64) / (len(values) + 1)
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute to guess: candidate values, their share in training, and the true place of each row, -1 unknown."""
+
+    name: str
+    values: list[object]
+    prior: Floats
+
+    def places(self, frame: Frame) -> npt.NDArray[np.int64]:
+        column = frame.columns[self.name]
+        if frame.kinds[self.name] == TEXT:
+            at = {value: place for place, value in enumerate(self.values)}
+            return np.array([at.get(value, -1) for value in column], dtype=np.int64)
+        known = np.isfinite(column)
+        if len(self.values) > 2 or not self._halves:
+            hit = column[:, None] == np.array(self.values, dtype=np.float64)[None, :]
+            return np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
+        return np.where(known, (column > self._cut).astype(np.int64), -1)
+
+    _cut: float = 0.0
+    _halves: bool = False
+
+
+def attribute_of(train: Frame, name: str) -> Attribute | None:
+    """Levels of a column with few values; of a number with many, its lower and upper half (told by their quartiles)."""
+    column = train.columns[name]
+    if train.kinds[name] == TEXT:
+        words, counts = np.unique([str(v) for v in column if v is not None], return_counts=True)
+        levels: list[object] = [str(word) for word in words]
+    else:
+        numbers, counts = np.unique(column[np.isfinite(column)], return_counts=True)
+        levels = [float(number) for number in numbers]
+        if len(levels) > MAX_LEVELS:
+            known = column[np.isfinite(column)]
+            low, cut, high = (float(q) for q in np.quantile(known, (0.25, 0.5, 0.75)))
+            prior = np.array([float((known <= cut).mean()), float((known > cut).mean())])
+            return Attribute(name, [low, high], prior, cut, True)
+    if not 2 <= len(levels) <= MAX_LEVELS:
+        return None
+    return Attribute(name, levels, counts / counts.sum())
+
+
+def inversion(ask: Ask, train: Cases, test: Cases, attributes: list[str]) -> list[Finding]:
+    """Attribute inversion (Fredrikson and others 2014): guessed is the value that the model finds most likely with the
+    true outcome, weighted by how often training has it. Leakage is what training rows lose more than other rows.
+    """
+    chosen = [a for a in (attribute_of(train.frame, name) for name in attributes) if a is not None]
+    chosen = chosen[:MAX_ATTRIBUTES]
+    if not chosen:
+        return [nothing("inversion", "", "no attribute has 2 to 10 values or is a number with more")]
+    level = intervals.simultaneous(intervals.LEVEL, len(chosen))
+    found = []
+    for attribute in chosen:
+        inside, n_in = _guessed(ask, train, attribute)
+        outside, n_out = _guessed(ask, test, attribute)
+        if not n_in or not n_out:
+            found.append(nothing("inversion", attribute.name, "no row has a known value and a usable answer"))
+            continue
+        low, high = intervals.newcombe(inside, n_in, outside, n_out, level)
+        value = inside / n_in - outside / n_out
+        sentence = (
+            f"{attribute.name} is guessed right for {percent(inside / n_in)} of {n_in:,} training rows and "
+            f"{percent(outside / n_out)} of {n_out:,} others: {100 * value:+.1f} points ({100 * low:+.1f} to "
+            f"{100 * high:+.1f}); always saying the most frequent value is right for "
+            f"{percent(float(attribute.prior.max()))}."
+        )
+        found.append(
+            Finding(
+                "inversion",
+                attribute.name,
+                value,
+                low,
+                high,
+                n_in + n_out,
+                sentence,
+                None,
+                f"newcombe, simultaneous over {len(chosen)}",
+                level,
+                more={"members": n_in, "others": n_out, "values": len(attribute.values)},
+            )
+        )
+    return found
+
+
+def _guessed(ask: Ask, cases: Cases, attribute: Attribute) -> tuple[int, int]:
+    """(guessed right, rows with a known value and usable answers)."""
+    truth = attribute.places(cases.frame)
+    likely, usable = [], truth >= 0
+    for value, prior in zip(attribute.values, attribute.prior, strict=True):
+        column = cases.frame.columns[attribute.name]
+        filled = np.full(cases.n, value, dtype=column.dtype)
+        answers = ask(cases.frame.having({attribute.name: filled}))
+        usable = usable & answers.usable
+        likely.append(_likelihood(answers, cases.labels) * prior)
+    guess = np.argmax(np.nan_to_num(np.column_stack(likely), nan=-1.0), axis=1)
+    return int((guess == truth)[usable].sum()), int(usable.sum())
+
+
+def _likelihood(answers: Answers, labels: npt.NDArray[np.int8]) -> Floats:
+    """The model's probability of the true outcome; a signed score is squashed, a bare decision counts 0.9 or 0.1."""
+    if answers.scores is None:
+        return np.where(answers.decided == labels, 0.9, 0.1)
+    sure = confidence(answers, labels)
+    seen = sure[answers.usable]
+    if len(seen) and (seen.min() < 0 or seen.max() > 1):
+        return np.asarray(1 / (1 + np.exp(-np.clip(sure, -500, 500))), dtype=np.float64)
+    return sure

@@ -1,0 +1,143 @@
+"""Cases unlike those of training: rows far away, another mix of groups; and the same cases asked again."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from apps.analysis import intervals
+from apps.analysis.probes.findings import Finding, nothing, percent, share
+from apps.analysis.probes.frames import Answers, Ask, Cases, Floats, Frame, levels_of
+
+FAR_PART = 0.10
+QUANTILE = 0.99
+
+
+def distances(train: Frame, rows: Frame) -> Floats:
+    """Squared Mahalanobis distance of each row from the training data, (n,).
+
+    Over the columns of numbers, empty cells at the training mean; the covariance is inverted as Moore and Penrose
+    do, so that a constant or doubled column does no harm (Mahalanobis 1936). A category that training never had
+    makes the distance infinite.
+    """
+    names = train.numbers
+    total = np.zeros(rows.n)
+    if names:
+        known = np.column_stack([_filled(train.columns[name], train.columns[name]) for name in names])
+        asked = np.column_stack([_filled(rows.columns[name], train.columns[name]) for name in names])
+        centre = known.mean(axis=0)
+        spread = np.atleast_2d(np.cov(known, rowvar=False)) if len(known) > 1 else np.eye(len(names))
+        inverse = np.linalg.pinv(spread, hermitian=True)
+        away = asked - centre
+        total = np.einsum("ij,jk,ik->i", away, inverse, away)
+    for name, levels in levels_of(train).items():
+        strange = np.array([value is not None and str(value) not in levels for value in rows.columns[name]])
+        total = np.where(strange, np.inf, total)
+    return np.maximum(total, 0.0)
+
+
+def _filled(values: npt.NDArray[np.float64], reference: npt.NDArray[np.float64]) -> Floats:
+    known = reference[np.isfinite(reference)]
+    mean = float(known.mean()) if len(known) else 0.0
+    return np.where(np.isfinite(values), values, mean)
+
+
+def far_rows(train: Frame, test: Cases, answers: Answers) -> list[Finding]:
+    """Wrong decisions among the tenth of the cases farthest from training; a case without an answer is wrong."""
+    away = distances(train, test.frame)
+    cut = float(np.quantile(distances(train, train), QUANTILE))
+    wrong = (answers.decided != test.labels) | ~answers.usable
+    far = np.argsort(-away, kind="stable")[: max(1, round(FAR_PART * test.n))]
+    near = np.ones(test.n, dtype=bool)
+    near[far] = False
+    rest = int(wrong[near].sum()) / max(1, int(near.sum()))
+    others = f"{percent(rest)} of the other {int(near.sum()):,} were"
+    words = f"farthest from the training data were decided wrongly; {others}"
+    beyond = int((away > cut).sum())
+    return [
+        share(
+            "far_rows",
+            "",
+            int(wrong[far].sum()),
+            len(far),
+            words,
+            rest_share=rest,
+            rest_n=int(near.sum()),
+            beyond=beyond,
+            beyond_about=f"{beyond:,} of {test.n:,} cases lie beyond the {100 * QUANTILE:g} % quantile of the training "
+            "rows' own distances",
+        )
+    ]
+
+
+def group_shift(test: Cases, answers: Answers, part: float) -> list[Finding]:
+    """How far accuracy falls when `part` of all cases is replaced by cases of one group.
+
+    With a_g and a_r the accuracy within the group and outside it, and w its share now, the fall is
+    part * (1 - w) * (a_r - a_g); the interval is Newcombe's for a_r - a_g, scaled.
+    """
+    right = (answers.decided == test.labels) & answers.usable
+    named = [
+        (f"{name} = {value if value is not None else 'empty'}", values == value)
+        for name, values in test.groups.items()
+        for value in sorted(set(values.tolist()), key=str)
+    ]
+    compared = [(where, inside) for where, inside in named if 0 < int(inside.sum()) < test.n]
+    if not compared:
+        return [nothing("group_shift", "", "no group column has two groups")]
+    level = intervals.simultaneous(intervals.LEVEL, len(compared))
+    found = []
+    for where, inside in compared:
+        n_in, n_out = int(inside.sum()), int((~inside).sum())
+        k_in, k_out = int(right[inside].sum()), int(right[~inside].sum())
+        scale = part * (1 - n_in / test.n)
+        ends = intervals.newcombe(k_out, n_out, k_in, n_in, level)
+        value, low, high = (scale * each for each in (k_out / n_out - k_in / n_in, *ends))
+        way = "falls by" if value >= 0 else "rises by"
+        sentence = (
+            f"Accuracy {way} {percent(abs(value))} (change {percent(-high)} to {percent(-low)}) when {percent(part)} "
+            f"of the cases become cases of {where}; {n_in:,} cases of that group are known."
+        )
+        found.append(
+            Finding(
+                "group_shift",
+                where,
+                value,
+                low,
+                high,
+                n_in,
+                sentence,
+                None,
+                f"newcombe, scaled, simultaneous over {len(compared)}",
+                level,
+                more={"accuracy_in": k_in / n_in, "accuracy_out": k_out / n_out, "n_out": n_out},
+            )
+        )
+    return found
+
+
+def repeatability(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
+    """Asked again, and asked in the opposite order: cases whose answer has other bits."""
+    backwards = np.arange(frame.n)[::-1]
+    other = ask(frame.take(backwards))
+    reversed_back = Answers(
+        other.decided[backwards],
+        None if other.scores is None else other.scores[backwards],
+        other.usable[backwards],
+    )
+    ways = (("asked again", ask(frame)), ("in another order", reversed_back))
+    return [
+        share(
+            "repeatability", where, int(_bits_differ(before, after).sum()), frame.n, f"got other bits {where}"
+        )
+        for where, after in ways
+    ]
+
+
+def _bits_differ(first: Answers, second: Answers) -> npt.NDArray[np.bool_]:
+    differ = first.decided != second.decided
+    if first.scores is not None and second.scores is not None:
+        both_none = np.isnan(first.scores) & np.isnan(second.scores)
+        same = first.scores.view(np.uint64) == second.scores.view(np.uint64)
+        differ = differ | ~(same | both_none)
+    return np.asarray(differ)
