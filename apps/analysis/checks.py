@@ -12,6 +12,18 @@ _LOOK = 20_000  # rows looked at before the whole column is read
 NOT_KNOWN = ("?", "-", "na", "n/a", "nan", "null", "none", "missing", "unknown", "")
 
 
+def one_role_each(roles: dict[str, str | None]) -> None:
+    """Refuse a column that is named for two of label, prediction, score and weight."""
+    seen: dict[str, str] = {}
+    for role, name in roles.items():
+        if name is not None and name in seen:
+            raise InputError(
+                f"“{name}” is named as {seen[name]} and as {role}; name another column for one of them."
+            )
+        if name is not None:
+            seen[name] = role
+
+
 def few_values(table: Table, group: str) -> None:
     """Refuse a group column with too many values before it is counted, by a look at the first rows."""
     if table.frame is not None:
@@ -42,11 +54,13 @@ def _too_many(group: str, found: int) -> InputError:
 
 
 def _not_binary(name: str, role: str, found: list[tuple[str, int]]) -> InputError:
-    shown = ", ".join(f"{value} in {n:,} rows" for value, n in found[:4])
+    shown = ", ".join(f"“{value}” in {n:,} rows" for value, n in found[:4])
     more = f" and {len(found) - 4:,} more" if len(found) > 4 else ""
+    words = [f"“{value}”" for value, _ in found if value.strip().casefold() in NOT_KNOWN][:4]
+    taken = f" {' and '.join(words)}: taken as values, not as missing." if words else ""
     return InputError(
         f"The {role} column “{name}” is not binary: it has {len(found):,} values where two are expected "
-        f"({shown}{more})."
+        f"({shown}{more}).{taken}"
     )
 
 
@@ -59,6 +73,15 @@ def two_values(table: Table, key: str, name: str, role: str) -> set[str]:
     if len(found) > 2:
         raise _not_binary(name, role, [(t, n) for t, n in found])
     return {row[0] for row in found}
+
+
+def one_class(values: set[str], name: str, rows: int) -> list[str]:
+    """Say that every label is the same: half of the metrics then have no value."""
+    if len(values) > 1:
+        return []
+    return [
+        f"“{name}” is {next(iter(values))} in all {rows:,} rows: metrics that need the other class have no value."
+    ]
 
 
 def positive_value(values: set[str], positive: object, label: str) -> str:
@@ -98,6 +121,15 @@ def group_values(table: Table, key: str, group: str) -> list[str]:
             notes.append(f"“{group}” is empty in {n:,} rows: they are the group (missing).")
         elif value.strip().casefold() in NOT_KNOWN:
             notes.append(f"“{group}” holds “{value}” in {n:,} rows: taken as a value, not as missing.")
+    alone = [value or "(missing)" for value, n in found if n == 1]
+    if alone:
+        names = ", ".join(f"“{value}”" for value in alone[:4])
+        more = f" and {len(alone) - 4:,} more" if len(alone) > 4 else ""
+        notes.append(
+            f"“{group}” has {len(alone):,} groups of one row ({names}{more}): no interval of a mean, no verdict."
+            if len(alone) > 1
+            else f"“{group}” has a group of one row ({names}): no interval of a mean, no verdict."
+        )
     for values in alike.values():
         if len(values) > 1:
             names = ", ".join(f"“{value}”" for value in values)
@@ -114,19 +146,21 @@ def scores(table: Table, score: str) -> None:
     table.materialise([score])
     column = table.column(score)
     raw, number = identifier(score), column.number
-    outside, kinds = table.all(
-        f"SELECT count(*) FILTER (v < 0 OR v > 1), list(k) FILTER (v IS NULL) FROM (SELECT {number} AS v,"
-        f" CASE WHEN {raw} IS NULL OR {raw}::VARCHAR = '' THEN 'missing'"
-        f" WHEN lower({raw}::VARCHAR) IN ('nan', '-nan') THEN 'NaN'"
-        f" WHEN regexp_matches(lower({raw}::VARCHAR), '^[+-]?inf(inity)?$') THEN 'infinite' ELSE 'text' END AS k"
-        " FROM data)"
-    )[0]
-    if kinds:
-        each = ", ".join(
-            f"{kinds.count(k):,} {k}" for k in ("missing", "NaN", "infinite", "text") if k in kinds
+    rest = "text" if column.type == "VARCHAR" else f"of type {column.type.lower()}"
+    kinds = dict(
+        table.all(
+            f"SELECT CASE WHEN {raw} IS NULL OR {raw}::VARCHAR = '' THEN 'missing'"
+            f" WHEN lower({raw}::VARCHAR) IN ('nan', '-nan') THEN 'NaN'"
+            f" WHEN regexp_matches(lower({raw}::VARCHAR), '^[+-]?inf(inity)?$') THEN 'infinite'"
+            f" ELSE {literal(rest)} END AS k, count(*) FROM data WHERE ({number}) IS NULL GROUP BY k"
         )
+    )
+    outside = table.all(f"SELECT count(*) FROM data WHERE ({number}) < 0 OR ({number}) > 1")[0][0]
+    if kinds:
+        each = ", ".join(f"{kinds[k]:,} {k}" for k in ("missing", "NaN", "infinite", rest) if k in kinds)
         raise InputError(
-            f"The score column “{score}” is missing or not a number in {len(kinds):,} of {table.rows:,} rows ({each})."
+            f"The score column “{score}” is missing or not a number in {sum(kinds.values()):,} of {table.rows:,} rows "
+            f"({each})."
         )
     raise InputError(f"The score column “{score}” lies outside 0 to 1 in {outside:,} rows.")
 

@@ -66,6 +66,9 @@ def prepare(
         raise InputError(f"{len(groups)} group columns were named; at most {MAX_ATTRIBUTES} are compared.")
     if prediction is None and (score is None or threshold is None):
         raise InputError("Name a prediction column, or a score column and a threshold.")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise InputError(f"A threshold lies between 0 and 1, not at {threshold:g}.")
+    checks.one_role_each({"label": label, "prediction": prediction, "score": score, "weight": weight})
     columns = {f"g{i}": name for i, name in enumerate(groups)} | {"y": label}
     columns |= {r: n for r, n in (("p", prediction), ("s", score), ("w", weight), ("e", entity)) if n}
     for name in columns.values():
@@ -97,10 +100,10 @@ def prepare(
             f" FROM (SELECT {role}, sum(_n)::BIGINT AS n FROM raw GROUP BY {role})"
         )
     values = checks.two_values(table, "y", label, "label")
+    notes = checks.one_class(values, label, table.rows)
     if prediction is not None:
         values = values | checks.two_values(table, "p", prediction, "prediction")
     yes = checks.positive_value(values, positive, label)
-    notes: list[str] = []
     for i, group in enumerate(groups):
         notes += checks.group_values(table, f"g{i}", group)
     if score is not None:

@@ -285,8 +285,10 @@ def _described(con: duckdb.DuckDBPyConnection, kind: str) -> Table:
     _check_names([column.name for column in columns])
     for column in columns:
         if column.type.startswith(_NESTED) or column.type.endswith("]"):
+            kind = column.type.split("(")[0].lower()
+            filled = con.execute(f"SELECT count({canonical.identifier(column.name)}) FROM data").fetchall()
             raise ReadError(
-                f"Column “{column.name}” holds {column.type.split('(')[0].lower()} values, not single values."
+                f"Column “{column.name}” holds {kind} values in {int(filled[0][0]):,} rows, not single values."
             )
     # fetchall, not fetchone: DuckDB refuses other work on a connection with a result half read.
     rows = con.execute("SELECT count(*) FROM data").fetchall()

@@ -34,7 +34,11 @@ def judged(change, **more):
         ({"s": [0.1, float("-inf"), 0.2, 0.5]}, {}, r"in 1 of 4 rows \(1 infinite\)"),
         ({"s": ["0.1", "n/a", "", "x"]}, {}, r"in 3 of 4 rows \(1 missing, 2 text\)"),
         ({"s": [0.1, 1.2, -0.1, 0.5]}, {}, "“s” lies outside 0 to 1 in 2 rows"),
-        ({"y": [0, 1, 2, 2]}, {}, r"“y” is not binary: it has 3 values where two are expected \(2 in 2 rows"),
+        (
+            {"y": [0, 1, 2, 2]},
+            {},
+            r"“y” is not binary: it has 3 values where two are expected \(“2” in 2 rows",
+        ),
         ({"p": [0, 1, 2, 3]}, {}, "prediction column “p” is not binary: it has 4 values"),
         ({"y": [None, 1, 0, ""]}, {}, "one length and one type"),
         ({"y": [None, 1, 0, None]}, {}, "label column “y” is empty in 2 of 4 rows"),
@@ -53,6 +57,17 @@ def judged(change, **more):
         ),
         ({"p": [1, 1, 1, 0]}, {"threshold": 0.5}, "“p” contradicts “s” and the threshold 0.5 in 2 of 4 rows"),
         ({}, {"groups": ["h"]}, "no column “h”"),
+        ({}, {"threshold": float("nan")}, "A threshold lies between 0 and 1, not at nan"),
+        ({}, {"threshold": 5}, "A threshold lies between 0 and 1, not at 5"),
+        ({}, {"prediction": "y"}, "“y” is named as label and as prediction"),
+        ({}, {"weight": "s"}, "“s” is named as score and as weight"),
+        (
+            {"y": ["0", "1", "?", "NA"]},
+            {},
+            "“\\?” and “NA”: taken as values, not as missing|“NA” and “\\?”: taken",
+        ),
+        ({"y": ["0", "1", " 1", "0"]}, {}, r"\(“0” in 2 rows, “ 1” in 1 rows, “1” in 1 rows\)"),
+        ({"s": [datetime.date(2026, 1, 1)] * 4}, {}, r"in 4 of 4 rows \(4 of type date\)"),
     ],
 )
 def test_each_fault_is_one_sentence_with_column_and_count(change, more, sentence):
@@ -69,6 +84,9 @@ def test_five_thousand_values_in_a_group_column():
 
 def test_values_that_may_mean_not_known_are_said_not_guessed():
     report = judged({"g": ["a", "?", "NA", ""]})
+    assert report["notes"].pop() == (
+        "“g” has 4 groups of one row (“(missing)”, “?”, “NA”, “a”): no interval of a mean, no verdict."
+    )
     names = [group["name"] for group in report["groupings"][0]["groups"]]
     assert names == ["g = (missing)", "g = ?", "g = NA", "g = a"]
     assert report["notes"] == [
@@ -81,9 +99,10 @@ def test_values_that_may_mean_not_known_are_said_not_guessed():
 def test_mixed_case_and_blanks_are_said_and_counted_apart():
     report = judged({"g": ["Female", "female ", "b", "b"]})
     assert len(report["groupings"][0]["groups"]) == 3
-    assert report["notes"] == [
+    assert (
         "“g” holds “Female”, “female ”: they differ only in letter case or blanks and are counted apart."
-    ]
+        in report["notes"]
+    )
 
 
 def test_repeated_entities_are_said():
@@ -100,6 +119,10 @@ def test_one_class_and_a_group_of_one_give_reasons():
     assert one["metrics"]["brier"]["reason"] == "no interval from a single row"
     assert report["overall"]["metrics"]["calibration_slope"]["reason"] == "only one class"
     assert report["overall"]["metrics"]["tnr"]["reason"] == "no negative case"
+    assert report["notes"] == [
+        "“y” is 1 in all 4 rows: metrics that need the other class have no value.",
+        "“g” has a group of one row (“b”): no interval of a mean, no verdict.",
+    ]
 
 
 def test_calibration_lines_that_do_not_exist_say_why():
