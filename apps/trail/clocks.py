@@ -19,10 +19,13 @@ ACT = "trail.clock_set_back"
 TOLERANCE = timedelta(seconds=5)
 
 
-def tell_step_back(before: Checkpoint | None, now: datetime) -> None:
-    """Enter a seal entry when `now` lies before the newest checkpoint. `waiting`: entries not yet sealed then."""
+def tell_step_back(before: Checkpoint | None, now: datetime) -> bool:
+    """Enter a seal entry when `now` lies before the newest checkpoint; whether it did.
+
+    `waiting`: entries not yet sealed then.
+    """
     if before is None or now >= before.created_at - TOLERANCE:
-        return
+        return False
     from apps.trail.writer import record  # it seals with the help of the module that calls this one
 
     seconds = int((before.created_at - now).total_seconds())
@@ -35,6 +38,7 @@ def tell_step_back(before: Checkpoint | None, now: datetime) -> None:
         body=facts | {"sealed_at": iso(before.created_at), "now": iso(now)},
         via="sealer",
     )
+    return True
 
 
 class Clock:

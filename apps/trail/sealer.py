@@ -7,9 +7,11 @@ right after their commit; the sealer's process (sealing.py) does the rest within
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Subquery
 
 from apps.trail import clocks, notes, witness
 from apps.trail.identity import keys
@@ -37,92 +39,147 @@ def seal(*, wait: bool = True) -> int:
 
     What comes while it works is the next seal's: a signer would wait as long as others write.
     """
-    sealed = 0
-    newest = Pending.objects.order_by("-entry_id").values_list("entry_id", flat=True).first()
-    while newest is not None and Pending.objects.filter(entry_id__lte=newest).exists():
-        with transaction.atomic():
-            done = _seal_batch(wait)
-        if done == 0:
-            break
-        sealed += done
-    return sealed
-
-
-def _lock(wait: bool) -> bool:
-    """One sealer at a time, until the end of the transaction. SQLite: the write lock of IMMEDIATE does it."""
-    if connection.vendor != "postgresql":
-        return True
-    with connection.cursor() as cursor:
-        if wait:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-            return True
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-        return cursor.fetchone()[0]
-
-
-def _seal_batch(wait: bool) -> int:
-    if not _lock(wait):
+    if not wait and not Pending.objects.exists():
         return 0
+    sealed, newest = 0, None
+    while True:
+        with transaction.atomic():
+            done, last = _seal_batch(wait)
+        sealed += done
+        if done < BATCH or (newest is not None and last >= newest):
+            return sealed
+        if newest is None:
+            newest = Pending.objects.order_by("-entry_id").values_list("entry_id", flat=True).first()
+            if newest is None:
+                return sealed
+
+
+def _seal_batch(wait: bool) -> tuple[int, int]:
+    """(entries sealed, id of the last one). Two journeys to the database besides BEGIN and COMMIT: on a busy
+    machine each journey waits for its turn twice, and a signer waits for all of them."""
     own = keys()
-    before = Checkpoint.objects.order_by("-size").first()
-    _refuse_fork(own.origin, before)
+    seen = witness.last(own.origin)
+    locked, before, now, pending = _look(wait)
+    if not locked:
+        return 0, 0
+    _refuse_fork(seen, before)
     tree = Range(before.size, map(bytes.fromhex, before.frontier.split())) if before else Range()
     if before and tree.root().hex() != before.root:
         raise ForkRefused("The newest checkpoint's frontier does not give its root.")
     start = tree.size
-    now = database_now()
-    clocks.tell_step_back(before, now)
+    if clocks.tell_step_back(before, now):
+        pending = _pending()
     leaves, nodes = [], []
-    for values, salt, body in _pending_entries():
+    for values, salt, body in pending:
         digest = body_digest(salt, body)
         hashed = leaf_hash(head_line(digest, values))
-        leaves.append(Leaf(index=tree.size, entry_id=values["id"], hash=hashed.hex(), body_digest=digest))
+        leaves.append((tree.size, values["id"], hashed.hex(), digest))
         for level, index, node in tree.push(hashed):
             if level % STRIDE == 0:
-                nodes.append(Node(level=level, index=index, hash=node.hex()))
+                nodes.append((level, index, node.hex()))
     if not leaves:
-        return 0
-    Leaf.objects.bulk_create(leaves, batch_size=2000)
-    Node.objects.bulk_create(nodes)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            'DELETE FROM trail_pending WHERE entry_id IN (SELECT entry_id FROM trail_leaf WHERE "index" >= %s)',
-            [start],
-        )
+        return 0, 0
     state = notes.Checkpoint(own.origin, tree.size, tree.root())
-    Checkpoint.objects.create(
+    made = Checkpoint(
         size=tree.size,
         root=tree.root().hex(),
         frontier=" ".join(item.hex() for item in tree.hashes),
         note=notes.sign(state.text(), own.origin, own.signing),
         created_at=now,
     )
-    transaction.on_commit(lambda: witness.catch_up(own.origin))
-    return len(leaves)
+    _put(leaves, nodes, made, start)
+    transaction.on_commit(lambda: witness.catch_up(own.origin, before.size if before else None, made))
+    return len(leaves), leaves[-1][1]
 
 
-def _pending_entries() -> list[tuple[dict[str, Any], str, str]]:
-    """Head values, salt and body of the next batch of pending entries, by id."""
-    columns = ", ".join(f'e."{name}"' for name in HEAD)
+_HEAD_COLUMNS = ", ".join(f'e."{name}"' for name in HEAD)
+_PENDING = (
+    f"SELECT {_HEAD_COLUMNS}, e.salt, e.body FROM trail_pending p JOIN trail_entry e ON e.id = p.entry_id "
+    f"ORDER BY p.entry_id LIMIT {BATCH}"
+)
+_NEWEST = "SELECT size, root, frontier, note, created_at FROM trail_checkpoint ORDER BY size DESC LIMIT 1"
+Waiting = list[tuple[dict[str, Any], str, str]]
+
+
+def _look(wait: bool) -> tuple[bool, Checkpoint | None, datetime, Waiting]:
+    """Take the lock, until the end of the transaction; then the newest checkpoint, the time, and what is pending.
+
+    One sealer at a time: an advisory lock on PostgreSQL, where each statement sees what was committed when it
+    began, so what follows the lock is not older than it; the write lock of IMMEDIATE on SQLite.
+    """
+    if connection.vendor != "postgresql":
+        before = Checkpoint.objects.order_by("-size").first()
+        return True, before, database_now(), _pending()
+    lock = "pg_advisory_xact_lock(%s), true" if wait else "true, pg_try_advisory_xact_lock(%s)"
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {columns}, e.salt, e.body FROM trail_pending p JOIN trail_entry e ON e.id = p.entry_id "
-            "ORDER BY p.entry_id LIMIT %s",
-            [BATCH],
+        cursor.execute(f"SELECT {lock}; {_NEWEST}; SELECT clock_timestamp(); {_PENDING}", [LOCK])
+        answers = [cursor.fetchall()]
+        while cursor.nextset():
+            answers.append(cursor.fetchall())
+    ((_, locked),), newest, ((now,),), rows = answers
+    columns = ("size", "root", "frontier", "note", "created_at")
+    before = Checkpoint(**dict(zip(columns, newest[0], strict=True))) if newest else None
+    return locked, before, now.astimezone(UTC), list(map(_read, rows))
+
+
+def _read(row: tuple[Any, ...]) -> tuple[dict[str, Any], str, str]:
+    values = dict(zip(HEAD, row, strict=False))
+    values["at"] = stamp(values["at"])
+    return values, row[-2], row[-1]
+
+
+def _pending() -> Waiting:
+    """Head values, salt and body of the next batch of pending entries, by id."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PENDING)
+        return list(map(_read, cursor.fetchall()))
+
+
+def _put(leaves: list[tuple], nodes: list[tuple], made: Checkpoint, start: int) -> None:
+    """Write leaves, subtrees and checkpoint, and take from the queue what has its leaf now."""
+    taken = (
+        'DELETE FROM trail_pending WHERE entry_id IN (SELECT entry_id FROM trail_leaf WHERE "index" >= %s)'
+    )
+    if connection.vendor != "postgresql":
+        Leaf.objects.bulk_create(
+            [
+                Leaf(index=index, entry_id=entry_id, hash=hashed, body_digest=digest)
+                for index, entry_id, hashed, digest in leaves
+            ],
+            batch_size=2000,
         )
-        found = []
-        for row in cursor.fetchall():
-            values = dict(zip(HEAD, row, strict=False))
-            values["at"] = stamp(values["at"])
-            found.append((values, row[-2], row[-1]))
-        return found
+        Node.objects.bulk_create(
+            Node(level=level, index=index, hash=hashed) for level, index, hashed in nodes
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(taken, [start])
+        made.save(force_insert=True)
+        return
+    # Hashes, digests and numbers of our own, in columns; a note is text that ends in a newline.
+    statements = [
+        'INSERT INTO trail_leaf ("index", entry_id, hash, body_digest) '
+        "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[])",
+        taken,
+        "INSERT INTO trail_checkpoint (size, root, frontier, note, created_at) VALUES (%s, %s, %s, %s, %s)",
+    ]
+    parameters: list[Any] = [*map(list, zip(*leaves, strict=True)), start]
+    parameters += [made.size, made.root, made.frontier, made.note, made.created_at]
+    if nodes:
+        statements.append(
+            'INSERT INTO trail_node (level, "index", hash) '
+            "SELECT * FROM unnest(%s::smallint[], %s::bigint[], %s::text[])"
+        )
+        parameters += map(list, zip(*nodes, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute("; ".join(statements), parameters)
 
 
-def _refuse_fork(origin: str, before: Checkpoint | None) -> None:
-    seen = witness.last(origin)
+def _refuse_fork(seen: dict[str, Any] | None, before: Checkpoint | None) -> None:
+    """`seen`: the newest line of the witness copy, read before the lock was taken."""
     if seen is None:
         return
-    ours = Checkpoint.objects.filter(size=seen["size"]).first()
+    same = before is not None and before.size == seen["size"]
+    ours = before if same else Checkpoint.objects.filter(size=seen["size"]).first()
     if ours is None or ours.root != seen["root"]:
         have = before.size if before else 0
         raise ForkRefused(
@@ -133,16 +190,18 @@ def _refuse_fork(origin: str, before: Checkpoint | None) -> None:
 
 def receipt(entry: Entry) -> dict[str, Any]:
     """What a signer takes away: the entry's two lines, its place, the proof and the signed checkpoint."""
-    leaf = Leaf.objects.filter(entry_id=entry.pk).first()
-    if leaf is None:
+    place = Leaf.objects.filter(entry_id=entry.pk).values("index")[:1]
+    checkpoint = Checkpoint.objects.annotate(leaf=Subquery(place)).order_by("-size").first()
+    if checkpoint is None or checkpoint.leaf is None:
         raise NotSealed(f"Entry {entry.pk} is not sealed yet.")
-    checkpoint = Checkpoint.objects.order_by("-size").first()
-    assert checkpoint is not None, "a leaf is written together with a checkpoint"
-    proof = inclusion_proof(leaf.index, checkpoint.size, StoredTree().node)
+    index: int = checkpoint.leaf
+    tree = StoredTree()
+    tree.load_for(index, checkpoint.size)
+    proof = inclusion_proof(index, checkpoint.size, tree.node)
     return {
         "head": head_line(body_digest(entry.salt, entry.body), head_of(entry)),
         "body": f"{entry.salt} {entry.body}",
-        "index": leaf.index,
+        "index": index,
         "size": checkpoint.size,
         "proof": [step.hex() for step in proof],
         "checkpoint": checkpoint.note,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db import connection
+
 from apps.trail import merkle
 from apps.trail.models import Leaf, Node
 
 # Subtrees are stored at every eighth level.
 STRIDE = 8
+
+
+def _levels(size: int) -> range:
+    """The stored levels of a tree of `size` leaves."""
+    return range(0, size.bit_length(), STRIDE)
 
 
 class StoredTree:
@@ -30,6 +37,22 @@ class StoredTree:
                 rows = stored.values_list("index", "hash")
             known = self._blocks[level, block] = {index: bytes.fromhex(text) for index, text in rows}
         return known
+
+    def load_for(self, index: int, size: int) -> None:
+        """Read at once what a proof of leaf `index` in the tree of `size` leaves needs."""
+        wanted = {(level, place >> level >> STRIDE) for place in (index, size) for level in _levels(size)}
+        asked, parameters = [], []
+        for level, block in sorted(wanted):
+            if (level, block) not in self._blocks:
+                self._blocks[level, block] = {}
+                table = "trail_node WHERE level = %s AND" if level else "trail_leaf WHERE 0 = %s AND"
+                asked.append(f'SELECT %s, "index", hash FROM {table} "index" >= %s AND "index" < %s')
+                parameters += [level, level, block << STRIDE, (block + 1) << STRIDE]
+        if asked:
+            with connection.cursor() as cursor:
+                cursor.execute(" UNION ALL ".join(asked), parameters)
+                for level, place, text in cursor.fetchall():
+                    self._blocks[level, place >> STRIDE][place] = bytes.fromhex(text)
 
     def node(self, level: int, index: int) -> bytes:
         """Hash of the complete subtree; KeyError when a stored hash is missing."""

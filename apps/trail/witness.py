@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -60,17 +60,25 @@ def _cut_torn_line(file: IO[bytes]) -> None:
         file.truncate(start + tail.rfind(b"\n") + 1)
 
 
-def catch_up(origin: str) -> int:
-    """Append the checkpoints the witness has not seen; returns how many. Safe to call at any time, by several."""
+def catch_up(origin: str, before: int | None = -1, made: Checkpoint | None = None) -> int:
+    """Append the checkpoints the witness has not seen; returns how many. Safe to call at any time, by several.
+
+    `made` is the checkpoint just signed, upon the one of `before` entries (None: upon nothing). Where the copy ends
+    there, it is all that is missing, and the database is not asked.
+    """
     place = path(origin)
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with place.open("a+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         _cut_torn_line(file)
-        seen = last(origin)
-        newer = Checkpoint.objects.filter(size__gt=seen["size"] if seen else -1).order_by("size")
+        newest = last(origin)
+        seen = newest["size"] if newest else None
+        if made is not None and seen == before:
+            missing: Iterable[Checkpoint] = [made]
+        else:
+            missing = Checkpoint.objects.filter(size__gt=-1 if seen is None else seen).order_by("size")
         added = 0
-        for row in newer.iterator():
+        for row in missing:
             line = json.dumps({"size": row.size, "root": row.root, "note": row.note}, sort_keys=True)
             rest = line.encode() + b"\n"
             while rest:  # a nearly full disk takes a part, then says why it takes no more

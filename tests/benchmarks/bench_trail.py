@@ -2,13 +2,15 @@
 
     python tests/benchmarks/bench_trail.py offline [--entries 1000000]
     DATABASE_URL=postgres://… python tests/benchmarks/bench_trail.py overhead [--writers 8] [--seconds 4] [--cycles 5]
+    DATABASE_URL=postgres://… python tests/benchmarks/bench_trail.py cpu [--count 100] [--cycles 6]
     DATABASE_URL=postgres://… python tests/benchmarks/bench_trail.py receipt [--writers 8] [--count 300]
 
 `offline`: a log of tiles is made (no database), verified by the single-file verifier in a process of its own, and the
 same bytes are hashed by a bare loop. `overhead`: one update a transaction on a model of 12 columns; plain, with
-simple-history alone, with row entries by triggers, with whole acts; sealer at work; variants take turns. `receipt`: a
-signing act with its receipt while writers work. The last two change the database they are given: give them one of
-their own, migrated.
+simple-history alone, with row entries by triggers, with whole acts; sealer at work; variants take turns. `cpu`: the
+same by CPU time of client and backend, one process, a fixed number of writes. `receipt`: a signing act with its receipt
+while writers work, beside a bare INSERT and COMMIT. The last three change the database they are given: give them one
+of their own, migrated, and COUNTERSIGN_TEST_DATA, a folder for its keys.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -342,19 +345,110 @@ def overhead(count: int, seconds: float, cycles: int) -> None:
         )
 
 
+def backend_seconds() -> float:
+    """CPU seconds of this connection's PostgreSQL process, which runs on this machine."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    ticks = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu(number: int, rounds: int) -> None:
+    """CPU a write of client and backend, one process, the variants in turns of `number` writes."""
+    from django.db import connection
+
+    models = bench_models()
+    from apps.trail import history
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")  # the disk is not what is measured
+    rows = {}
+    for kind in ("plain", "hist", "ours"):
+        if kind == "hist":
+            quiet_signals()
+        rows[kind] = models[kind](text0=secrets.token_hex(40))
+        if kind == "ours":
+            history.connect()
+            _first(rows[kind])
+        else:
+            rows[kind].save()
+    used: dict[str, list[tuple[float, float]]] = {name: [] for name in VARIANTS}
+    for turn in range(rounds):
+        for name in list(VARIANTS)[:: 1 if turn % 2 == 0 else -1]:
+            kind, save = VARIANTS[name]
+            (quiet_signals if kind == "hist" else history.connect)()
+            own, other = time.process_time(), backend_seconds()
+            for _ in range(number):
+                save(rows[kind])
+            used[name].append((time.process_time() - own, backend_seconds() - other))
+    base = _each(used["simple-history"], number)
+    for name, parts in used.items():
+        client, backend = _each(parts, number)
+        ratio = (client + backend) / sum(base)
+        print(
+            f"{name:15} client {client:.2f}, backend {backend:.2f} ms a write; {ratio:.2f} of simple-history alone"
+        )
+
+
+def _each(parts: list[tuple[float, float]], number: int) -> tuple[float, float]:
+    """Median ms of the client a write, mean ms of the backend (its clock ticks in hundredths of a second)."""
+    client = statistics.median(own for own, _ in parts)
+    return 1000 * client / number, 1000 * sum(other for _, other in parts) / number / len(parts)
+
+
 def receipt(count: int, number: int) -> None:
     import signal
 
     models = bench_models()
     from django.contrib.auth import get_user_model
-    from django.db import transaction
+    from django.db import connection, transaction
 
     from apps.trail import sealer, statements
     from apps.trail.current import opened
     from apps.trail.writer import database_now, record
 
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS bench_bare (id bigserial PRIMARY KEY, body text NOT NULL)")
+
+    def bare() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("INSERT INTO bench_bare (body) VALUES (%s)", ["x" * 850])
+
     sealing = sealer_at_work()
     started = writers("whole acts", models, count, 3600.0)
+    times: dict[str, list[float]] = {"a bare INSERT and COMMIT": [], "the act": [], "seal and receipt": []}
+    used = dict.fromkeys(times, 0.0)
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        wall, own = time.perf_counter(), time.process_time()
+        result = work()
+        used[name] += 1000 * (time.process_time() - own)
+        times[name].append(1000 * (time.perf_counter() - wall))
+        return result
+
+    def sign(turn: int) -> Any:
+        with transaction.atomic(), opened("bench.sign", user_id=signer.pk, reason="read") as act:
+            statements.sign(
+                signer=signer,
+                duties=["approver"],
+                meaning="approve",
+                meaning_text="I approve",
+                decision="approved",
+                subject=signer,
+                content_digest="sha256:" + "1" * 64,
+                factors=["password"],
+                act_id=act.act_id,
+                record_version=str(turn),
+            )
+            return record(kind="act", act="bench.sign", act_id=act.act_id, subject=signer, rows=act.rows)
+
+    def sealed(entry: Any) -> None:
+        sealer.seal()
+        assert sealer.receipt(entry)["checkpoint"]
+
     try:
         people = get_user_model()
         with transaction.atomic(), opened("bench.person", user_id=None, reason="") as act:
@@ -362,36 +456,16 @@ def receipt(count: int, number: int) -> None:
                 username=f"bench{secrets.token_hex(4)}",
                 printed_name="Bench",
                 created_at=database_now(),
-                email="b@e.org",
+                email=f"{secrets.token_hex(4)}@example.org",
             )
             signer.set_unusable_password()
             signer.save()
             record(kind="act", act="bench.person", act_id=act.act_id, subject=signer, rows=act.rows)
         time.sleep(2)
-        whole, sealed = [], []
         for turn in range(number):
-            start = time.perf_counter()
-            with transaction.atomic(), opened("bench.sign", user_id=signer.pk, reason="read") as act:
-                statements.sign(
-                    signer=signer,
-                    duties=["approver"],
-                    meaning="approve",
-                    meaning_text="I approve",
-                    decision="approved",
-                    subject=signer,
-                    content_digest="sha256:" + "1" * 64,
-                    factors=["password"],
-                    act_id=act.act_id,
-                    record_version=str(turn),
-                )
-                entry = record(kind="act", act="bench.sign", act_id=act.act_id, subject=signer, rows=act.rows)
-            committed = time.perf_counter()
-            sealer.seal()
-            given = sealer.receipt(entry)
-            done = time.perf_counter()
-            assert given["proof"]
-            whole.append(1000 * (done - start))
-            sealed.append(1000 * (done - committed))
+            timed("a bare INSERT and COMMIT", bare)
+            entry = timed("the act", partial(sign, turn))
+            timed("seal and receipt", partial(sealed, entry))
             time.sleep(0.02)
     finally:
         for pid, reading in [*started, (sealing, -1)]:
@@ -399,11 +473,17 @@ def receipt(count: int, number: int) -> None:
             os.waitpid(pid, 0)
             if reading >= 0:
                 os.close(reading)
-    for name, times in (("act, seal and receipt", whole), ("seal and receipt alone", sealed)):
-        times.sort()
-        at = [times[min(len(times) - 1, int(len(times) * part))] for part in (0.5, 0.95, 0.99)]
+    times["act, seal and receipt"] = list(
+        map(sum, zip(times["the act"], times["seal and receipt"], strict=True))
+    )
+    used["act, seal and receipt"] = used["the act"] + used["seal and receipt"]
+    base = statistics.median(times["a bare INSERT and COMMIT"])
+    for name, each in times.items():
+        each.sort()
+        at = [each[min(len(each) - 1, int(len(each) * part))] for part in (0.5, 0.95, 0.99)]
         print(
-            f"{name}: p50 {at[0]:.1f}, p95 {at[1]:.1f}, p99 {at[2]:.1f} ms ({number} times, {count} writers)"
+            f"{name}: p50 {at[0]:.1f}, p95 {at[1]:.1f}, p99 {at[2]:.1f} ms; p50 {at[0] / base:.1f} of the bare one; "
+            f"{used[name] / number:.2f} ms CPU of the client ({number} times, {count} writers)"
         )
 
 
@@ -411,8 +491,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     what = parser.add_subparsers(dest="what", required=True)
     what.add_parser("offline").add_argument("--entries", type=int, default=1_000_000)
-    for name in ("overhead", "receipt"):
+    for name in ("overhead", "cpu", "receipt"):
         one = what.add_parser(name)
+        if name == "cpu":
+            one.add_argument("--count", type=int, default=100)
+            one.add_argument("--cycles", type=int, default=6)
+            continue
         one.add_argument("--writers", type=int, default=8)
         if name == "overhead":
             one.add_argument("--seconds", type=float, default=4.0)
@@ -425,6 +509,8 @@ def main() -> None:
         offline(given.entries)
     elif given.what == "overhead":
         overhead(given.writers, given.seconds, given.cycles)
+    elif given.what == "cpu":
+        cpu(given.count, given.cycles)
     else:
         receipt(given.writers, given.count)
     machine()

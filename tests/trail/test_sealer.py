@@ -95,7 +95,7 @@ def test_sealing_nothing_signs_nothing(story):
 
 def test_checkpoints_reach_the_witness_after_a_crash_between(committed, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(witness, "catch_up", lambda origin: 0)
+        patch.setattr(witness, "catch_up", lambda *_: 0)
         events(2)
         sealer.seal()
     assert witness.last(keys().origin)["size"] < Checkpoint.objects.order_by("-size").first().size
