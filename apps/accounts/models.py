@@ -65,7 +65,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     history = history(excluded_fields=["password", "last_login"])
 
     class Meta:
-        constraints = [models.UniqueConstraint(Lower("username"), name="username_unique_in_any_case")]
+        constraints = [
+            models.UniqueConstraint(Lower("username"), name="username_unique_in_any_case"),
+            # Links for passwords go there. An account that is out of use leaves its address to whom it belongs now.
+            models.UniqueConstraint(
+                Lower("email"),
+                condition=models.Q(is_active=True) & ~models.Q(email=""),
+                name="email_unique_in_any_case",
+            ),
+        ]
 
     def __str__(self):
         return self.printed_name

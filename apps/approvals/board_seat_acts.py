@@ -63,6 +63,8 @@ def request_seat(
 
 
 def _locked_seat(act: Act, member_id: int) -> BoardMember:
+    # The board first, as where seats are asked for: it puts two chairs in order, and nobody waits in a circle.
+    act.lock(Board.objects.all(), pk__in=BoardMember.objects.filter(pk=member_id).values("board_id"))
     member = act.lock(BoardMember.objects.select_related("board", "person", "requester"), pk=member_id)
     act.allow(member)
     act.event(board=member.board.name, person=member.person.username)
@@ -73,7 +75,6 @@ def _locked_seat(act: Act, member_id: int) -> BoardMember:
 def approve_seat(act: Act, member_id: int) -> BoardMember:
     """Approve a seat; not by who asked for it or would sit on it. A board has one chair at any moment."""
     member = _locked_seat(act, member_id)
-    act.lock(Board.objects.all(), pk=member.board_id)  # puts two chairs in order
     if member.chair:
         _refuse_second_chair(member)
     return act.write(member, state=MemberState.APPROVED, approver=act.user, decided_at=now())

@@ -18,7 +18,7 @@ from apps.access import sessions
 from apps.access.acting import Act, act
 from apps.access.acts.enrolment import ask_for_link
 from apps.access.acts.locks import TELL, end_tokens
-from apps.access.acts.names import name_problem
+from apps.access.acts.names import ADDRESS_TAKEN, address_taken, in_order, name_problem
 from apps.access.acts.tokens import by_token, make_token, scope_problems
 from apps.access.enrolment import hash_of
 from apps.access.gate import ORGANISATION_SUBJECT
@@ -46,6 +46,7 @@ def create_account(
     is_demo: bool = False,
 ) -> User:
     """Make a personal account without a password: its person sets one by the link that is mailed to them."""
+    in_order()
     act.allow(ORGANISATION_SUBJECT)
     problems: dict[str, list[str]] = {}
     if not USERNAME.fullmatch(username):
@@ -61,10 +62,8 @@ def create_account(
     except ValidationError:
         problems["email"] = ["Enter the person's own full e-mail address: the enrolment link goes there."]
     else:
-        if User.objects.filter(email__iexact=email, is_active=True).exists():
-            problems["email"] = [
-                "Somebody else has this address. The link must reach its person and nobody else."
-            ]
+        if address_taken(email):
+            problems["email"] = [ADDRESS_TAKEN]
     if is_demo and not settings.DEMO:
         problems["username"] = ["Demo accounts exist under demo settings only."]
     if problems:

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from apps.access.acting import Act, act
-from apps.access.acts.names import in_use, name_problem
+from apps.access.acts.names import ADDRESS_TAKEN, address_taken, in_order, name_problem
 from apps.accounts.corrections import Correction
 from apps.accounts.models import Enrolment, User
 from apps.core import registries
@@ -53,10 +53,8 @@ def _problems(user: User, printed_name: str, email: str) -> dict[str, list[str]]
         except ValidationError:
             found["email"] = ["Enter the person's own full e-mail address: links for passwords go there."]
         else:
-            if email.casefold() in {given.casefold() for pk, _name, given in in_use() if pk != user.pk}:
-                found["email"] = [
-                    "Somebody else has this address. A link must reach its person and nobody else."
-                ]
+            if address_taken(email, besides=user):
+                found["email"] = [ADDRESS_TAKEN]
     return found
 
 
@@ -139,8 +137,14 @@ def refuse_unless_third(person: User, row: Correction) -> Conflict | None:
     )
 
 
+def _locked(act: Act, correction_id: int) -> Correction:
+    """The account first, as where its person leaves: the other way round the two could wait for each other."""
+    act.lock(User.objects.all(), pk__in=Correction.objects.filter(pk=correction_id).values("person_id"))
+    return act.lock(Correction.objects.select_related("person", "requested_by"), pk=correction_id)
+
+
 def _taken(act: Act, correction_id: int) -> Correction:
-    row = act.lock(Correction.objects.select_related("person", "requested_by"), pk=correction_id)
+    row = _locked(act, correction_id)
     act.allow(row)
     if refused := refuse_unless_third(act.user, row):
         raise refused
@@ -151,8 +155,9 @@ def _taken(act: Act, correction_id: int) -> Correction:
 def approve_correction(act: Act, correction_id: int) -> Correction:
     """Correct the account. Under a new name nothing is signed before the identity is confirmed again; with a new
     address, links that went to the old one end. What was signed keeps the name that was printed then."""
+    in_order()
     row = _taken(act, correction_id)
-    user = act.lock(User.objects.all(), pk=row.person_id)
+    user = row.person
     fields: dict[str, Any] = {}
     if row.printed_name:
         fields |= {
@@ -186,7 +191,7 @@ def refuse_correction(act: Act, correction_id: int) -> Correction:
 @act("access.withdraw_correction")
 def withdraw_correction(act: Act, correction_id: int) -> Correction:
     """Take back what was asked for."""
-    row = act.lock(Correction.objects.select_related("person", "requested_by"), pk=correction_id)
+    row = _locked(act, correction_id)
     act.allow(row)
     return withdraw(act, row)
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.access.acting import Act, act
 from apps.access.actors import Actor
 from apps.access.acts.accounts import USERNAME, USERNAME_FORM
-from apps.access.acts.names import name_problem
+from apps.access.acts.names import ADDRESS_TAKEN, name_problem
 from apps.access.duties import ORGANISATION, ORGANISATION_ID, Duty
 from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Assignment, SeparationRules
@@ -68,6 +68,10 @@ def install_organisation(act: Act, *, administrator: dict, compliance: dict) -> 
         )
     if administrator["username"].casefold() == compliance["username"].casefold():
         raise BadInput("The two first people must be two people.", rule="ST1")
+    if (email := administrator.get("email", "")) and email.casefold() == compliance.get(
+        "email", ""
+    ).casefold():
+        raise BadInput("The organisation was not installed.", fields={"email": [ADDRESS_TAKEN]})
     for given, others in ((administrator, ()), (compliance, (administrator["printed_name"],))):
         if not USERNAME.fullmatch(given["username"]):
             raise BadInput("The organisation was not installed.", fields={"username": [USERNAME_FORM]})

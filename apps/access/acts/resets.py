@@ -120,8 +120,14 @@ def refuse_unless_third(person: User, row: Reset) -> Conflict | None:
     )
 
 
+def _locked(act: Act, reset_id: int) -> Reset:
+    """The account first, as where its person leaves: the other way round the two could wait for each other."""
+    act.lock(User.objects.all(), pk__in=Reset.objects.filter(pk=reset_id).values("person_id"))
+    return act.lock(Reset.objects.select_related("person", "requested_by"), pk=reset_id)
+
+
 def _taken(act: Act, reset_id: int) -> Reset:
-    row = act.lock(Reset.objects.select_related("person", "requested_by"), pk=reset_id)
+    row = _locked(act, reset_id)
     act.allow(row)
     if refused := refuse_unless_third(act.user, row):
         raise refused
@@ -132,7 +138,7 @@ def _taken(act: Act, reset_id: int) -> Reset:
 def approve_reset(act: Act, reset_id: int) -> Reset:
     """Do the reset: sessions and tokens end, signing is suspended, and the person alone sets what is new."""
     row = _taken(act, reset_id)
-    user = act.lock(User.objects.all(), pk=row.person_id)
+    user = row.person
     act.write(
         row, state=Reset.State.APPROVED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
     )
@@ -164,7 +170,7 @@ def refuse_reset(act: Act, reset_id: int) -> Reset:
 @act("access.withdraw_reset")
 def withdraw_reset(act: Act, reset_id: int) -> Reset:
     """Take back what was asked for: nothing is reset."""
-    row = act.lock(Reset.objects.select_related("person", "requested_by"), pk=reset_id)
+    row = _locked(act, reset_id)
     act.allow(row)
     return withdraw(act, row)
 
