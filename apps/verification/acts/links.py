@@ -1,0 +1,104 @@
+"""Links by hand between requirements and what shows them; claims computed elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.access.acting import Act, act
+from apps.analysis.metrics import LABELS
+from apps.core import registries
+from apps.core.clock import now
+from apps.core.errors import BadInput, Conflict
+from apps.core.numbers import next_number
+from apps.registry.models import Version
+from apps.verification import rules
+from apps.verification.matrix import matching
+from apps.verification.models import Claim, Link
+from apps.verification.queries import choices_of, requirements_of
+from apps.verification.states import Target
+
+
+@registries.precondition("verification.link_requirement")
+@registries.precondition("verification.end_link")
+def may_link(version: Version) -> None:
+    rules.may_add(version.ref, version.state, "No link is made or taken away on")
+
+
+@registries.precondition("verification.submit_claim")
+def may_claim(version: Version) -> None:
+    rules.may_add(version.ref, version.state, "No claim is submitted for")
+
+
+def _version(act: Act, version_id: int) -> Version:
+    return act.lock(Version.objects.select_related("model", "intended_use__model"), pk=version_id)
+
+
+@act("verification.link_requirement")
+def link_requirement(act: Act, version_id: int, *, requirement: str, target: str, pattern: str) -> Link:
+    """Say by hand what shows a requirement; the act's reason is the link's.
+
+    requirement: `REQ-4` or `REQ-4/v2` of those the version inherits. pattern: of a test id, with * and ?; or the id
+    of a criterion or limit of the plan, or the reference of a claim.
+    """
+    version = _version(act, version_id)
+    act.allow(version)
+    known = {row.ref: row for row in requirements_of(version)}
+    known |= {f"REQ-{row.number}": row for row in known.values()}
+    found = known.get(requirement.strip().upper().replace("/V", "/v"))
+    if found is None:
+        raise BadInput(
+            "The link was not made.",
+            fields={"requirement": [f"{version.ref} inherits no requirement of this name."]},
+        )
+    there = choices_of(version)
+    matches = matching(pattern.strip(), there["tests"]) if target == Target.TEST and pattern.strip() else []
+    pattern = rules.checked_link(target, pattern, **there, matches=matches)
+    if Link.objects.filter(
+        version=version, requirement=found, target=target, pattern=pattern, ended_at=None
+    ).exists():
+        raise Conflict(f"{found.ref} is linked to {pattern} already.", rule="duplicate")
+    link = act.create(
+        Link,
+        version=version,
+        requirement=found,
+        target=target,
+        pattern=pattern,
+        reason=act.reason,
+        linked_by=act.user,
+        linked_at=now(),
+    )
+    act.event(requirement=found.ref, target=str(target), pattern=pattern, matches=len(matches))
+    return link
+
+
+@act("verification.end_link")
+def end_link(act: Act, version_id: int, *, link_id: int) -> Link:
+    """Take a link away, with a reason. It stays in the record as ended."""
+    version = _version(act, version_id)
+    act.allow(version)
+    link = act.lock(Link.objects.filter(version=version).select_related("requirement"), pk=link_id)
+    if link.ended_at is not None:
+        raise Conflict(f"{link.ref} was taken away already.", rule="duplicate")
+    act.event(requirement=link.requirement.ref, target=str(link.target), pattern=link.pattern)
+    return act.end(link)
+
+
+@act("verification.submit_claim")
+def submit_claim(act: Act, version_id: int, *, given: dict[str, Any]) -> Claim:
+    """Submit figures computed elsewhere, with the digests of script and data. `given`: as `rules.checked_claim`.
+
+    They are shown as submitted, not computed here, and meet no criterion.
+    """
+    version = _version(act, version_id)
+    act.allow(version)
+    fields = rules.checked_claim(given, metrics=LABELS, moment=now())
+    claim = act.create(
+        Claim,
+        number=next_number(Claim.subject_kind),
+        version=version,
+        submitted_by=act.user,
+        submitted_at=now(),
+        **fields,
+    )
+    act.event(claim=claim.ref, script=claim.script_digest, data=claim.data_digest)
+    return claim

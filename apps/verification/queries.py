@@ -1,0 +1,270 @@
+"""Reads for gates, pages, API and packs: what a version inherits, what counts of its evidence, its matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db.models import QuerySet
+
+from apps.access import gate
+from apps.access.actors import Actor
+from apps.access.sharing import once
+from apps.access.signing import content_digest, given_on
+from apps.accounts.models import User
+from apps.core import registries
+from apps.fairness.checks import last_done_report
+from apps.quality.queries import accepted_for
+from apps.registry.models import Version
+from apps.validations.checks import last_done_run, live_plan
+from apps.validations.loading import results_of_run
+from apps.verification import matrix
+from apps.verification.loading import (
+    claims_of_versions,
+    details_of,
+    dossiers_of,
+)
+from apps.verification.models import Claim, Evidence, Requirement, Risk
+from apps.verification.states import Kind, Outcome, State, Target
+
+TESTS, FINDINGS = "tests", "findings"  # what a deviation of evidence is about
+REQUIREMENTS = ("model", "intended_use__model", "written_by")
+EVIDENCE = ("version__model", "version__intended_use", "uploaded_by")
+CLAIMS = ("version__model", "version__intended_use", "submitted_by")
+Revised = TypeVar("Revised", Requirement, Risk)
+_VERDICTS = {
+    "met": Outcome.PASSED,
+    "not_met": Outcome.FAILED,
+    "within": Outcome.PASSED,
+    "breached": Outcome.FAILED,
+}
+
+
+def decided_at(version: Version) -> datetime | None:
+    """When the release of the version was decided, or None: asked of the app above that decides."""
+    found: datetime | None = registries.decided[version.subject_kind](version)
+    return found
+
+
+def _newest(rows: Iterable[Revised], use_number: int, until: datetime | None) -> list[Revised]:
+    """The newest revision of each number that was written for this intended use or an earlier one, and in time."""
+    found: dict[int, Revised] = {}
+    for row in rows:  # by number and revision
+        if row.intended_use.number <= use_number and (until is None or row.written_at <= until):
+            found[row.number] = row
+    return list(found.values())
+
+
+def requirements_of(version: Version) -> list[Requirement]:
+    """What the version inherits: of each number the newest revision in force, else the one that waits for approval.
+
+    A revision counts for versions of the intended use it was written for and of later ones. A decided version keeps
+    what was in force when it was decided.
+    """
+    return once(("requirements of", version.pk), lambda: _requirements_of(version))
+
+
+def _requirements_of(version: Version) -> list[Requirement]:
+    until, number = decided_at(version), version.intended_use.number
+    rows = [
+        row
+        for row in dossiers_of([version.pk])[version.pk].requirements
+        if row.state not in (State.REJECTED, State.SUPERSEDED)
+    ]
+    settled = [row for row in rows if row.state != State.DRAFT and (until is None or _in_time(row, until))]
+    found = {row.number: row for row in _newest(settled, number, until) if not _withdrawn(row, until)}
+    gone = {row.number for row in _newest(settled, number, until)} - set(found)
+    if until is None:
+        for row in _newest((row for row in rows if row.state == State.DRAFT), number, None):
+            if row.number not in found and row.number not in gone:
+                found[row.number] = row
+    return [found[key] for key in sorted(found)]
+
+
+def _in_time(row: Requirement, until: datetime) -> bool:
+    return row.decided_at is not None and row.decided_at <= until
+
+
+def _withdrawn(row: Requirement, until: datetime | None) -> bool:
+    return row.withdrawn_at is not None and (until is None or row.withdrawn_at <= until)
+
+
+def drafts_of(version: Version) -> list[Requirement]:
+    """Revisions that wait for approval and would count for this version."""
+    if decided_at(version) is not None:
+        return []
+    rows = dossiers_of([version.pk])[version.pk].requirements
+    use = version.intended_use.number
+    return [row for row in rows if row.state == State.DRAFT and row.intended_use.number <= use]
+
+
+def risks_of(version: Version) -> list[Risk]:
+    """The risks of the version's intended use and earlier ones, each in its newest revision."""
+    rows = dossiers_of([version.pk])[version.pk].risks
+    return _newest(rows, version.intended_use.number, decided_at(version))
+
+
+def counting(version: Version, kind: Kind | None = None) -> list[Evidence]:
+    """The evidence that counts: of each kind and title the newest, oldest first."""
+    found: dict[tuple[str, str], Evidence] = {}
+    for row in dossiers_of([version.pk])[version.pk].evidence:  # newest first
+        if kind is None or row.kind == kind:
+            found.setdefault((row.kind, row.title), row)
+    return sorted(found.values(), key=lambda row: row.number)
+
+
+def accepted(evidence: Evidence, version: Version, what: str) -> str:
+    """The deviation that accepts the failed tests or findings of this evidence; empty where none does."""
+    found = accepted_for(evidence, version).get(what)
+    return found.ref if found else ""
+
+
+def _requirement_fact(row: Requirement, version: Version, told: dict[int, str]) -> matrix.RequirementFact:
+    approved = row.state in (State.APPROVED, State.WITHDRAWN)
+    return matrix.RequirementFact(
+        pk=row.pk,
+        number=row.number,
+        ref=row.ref,
+        text=row.text,
+        use=row.intended_use.ref,
+        earlier_use=row.intended_use_id != version.intended_use_id,
+        approved=approved,
+        changed=approved and content_digest(row) != row.approved_digest,
+        risks=tuple(row.risks),
+        clauses=tuple(row.clauses),
+        signature=told.get(row.pk, ""),
+    )
+
+
+def _tests_of(version: Version) -> tuple[matrix.TestFact, ...]:
+    return tuple(
+        matrix.TestFact(
+            id=case["id"],
+            outcome=case["outcome"],
+            message=case["message"],
+            requirements=tuple(case["requirements"]),
+            evidence=row.ref,
+            accepted=accepted(row, version, TESTS) if row.summary["failed"] else "",
+        )
+        for row in counting(version, Kind.JUNIT)
+        for case in details_of(row)
+    )
+
+
+def results_linked(version: Version) -> dict[tuple[str, str], matrix.ResultFact]:
+    """Criteria of the newest finished run, limits of the newest finished bias report, and claims."""
+    found: dict[tuple[str, str], matrix.ResultFact] = {}
+    run, report = last_done_run(version), last_done_report(version)
+    if run is not None:
+        by = accepted_for(run, version)
+        for each in results_of_run(run):
+            found[Target.CRITERION, each.criterion] = matrix.ResultFact(
+                _VERDICTS.get(each.verdict, Outcome.UNDECIDED),
+                each.sentence,
+                run.ref,
+                by[each.criterion].ref if each.criterion in by else "",
+            )
+    if report is not None:
+        by = accepted_for(report, version)
+        for line in report.summary:
+            found[Target.LIMIT, line["id"]] = matrix.ResultFact(
+                _VERDICTS.get(line["verdict"], Outcome.UNDECIDED),
+                line["sentence"],
+                report.ref,
+                by[line["id"]].ref if line["id"] in by else "",
+            )
+    for claim in claims_of_versions([version.pk])[version.pk]:
+        found[Target.CLAIM, claim.ref] = matrix.ResultFact(
+            Outcome.CLAIMED, f"{len(claim.figures)} figures by {claim.origin}", claim.ref
+        )
+    return found
+
+
+def given_of(version: Version, told: dict[int, str] | None = None) -> matrix.Given:
+    """What the matrix of a version is made of. `told`: key of a requirement -> its signature in words."""
+    links = tuple(
+        matrix.LinkFact(row.requirement_id, row.target, row.pattern, row.ref, row.reason)
+        for row in dossiers_of([version.pk])[version.pk].links
+    )
+    return matrix.Given(
+        use=version.intended_use.ref,
+        tier=version.intended_use.tier,
+        requirements=tuple(_requirement_fact(row, version, told or {}) for row in requirements_of(version)),
+        risks=tuple(matrix.RiskFact(row.number, row.ref, row.hazard) for row in risks_of(version)),
+        tests=_tests_of(version),
+        links=links,
+        # Only what a link names is asked for: most versions are shown by tests alone.
+        results=results_linked(version) if any(link.target != Target.TEST for link in links) else {},
+    )
+
+
+def lines_of(version: Version) -> list[matrix.Line]:
+    """The whole matrix, each requirement with who approved it. A bounded number of queries, whatever it holds."""
+    rows = requirements_of(version)
+    return matrix.lines(given_of(version, signatures_told(rows)))
+
+
+def signatures_told(rows: list[Requirement]) -> dict[int, str]:
+    """Key of a requirement -> who approved it and when, from the signature itself. One query."""
+    found = given_on([(row.subject_kind, str(row.pk)) for row in rows]) if rows else []
+    told = {}
+    for row, given in zip(rows, found, strict=True):
+        mine = [
+            each
+            for each in given
+            if each.decision == "approved" and each.content_digest == row.approved_digest
+        ]
+        if mine:
+            told[row.pk] = f"{mine[0].printed_name}, {mine[0].signed_at:%Y-%m-%d %H:%M} UTC"
+    return told
+
+
+def choices_of(version: Version) -> dict[str, list[str]]:
+    """What a link may name: ids of tests, criteria, limits and claims of the version."""
+    plan = live_plan(version)
+    return {
+        "tests": sorted({case["id"] for row in counting(version, Kind.JUNIT) for case in details_of(row)}),
+        "criteria": [each["id"] for each in plan.criteria] if plan else [],
+        "limits": [each["id"] for each in plan.bias_limits] if plan else [],
+        "claims": [claim.ref for claim in claims_of_versions([version.pk])[version.pk]],
+    }
+
+
+def requirements(actor: Actor | User) -> QuerySet[Requirement]:
+    """Requirements the person may see, each revision."""
+    return gate.visible(actor, Requirement).select_related(*REQUIREMENTS)
+
+
+def evidence(actor: Actor | User, version: Version | None = None) -> QuerySet[Evidence]:
+    """Evidence the person may see, newest first."""
+    rows = gate.visible(actor, Evidence).select_related(*EVIDENCE)
+    return rows if version is None else rows.filter(version=version)
+
+
+def claims(actor: Actor | User, version: Version | None = None) -> QuerySet[Claim]:
+    """Claims the person may see, newest first."""
+    rows = gate.visible(actor, Claim).select_related(*CLAIMS)
+    return rows if version is None else rows.filter(version=version)
+
+
+def as_data(line: matrix.Line) -> dict[str, Any]:
+    """One line as plain data, for API, export and pack."""
+    return {
+        "line": line.pk,
+        "intended_use": line.use,
+        "requirement": line.requirement,
+        "text": line.text,
+        "risks": line.risks,
+        "shown_by": line.target,
+        "test": line.test,
+        "outcome": line.outcome,
+        "message": line.message,
+        "evidence": line.evidence,
+        "link": line.link,
+        "signature": line.signature,
+        "clauses": line.clauses,
+        "lacks": line.lack,
+        "accepted_by": line.accepted,
+        "blocks": line.blocks,
+    }
