@@ -1,6 +1,6 @@
 """What a plain run leaves out, and the last lines that say so.
 
-Left out unless asked for: `tests/e2e` (needs a browser; name the folder), tests marked `slow` or `soak`
+Left out unless asked for: `tests/e2e` (needs a browser; name the folder), tests marked `slow`, `spark` or `soak`
 (name them with `-m`). With `--only-database` also every test that touches no database: on a second database such a
 test has nothing new to say.
 """
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     kept, dropped = [], []
     for item in items:
-        marks = [name for name in ("slow", "soak") if item.get_closest_marker(name)]
+        marks = [name for name in ("slow", "spark", "soak") if item.get_closest_marker(name)]
         if marks:
             dropped.append(item)
             config.stash[_LEFT_OUT][marks[0]] = config.stash[_LEFT_OUT].get(marks[0], 0) + 1
@@ -91,6 +91,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     sentences = {
         "e2e": "{} files in tests/e2e need a browser: python3 manage.py test tests/e2e",
         "slow": "{} slow tests make new environments or take minutes: python3 manage.py test -m slow",
+        "spark": "{} test of Spark, Ibis and Polars needs them: .ci/engines says how",
         "soak": "{} soak tests run long: make soak",
     }
     if E2E.is_dir() and not _browser_asked_for(config):

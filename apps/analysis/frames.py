@@ -49,6 +49,17 @@ def length(frame: Any) -> int:
     return int(frame.select(nw.len().alias("rows")).collect("pyarrow")["rows"][0])  # Dask adds its index
 
 
+def where(frame: Any, values: Mapping[str, str]) -> Any:
+    """The rows of a lazy frame whose columns, as text of that engine, are these; "" is a missing value."""
+    import narwhals.stable.v2 as nw
+
+    rows = nw.from_native(frame)
+    for name, value in values.items():
+        text = nw.col(name).cast(nw.String)
+        rows = rows.filter(text == value if value else nw.col(name).is_null() | (text == ""))
+    return rows.to_native()
+
+
 def chosen(frame: Any, columns: Mapping[str, str], numbers: Sequence[str]) -> Any:
     """The named columns under the names of their roles; roles in `numbers` as doubles."""
     import narwhals.stable.v2 as nw

@@ -108,6 +108,14 @@ class Table:
             raise _sentence(error) from error
 
 
+@dataclass(frozen=True)
+class Where:
+    """Only the rows of `source` whose `values` (column -> canonical text, "" for missing) are these."""
+
+    source: Any
+    values: Mapping[str, str]
+
+
 @contextmanager
 def open_table(
     source: Any, *, threads: int = 1, memory_mb: int = 1024, engine_counts: bool = False
@@ -118,9 +126,15 @@ def open_table(
     engine count (`Table.chosen`) and fetches only columns that must be seen row by row (`Table.materialise`).
 
     `source`: a path to a CSV (UTF-8, header line, comma, semicolon, tab or bar) or Parquet file, told apart
-    by content, not by name; or a mapping column -> sequence; or a list of dicts; or any frame Narwhals knows.
+    by content, not by name; or a mapping column -> sequence; or a list of dicts; or any frame Narwhals knows; or a
+    `Where` around one of these.
     Raises `ReadError` with one sentence when it is not a readable table.
     """
+    if isinstance(source, Where):
+        options: dict[str, Any] = {"threads": threads, "memory_mb": memory_mb, "engine_counts": engine_counts}
+        with open_table(source.source, **options) as whole:
+            yield _narrowed(whole, source.values)
+        return
     with tempfile.TemporaryDirectory(prefix="countersign-") as spill:
         con = duckdb.connect(
             ":memory:",
@@ -145,6 +159,26 @@ def open_table(
                 yield table if lazy is None else replace(table, rows=frames.length(lazy), frame=source)
         finally:
             con.close()
+
+
+def _narrowed(table: Table, values: Mapping[str, str]) -> Table:
+    """The table with the rows that have these values alone; `InputError` where there is none, saying what there is."""
+    columns = {name: table.column(name) for name in values}
+    if table.frame is not None:
+        frame = frames.where(table.frame, values)
+        narrowed = replace(table, frame=frame, rows=frames.length(frames.lazy(frame)))
+    else:
+        conditions = " AND ".join(
+            f"coalesce({columns[name].text}, '') = {canonical.literal(value)}"
+            for name, value in values.items()
+        )
+        table.all("ALTER VIEW data RENAME TO whole")
+        table.all(f"CREATE TEMP VIEW data AS SELECT * FROM whole WHERE {conditions}")
+        narrowed = replace(table, rows=int(table.all("SELECT count(*) FROM data")[0][0]))
+    if narrowed.rows == 0:
+        wanted = " and ".join(f"“{name}” = “{value}”" for name, value in values.items())
+        raise InputError(f"None of the {table.rows:,} rows has {wanted}: there is nothing to compute.")
+    return narrowed
 
 
 def _lock(con: duckdb.DuckDBPyConnection) -> None:

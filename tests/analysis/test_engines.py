@@ -1,8 +1,6 @@
-"""One digest from every engine: the frame is counted where it lives. Polars, Dask, Ibis and PySpark where installed."""
+"""One digest from every engine: the frame is counted where it lives. Engines outside the lock: test_scale_out.py."""
 
 from __future__ import annotations
-
-import os
 
 import duckdb
 import pandas as pd
@@ -10,7 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from apps.analysis import fairness
+from apps.analysis import engines, fairness
+from apps.analysis.errors import InputError
+from apps.analysis.readers import Where
 from tests.analysis.tables import results, shuffled, write
 
 COLUMNS = results(2500, seed=9)
@@ -42,37 +42,6 @@ def test_pandas_and_arrow_with_dictionaries():
     assert same(table.set_column(0, "race", table["race"].dictionary_encode()))
 
 
-def test_polars():
-    polars = pytest.importorskip("polars")
-    frame = polars.DataFrame(COLUMNS)
-    assert same(frame)
-    assert same(frame.lazy())
-    assert same(frame.with_columns(polars.col("race").cast(polars.Categorical)))
-
-
-def test_dask():
-    dask = pytest.importorskip("dask.dataframe")
-    assert same(dask.from_pandas(pd.DataFrame(COLUMNS), npartitions=3))
-
-
-@pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
-def test_ibis(tmp_path):
-    ibis = pytest.importorskip("ibis")
-    con = ibis.duckdb.connect()
-    assert same(con.read_parquet(write(COLUMNS, tmp_path / "a.parquet")))
-
-
-@pytest.mark.slow
-def test_pyspark(tmp_path):
-    sql = pytest.importorskip("pyspark.sql")
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    spark = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
-    try:
-        assert same(spark.read.parquet(str(write(COLUMNS, tmp_path / "a.parquet"))))
-    finally:
-        spark.stop()
-
-
 def test_weights_are_in_the_digest_and_do_not_depend_on_the_engine(tmp_path):
     columns = COLUMNS | {"w": [1 + (i % 7) / 4 for i in range(2500)], "who": [i // 2 for i in range(2500)]}
     arguments = {"groups": ["race"], "weight": "w", "entity": "who"}
@@ -91,3 +60,28 @@ def test_a_frame_whose_score_is_text_is_told_to_cast():
         relation = con.sql("SELECT 1 AS y, 1 AS p, '0.5' AS s, 'a' AS g UNION ALL SELECT 0, 0, '0.1', 'b'")
         with pytest.raises(ValueError, match="Column “s” of the frame is String, not a number"):
             fairness.report(relation, "y", "p", "s", ["g"])
+
+
+def test_rows_are_chosen_by_value_before_anything_is_computed(tmp_path):
+    keep = [i for i, sex in enumerate(COLUMNS["sex"]) if sex == "F"]
+    women = fairness.report({k: [v[i] for i in keep] for k, v in COLUMNS.items()}, "y", "p", "s", ["race"])
+    path = write(COLUMNS, tmp_path / "a.parquet")
+    csv = write(COLUMNS, tmp_path / "a.csv")
+    with duckdb.connect() as con:
+        for source in (COLUMNS, path, csv, con.sql(f"SELECT * FROM read_parquet('{path}')")):
+            found = fairness.report(Where(source, {"sex": "F"}), "y", "p", "s", ["race"])
+            assert {**found, "inputs": None} == {**women, "inputs": None}
+            with pytest.raises(InputError, match="None of the 2,500 rows has “sex” = “X” and “race” = “A”"):
+                fairness.report(Where(source, {"sex": "X", "race": "A"}), "y", "p", "s", ["race"])
+        with pytest.raises(InputError, match="no column “age”"):
+            fairness.report(Where(COLUMNS, {"age": "1"}), "y", "p", "s", ["race"])
+
+
+def test_an_engine_that_is_not_there_says_what_is_needed(monkeypatch):
+    with pytest.raises(InputError, match="An engine is duckdb, spark, warehouse, not “oracle”"):
+        engines.opened("oracle", "t")
+    monkeypatch.delenv("COUNTERSIGN_WAREHOUSE", raising=False)
+    with pytest.raises(InputError, match="Set COUNTERSIGN_WAREHOUSE"), engines.opened("warehouse", "t"):
+        raise AssertionError
+    with pytest.raises(InputError, match="needs the package nowhere"):
+        engines._extra("nowhere.sql", "spark")

@@ -7,9 +7,21 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.analysis import drift, fairness, ordering, paired, performance, profile, schemas, shift, thresholds
+from apps.analysis import (
+    drift,
+    engines,
+    fairness,
+    ordering,
+    paired,
+    performance,
+    profile,
+    schemas,
+    shift,
+    thresholds,
+)
 from apps.analysis.errors import InputError
 from apps.analysis.jsonform import to_json
+from apps.analysis.readers import Where
 from apps.analysis.text import lines
 
 _COMMON = ("label", "positive", "weight", "entity", "threads")
@@ -102,8 +114,21 @@ def _output(parser: Any) -> None:
 
 
 def _results(parser: Any) -> None:
-    parser.add_argument("file")
+    parser.add_argument("file", help="a CSV or Parquet file; with another engine its file or table")
     parser.add_argument("--label", required=True, metavar="COL")
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COL=VALUE",
+        help="only these rows; several must all hold",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=(engines.DUCKDB, engines.SPARK, engines.WAREHOUSE),
+        default=engines.DUCKDB,
+        help="where the rows are counted; the others are extras",
+    )
     parser.add_argument("--positive", default="1", metavar="VALUE")
     parser.add_argument("--entity", metavar="COL", help="which rows are of one unit (patient, batch)")
     parser.add_argument("--weight", metavar="COL", help="sampling weights, positive")
@@ -130,24 +155,35 @@ def _compute(options: dict[str, Any]) -> dict[str, Any]:
             limits=drift.Limits(options["moderate"], options["large"]),
             threads=options["threads"],
         )
+    where = dict(_condition(text) for text in options["where"])
+    with engines.opened(options["engine"], options["file"], threads=options["threads"]) as source:
+        report = _of_results(kind, Where(source, where) if where else source, options)
+    if where:
+        report["inputs"]["where"] = where
+        only = " and ".join(f"“{name}” = “{value}”" for name, value in where.items())
+        report["notes"] = [f"Only the rows with {only}.", *report.get("notes", ())]
+    return report
+
+
+def _of_results(kind: str, source: Any, options: dict[str, Any]) -> dict[str, Any]:
     given = {name: options[name] for name in _COMMON}
     if kind == "thresholds":
         at = [_number(text) for text in _names(options["at"])]
         return thresholds.report(
-            options["file"], score=options["score"], locked=options["locked"], thresholds=at, **given
+            source, score=options["score"], locked=options["locked"], thresholds=at, **given
         )
     if kind == "compare":
         sides = {name: options[name] for name in ("first", "second", "first_score", "second_score")}
-        return paired.report(options["file"], **sides, **given)
+        return paired.report(source, **sides, **given)
     given |= {name: options[name] for name in ("prediction", "score", "threshold", "intersections")}
     given["groups"] = _names(options["groups"])
     if kind == "performance":
         scores = dict(_scored(text) for text in _names(options["scores"]))
         return performance.report(
-            options["file"], task=options["task"], scores=scores or None, k=options["k"], **given
+            source, task=options["task"], scores=scores or None, k=options["k"], **given
         )
     limits = [_limit(text) for text in options["limit"]]
-    return fairness.report(options["file"], min_n=options["min_n"], limits=limits, **given)
+    return fairness.report(source, min_n=options["min_n"], limits=limits, **given)
 
 
 def _names(text: str) -> list[str]:
@@ -159,6 +195,13 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise InputError(f"“{text}” is not a number.") from error
+
+
+def _condition(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise InputError(f"A condition is COL=VALUE, not “{text}”.")
+    return name.strip(), value
 
 
 def _scored(text: str) -> tuple[str, str]:
