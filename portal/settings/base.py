@@ -37,6 +37,9 @@ INSTALLED_APPS = [
     "apps.quality",
     "apps.validations",
     "apps.fairness",
+    "apps.explanation",
+    "apps.robustness",
+    "apps.verification",
     "apps.approvals",
     "apps.packs",
     "apps.web",
@@ -183,6 +186,7 @@ CI_PLAIN_ISSUERS: list[str] = []
 UPLOAD_LIMIT_DATA = env.integer("UPLOAD_LIMIT_DATA", 2 * 1024**3)
 UPLOAD_LIMIT_MODEL = env.integer("UPLOAD_LIMIT_MODEL", 1024**3)
 UPLOAD_LIMIT_FILE = env.integer("UPLOAD_LIMIT_FILE", 100 * 1024**2)
+UPLOAD_LIMIT_EVIDENCE = env.integer("UPLOAD_LIMIT_EVIDENCE", 20 * 1024**2)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024**2
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 
@@ -268,6 +272,7 @@ SPECTACULAR_SETTINGS = {
         "Partition": "apps.api.enums.PARTITION",
         "PlanState": "apps.api.enums.PLAN_STATE",
         "ComputationState": "apps.api.enums.COMPUTATION_STATE",
+        "ReasonCode": "apps.api.enums.REASON_CODE",
         "ResetState": "apps.api.enums.RESET_STATE",
         "SignOnState": "apps.api.enums.SIGN_ON_STATE",
         "ServiceState": "apps.api.enums.SERVICE_STATE",

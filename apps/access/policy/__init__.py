@@ -12,6 +12,7 @@ from apps.access.policy import (
     boards,
     datasets,
     duties,
+    explanation,
     factors,
     fairness,
     inspections,
@@ -19,11 +20,13 @@ from apps.access.policy import (
     quality,
     registry,
     reviews,
+    robustness,
     separation,
     services,
     trail_reviews,
     training,
     validations,
+    verification,
 )
 from apps.access.policy.types import MEANINGS, READERS, REJECTION, WHO, Policy, meaning_sentence
 
@@ -50,6 +53,9 @@ _PARTS = (
     registry,
     validations,
     fairness,
+    explanation,
+    robustness,
+    verification,
     quality,
     trail_reviews,
     approvals,

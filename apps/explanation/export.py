@@ -1,0 +1,73 @@
+"""An explanation as CSV: a line a feature in all, a line a feature of each example, a line a node of the surrogate."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from apps.core.csvsafe import disarmed
+from apps.explanation.models import Report
+from apps.explanation.queries import results_of
+
+COLUMNS = (
+    "line",
+    "case",
+    "feature",
+    "rank",
+    "measure",
+    "value",
+    "low",
+    "high",
+    "n",
+    "moved",
+    "place",
+    "local_effect",
+    "decision",
+    "note",
+)
+
+
+def as_csv(report: Report) -> str:
+    """The stored figures of a finished report, CRLF line ends, UTF-8. Texts that a spreadsheet would run are quoted."""
+    found = results_of(report)["explanation"]
+    decided = {each["feature"]: each for each in report.review.get("features", ())}
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, COLUMNS, restval="")
+    writer.writeheader()
+    for each in found["features"]:
+        own = decided.get(each["feature"], {})
+        writer.writerow(
+            {
+                "line": "feature",
+                "feature": disarmed(each["feature"]),
+                **{name: each[name] for name in ("rank", "measure", "value", "low", "high", "n")},
+                "moved": each.get("moved", ""),
+                "decision": own.get("decision", ""),
+                "note": disarmed(each["sentence"]),
+            }
+        )
+    for example in found.get("examples", ()):
+        for rank, each in enumerate(example["features"], start=1):
+            writer.writerow(
+                {
+                    "line": "case",
+                    "case": example["case"],
+                    "feature": disarmed(each["feature"]),
+                    "rank": rank,
+                    "measure": "attribution",
+                    **{name: each[name] for name in ("value", "low", "high", "local_effect")},
+                    "place": disarmed(each["place"]),
+                }
+            )
+    for each in found.get("surrogate", {}).get("lines", ()):
+        writer.writerow(
+            {
+                "line": "surrogate",
+                "rank": each["depth"],
+                "measure": "mean_score",
+                "value": each["mean"],
+                "n": each["n"],
+                "note": disarmed(each["rule"]),
+            }
+        )
+    return out.getvalue()
