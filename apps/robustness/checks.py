@@ -1,0 +1,141 @@
+"""What the probes answer for a gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.access.sharing import once
+from apps.access.signing import content_digest
+from apps.analysis.probes import PRIVACY, PROBES, ROBUSTNESS
+from apps.core import registries
+from apps.core.outcomes import CheckState, Outcome
+from apps.quality.queries import accepted_for
+from apps.registry.models import Version
+from apps.robustness.loading import plans_of_versions, reports_read
+from apps.robustness.models import ProbePlan, ProbeReport
+from apps.robustness.states import PlanState, ReportState, Verdict
+from apps.validations.checks import live_plan
+from apps.validations.states import PlanState as ValidationState
+
+LIVE = (PlanState.DRAFT, PlanState.AUTHORED, PlanState.LOCKED)
+
+
+def live_probe_plan(version: Version) -> ProbePlan | None:
+    """The probe plan of the version's live validation plan that is locked or being written."""
+    return once(("live probe plan", version.pk), lambda: _live_probe_plan(version))
+
+
+def _live_probe_plan(version: Version) -> ProbePlan | None:
+    validation = live_plan(version)
+    if validation is None:
+        return None
+    found = plans_of_versions([version.pk])[version.pk]
+    plan = next((p for p in found if p.validation_plan_id == validation.pk and p.state in LIVE), None)
+    if plan is not None:
+        plan.validation_plan = validation
+    return plan
+
+
+def last_probe_report(version: Version) -> ProbeReport | None:
+    """The newest report of the live probe plan that was not cancelled."""
+    plan = live_probe_plan(version)
+    if plan is None:
+        return None
+    return next((r for r in reports_read(plan) if r.state != ReportState.CANCELLED), None)
+
+
+def last_done_probe_report(version: Version) -> ProbeReport | None:
+    """The newest finished report of the live probe plan."""
+    plan = live_probe_plan(version)
+    if plan is None:
+        return None
+    return next((r for r in reports_read(plan) if r.state == ReportState.DONE), None)
+
+
+@registries.check("robustness")
+def robustness(version: Version) -> Outcome:
+    """Every locked limit on robustness kept; a breach or too little data needs a deviation that somebody accepted."""
+    return _kept(version, ROBUSTNESS, "EU AI Act Art. 15")
+
+
+@registries.check("privacy")
+def privacy(version: Version) -> Outcome:
+    """The same for what the model's answers give away about the rows it was trained on."""
+    return _kept(version, PRIVACY, "privacy-probes")
+
+
+def _kept(version: Version, family: str, rule: str) -> Outcome:
+    plan = live_probe_plan(version)
+    report = last_probe_report(version)
+    if plan is None or plan.state != PlanState.LOCKED:
+        return _not_locked(version, plan)
+    if report is None:
+        needs = (("robustness.request_report", plan.subject_kind, plan.pk),)
+        why = f"The probes of {plan.ref} have not been made yet."
+        return Outcome(CheckState.NOT_STARTED, why=why, refs=(plan.ref,), needs=needs)
+    if report.state == ReportState.QUEUED:
+        job = report.job
+        done = f" · {job.done} of {job.total}" if job and job.total else ""
+        return Outcome(CheckState.RUNNING, evidence=f"Probe report {report.ref}{done}", refs=(report.ref,))
+    if report.state == ReportState.FAILED:
+        return Outcome(
+            CheckState.NOT_MET,
+            evidence=f"Probe report {report.ref} failed",
+            why=report.failure,
+            rule=rule,
+            refs=(report.ref,),
+            needs=(("robustness.request_report", plan.subject_kind, plan.pk),),
+        )
+    return _judged(version, report, family, rule)
+
+
+def _not_locked(version: Version, plan: ProbePlan | None) -> Outcome:
+    if plan is None:
+        validation = live_plan(version)
+        if validation is None or validation.state != ValidationState.LOCKED:
+            return Outcome(
+                CheckState.NOT_STARTED, why="Limits of probes need a locked validation plan first."
+            )
+        needs = (("robustness.write_plan", validation.subject_kind, validation.pk),)
+        return Outcome(CheckState.NOT_STARTED, why="No limits of probes are written yet.", needs=needs)
+    drafted = plan.state == PlanState.DRAFT
+    act = "robustness.sign_plan_author" if drafted else "robustness.sign_plan_approval"
+    who = "its author's" if drafted else "a QA approver's"
+    return Outcome(
+        CheckState.WAITING,
+        evidence=plan.ref,
+        why=f"{plan.ref} waits for {who} signature.",
+        refs=(plan.ref,),
+        digests=(content_digest(plan),),
+        needs=((act, plan.subject_kind, plan.pk),),
+    )
+
+
+def _judged(version: Version, report: ProbeReport, family: str, rule: str) -> Outcome:
+    limits = [line for line in report.summary if line["family"] == family]
+    if not limits:
+        named = ", ".join(PROBES[name].label.lower() for name in PROBES if PROBES[name].family == family)
+        return Outcome(
+            CheckState.NOT_MET,
+            evidence=f"Probe report {report.ref}",
+            why=f"{report.plan.ref} sets no limit on {named}.",
+            rule=rule,
+            refs=(report.ref,),
+        )
+    open_ones = [line for line in limits if line["verdict"] != Verdict.WITHIN]
+    common: dict[str, Any] = {
+        "evidence": f"Probe report {report.ref}: {len(limits) - len(open_ones)} of {len(limits)} limits kept",
+        "refs": (report.ref,),
+        "digests": (report.results_digest,),
+    }
+    if not open_ones:
+        return Outcome(CheckState.MET, **common)
+    worst = next((line for line in open_ones if line["verdict"] == Verdict.BREACHED), open_ones[0])
+    if {line["id"] for line in open_ones} <= set(accepted_for(report, version)):
+        return Outcome(CheckState.BY_DEVIATION, why=worst["sentence"], **common)
+    return Outcome(
+        CheckState.NOT_MET,
+        why=f"{worst['sentence']} The developers may register a new version, or an approver may accept the deviation.",
+        rule=rule,
+        **common,
+    )

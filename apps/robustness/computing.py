@@ -1,0 +1,281 @@
+"""A probe report: the frozen model asked in the sandbox, many times by one process, and judged on locked limits.
+
+Nothing is written here but content-addressed files; the record is written by the act that takes the outcome. What is
+kept holds counts, shares and moves, and no row of the test data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from apps.analysis import charts, probes
+from apps.analysis.probes import Answers, Cases, Finding, Frame
+from apps.analysis.probes.frames import NUMBER, TEXT, WHOLE
+from apps.core import blobs
+from apps.core.digests import number, plain
+from apps.datasets.states import Partition
+from apps.registry.models import Version
+from apps.robustness.models import ProbePlan, ProbeReport
+from apps.robustness.states import Verdict
+from apps.validations import cases as per_case
+from apps.validations.failures import CannotCompute, in_words
+from apps.validations.models import Plan
+from apps.validations.sandbox import ModelFailed, Session, session
+from apps.validations.stored import AREA, put_results
+
+SCHEMA = "robustness.results/1"
+RESTARTS = 25  # a model that fails on disturbed input takes its process with it
+Progress = Callable[[int, int, str], None]
+
+
+class Asker:
+    """`analysis.probes.Ask` of a model in the sandbox. Where it fails there is no usable answer."""
+
+    def __init__(self, stack: ExitStack, open_session: Callable[[], Any], threshold: float) -> None:
+        self._stack, self._open, self._threshold = stack, open_session, threshold
+        self._left = RESTARTS
+        self.failures: list[str] = []
+        self.asked = 0
+        self.session: Session = self._begin()
+
+    def _begin(self) -> Session:
+        self._current = self._stack.enter_context(ExitStack())
+        begun: Session = self._current.enter_context(self._open())
+        return begun
+
+    def __call__(self, frame: Frame) -> Answers:
+        try:
+            scored = self.session.score(_table(frame, self.session.columns))
+        except ModelFailed as error:
+            if not self.asked or not self._left:
+                raise
+            self._left -= 1
+            self.failures.append(str(error))
+            self._current.close()
+            self.session = self._begin()
+            blank = np.zeros(frame.n, dtype=np.int8)
+            return Answers(blank, None, np.zeros(frame.n, dtype=bool))
+        self.asked += frame.n
+        if scored.scores is None:
+            return Answers(scored.predictions, None, np.ones(scored.n, dtype=bool))
+        with np.errstate(invalid="ignore"):
+            decided = (scored.scores >= self._threshold).astype(np.int8)
+        return Answers(decided, scored.scores, np.isfinite(scored.scores))
+
+
+def _table(frame: Frame, columns: tuple[str, ...]) -> pa.Table:
+    made: dict[str, pa.Array] = {}
+    for name in columns:
+        values, kind = frame.columns[name], frame.kinds[name]
+        if kind == TEXT:
+            made[name] = pa.array(values, type=pa.string())
+        elif kind == WHOLE:
+            bounded = np.clip(values, -(2.0**62), 2.0**62)
+            made[name] = pa.array(bounded.astype(np.int64))
+        else:
+            made[name] = pa.array(values.astype(np.float64))
+    return pa.table(made)
+
+
+def compute(report: ProbeReport, progress: Progress) -> dict[str, Any]:
+    """Probe, judge, draw and store. Returns what `finish_report` takes; raises `CannotCompute`."""
+    plan, validation = report.plan, report.plan.validation_plan
+    version = validation.version
+    wanted = [limit["probe"] for limit in plan.limits]
+    progress(0, len(wanted), "Checking the bytes of model and data")
+    with in_words(), ExitStack() as stack:
+        model = blobs.checked_path(version.artefact_digest)
+        data = blobs.checked_path(validation.test_data.table_digest, area="vault")
+        used = training_data(version)
+        schema = pq.read_schema(data)
+
+        def begin() -> Any:
+            return session(
+                model,
+                version.artefact_format,
+                schema,
+                features=list(version.features) or None,
+                positive=validation.positive_value,
+                threshold=float(validation.threshold),
+            )
+
+        ask = Asker(stack, begin, float(validation.threshold))
+        settings = settings_of(plan, float(validation.threshold))
+        test = read_cases(data, validation, ask.session, settings, "test")
+        train = None
+        if used is not None:
+            path = blobs.checked_path(used.table_digest, area=used.area)
+            train = read_cases(path, validation, ask.session, settings, "train")
+        findings = probes.run_probes(
+            ask,
+            test,
+            train,
+            settings,
+            wanted,
+            parity=_parity(report),
+            epsilons=_epsilons(report),
+            progress=progress,
+        )
+        said = ask.session
+    summary = [judged(limit, findings) for limit in plan.limits]
+    drawn = draw(findings, summary)
+    results = {
+        "schema": SCHEMA,
+        "plan": plan.ref,
+        "version": version.ref,
+        "artefact_digest": version.artefact_digest,
+        "test_table_digest": validation.test_data.table_digest,
+        "train_table_digest": used.table_digest if used else "",
+        "test_cases": test.n,
+        "train_rows": train.n if train else 0,
+        "bounds": plan.bounds,
+        "evidence": [e.file_digest for e in (report.parity, report.epsilon) if e],
+        "failures_of_the_model": ask.failures,
+        "findings": [finding.as_dict() for finding in findings],
+        "limits": summary,
+        "charts": drawn,
+    }
+    return {
+        "results_digest": put_results(results),
+        "chart_digest": drawn[0]["digest"] if drawn else "",
+        "environment": plain({"runtime": said.info.runtime, "isolation": said.info.isolation}),
+        "summary": summary,
+        "verdict": overall(summary),
+    }
+
+
+def settings_of(plan: ProbePlan, threshold: float) -> probes.Settings:
+    bounds = plan.bounds
+    return probes.Settings(
+        seed=int(bounds["seed"]),
+        rows=int(bounds["rows"]),
+        shift=float(bounds["shift"]),
+        epsilon=float(bounds["epsilon"]),
+        budget=int(bounds["budget"]),
+        cases=int(bounds["cases"]),
+        threshold=threshold,
+    )
+
+
+def training_data(version: Version) -> Any:
+    """The first training data version that is declared, or None."""
+    link = (
+        version.data.filter(dataset_version__partition=Partition.TRAIN)
+        .select_related("dataset_version__dataset")
+        .order_by("id")
+        .first()
+    )
+    return link.dataset_version if link else None
+
+
+def read_cases(path: Path, plan: Plan, asked: Session, settings: probes.Settings, name: str) -> Cases:
+    """The columns that the model asks for, labels and groups of a canonical Parquet file: at most `settings.rows`."""
+    absent = sorted(set(asked.columns) - set(pq.read_schema(path).names))
+    if absent:
+        raise CannotCompute(f"The {name}ing data have no column {', '.join(absent)}, which the model needs.")
+    groups = list(plan.group_columns) if name == "test" else []
+    labelled = per_case.labelled(path, plan.label_column, plan.positive_value, groups)
+    table = pq.read_table(path, columns=list(asked.columns))
+    if table.num_rows > settings.rows:
+        rng = np.random.default_rng([settings.seed, len(name)])
+        rows = np.sort(rng.choice(table.num_rows, settings.rows, replace=False))
+        table, labelled = table.take(rows), labelled.take(rows)
+    columns, kinds = {}, {}
+    for column in asked.columns:
+        columns[column], kinds[column] = _values(table[column], column in asked.whole)
+    return Cases(
+        Frame(columns, kinds),
+        labelled[per_case.LABEL].to_numpy().astype(np.int8),
+        {group: np.array(labelled[group].to_pylist(), dtype=object) for group in groups},
+    )
+
+
+def _values(column: pa.ChunkedArray, whole: bool) -> tuple[Any, str]:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return np.array(column.to_pylist(), dtype=object), TEXT
+    values = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
+    return values, WHOLE if whole else NUMBER
+
+
+def _parity(report: ProbeReport) -> dict[str, Any] | None:
+    if report.parity is None:
+        return None
+    found = dict(report.parity.outcome)
+    greatest = found.get("max_difference")
+    return found | {"max_difference": None if greatest is None else float(greatest)}
+
+
+def _epsilons(report: ProbeReport) -> list[dict[str, Any]] | None:
+    if report.epsilon is None:
+        return None
+    return [
+        row | {"epsilon": float(row["epsilon"]), "utility": float(row["utility"])}
+        for row in report.epsilon.outcome["rows"]
+    ]
+
+
+def judged(limit: dict[str, Any], findings: list[Finding]) -> dict[str, Any]:
+    """One locked limit held against the worst finding of its probe."""
+    probe = probes.PROBES[limit["probe"]]
+    found = probes.worst(findings, limit["probe"])
+    verdict, sentence = probes.judge(found, float(limit["limit"]), limit["rule"], limit["min_n"])
+    return {
+        "id": limit["id"],
+        "probe": limit["probe"],
+        "family": probe.family,
+        "what": probe.label,
+        "measure": probe.measure,
+        "submitted": probe.submitted,
+        "where": found.where if found else "",
+        "value": (number(found.value) or "") if found else "",
+        "low": (number(found.low) or "") if found else "",
+        "high": (number(found.high) or "") if found else "",
+        "level": number(found.level) if found else "",
+        "n": found.n if found else 0,
+        "limit": limit["limit"],
+        "rule": limit["rule"],
+        "min_n": limit["min_n"],
+        "verdict": str(verdict),
+        "sentence": sentence,
+    }
+
+
+def overall(summary: list[dict[str, Any]]) -> str:
+    """Breached if any limit is, else undecided if any is, else within."""
+    found = {line["verdict"] for line in summary}
+    order = (Verdict.BREACHED, Verdict.UNDECIDED)
+    return next((str(v) for v in order if v in found), str(Verdict.WITHIN))
+
+
+def draw(findings: list[Finding], summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One chart of what each probe found at worst, with its interval, n and limit; stored as SVG."""
+    rows = []
+    for line in summary:
+        found = probes.worst(findings, line["probe"])
+        if line["probe"] == "epsilon" or found is None:
+            continue
+        state = {Verdict.BREACHED: charts.FAIL, Verdict.WITHIN: charts.OK}.get(
+            Verdict(line["verdict"]), charts.FEW
+        )
+        name = f"{line['what']}: {found.where}" if found.where else line["what"]
+        if found.value is None:
+            state = charts.NONE
+        rows.append(
+            charts.Mark(
+                name, found.value, found.low, found.high, found.n, state, found.reason, float(line["limit"])
+            )
+        )
+    if not rows:
+        return []
+    title = "What each probe found at worst, with interval, cases and limit"
+    svg = charts.forest(
+        rows, title=title, axis="Share of cases, fall, advantage or area; smaller is better"
+    ).svg
+    return [{"title": title, "digest": blobs.put(svg.encode(), area=AREA).digest}]

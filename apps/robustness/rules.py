@@ -1,0 +1,150 @@
+"""What a probe plan must say before anybody may sign it. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apps.analysis.probes import PRIVACY, PROBES, RULES
+from apps.core.errors import BadInput
+
+MAX_LIMITS = 40
+# What is probed at least, by risk tier (gate G4: basic robustness; full robustness and parity; privacy as well).
+BASIC = ("noise_5", "missing_each")
+FULL = (
+    *BASIC,
+    "unseen_category",
+    "out_of_range",
+    "far_rows",
+    "units",
+    "group_shift",
+    "adversarial",
+    "repeatability",
+    "parity",
+)
+REQUIRED = {"low": BASIC, "medium": FULL, "high": (*FULL, "membership", "inversion")}
+# name -> (label, least, greatest, decimal places matter)
+BOUNDS: dict[str, tuple[str, float, float, bool]] = {
+    "seed": ("Seed of the random numbers", 0, 2**31 - 1, False),
+    "rows": ("Rows asked at most", 100, 100_000, False),
+    "shift": ("Part of the cases replaced by one group", 0.05, 1, True),
+    "epsilon": ("Bound of the search, in standard deviations", 0.001, 10, True),
+    "budget": ("Questions the search may ask a case", 1, 1_000, False),
+    "cases": ("Cases the search tries", 10, 2_000, False),
+}
+DEFAULTS = {"seed": "1", "rows": "5000", "shift": "0.5", "epsilon": "0.1", "budget": "50", "cases": "200"}
+
+
+@dataclass(frozen=True)
+class PlanInput:
+    """A probe plan as it was entered. bounds and limits as in `models.ProbePlan`, ids optional, numbers or text."""
+
+    bounds: Mapping[str, Any]
+    limits: Sequence[Mapping[str, Any]]
+    rationale: str
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """tier of the intended use; texts: whether the model takes a text column (None: not known)."""
+
+    tier: str
+    texts: bool | None = None
+
+
+def required(facts: PlanFacts) -> list[str]:
+    """The probes that a plan of this tier sets a limit for."""
+    names = REQUIRED.get(facts.tier, REQUIRED["high"])
+    return [name for name in names if name != "unseen_category" or facts.texts is not False]
+
+
+def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
+    """The fields of a plan in their stored form; BadInput naming every field that cannot stand and how to mend it."""
+    problems: dict[str, list[str]] = {}
+    bounds = {}
+    for name, (label, least, greatest, fractions) in BOUNDS.items():
+        text = _decimal(given.bounds.get(name, DEFAULTS[name]))
+        if (
+            text is None
+            or not least <= float(text) <= greatest
+            or not (fractions or float(text).is_integer())
+        ):
+            kind = "number" if fractions else "whole number"
+            problems.setdefault("bounds", []).append(
+                f"{label}: enter a {kind} from {least:,g} to {greatest:,g}."
+            )
+        else:
+            bounds[name] = text if fractions else str(int(float(text)))
+    odd = sorted(set(given.bounds) - set(BOUNDS))
+    if odd:
+        problems.setdefault("bounds", []).append(f"There is no bound “{odd[0]}”.")
+    limits = []
+    for number, one in enumerate(given.limits[:MAX_LIMITS], start=1):
+        found, message = _limit(one, number)
+        if message:
+            problems.setdefault("limits", []).append(f"Limit {number}: {message}")
+        else:
+            limits.append(found)
+    if len(given.limits) > MAX_LIMITS:
+        problems.setdefault("limits", []).append(f"At most {MAX_LIMITS} limits.")
+    if len({line["id"] for line in limits}) != len(limits):
+        problems.setdefault("limits", []).append("Two limits have the same identifier.")
+    if len({line["probe"] for line in limits}) != len(limits):
+        problems.setdefault("limits", []).append("A probe has two limits: one decides.")
+    absent = [name for name in required(facts) if name not in {line["probe"] for line in limits}]
+    if absent and "limits" not in problems:
+        words = ", ".join(PROBES[name].label.lower() for name in absent)
+        problems["limits"] = [f"At {facts.tier} tier each of these needs a limit too: {words}."]
+    if not given.rationale.strip():
+        problems["rationale"] = ["Say why these limits and bounds fit the use."]
+    if problems:
+        raise BadInput("The probe plan was not written.", rule="plan", fields=problems)
+    return {"bounds": bounds, "limits": limits, "rationale": given.rationale.strip()}
+
+
+def _limit(one: Mapping[str, Any], number: int) -> tuple[dict[str, Any], str]:
+    """(stored form, "") or ({}, what is wrong with it)."""
+    name = str(one.get("probe", "")).strip()
+    if name not in PROBES:
+        return {}, f"there is no probe “{name}”. Choose one of {', '.join(PROBES)}."
+    probe = PROBES[name]
+    limit = _decimal(one.get("limit"))
+    if limit is None or not 0 <= float(limit) <= probe.highest:
+        return {}, f"the limit of “{probe.label}” ({probe.measure}) is a number from 0 to {probe.highest:,g}."
+    rule = str(one.get("rule") or "near")
+    if rule not in RULES:
+        return {}, "the rule on the interval is point, near or far."
+    min_n = _whole(one.get("min_n", 30))
+    if min_n is None:
+        return {}, "the minimum n is a whole number of at least 1."
+    letter = "V" if probe.family == PRIVACY else "R"
+    return {
+        "id": str(one.get("id") or f"{letter}{number}").strip()[:40],
+        "probe": name,
+        "limit": limit,
+        "rule": rule,
+        "min_n": min_n,
+    }, ""
+
+
+def _decimal(given: Any) -> str | None:
+    """The plain decimal text of a finite number, or None."""
+    if isinstance(given, bool) or given is None:
+        return None
+    text = str(given).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    fits = math.isfinite(number) and "_" not in text and text.isascii() and len(text) <= 24
+    return text if fits else None
+
+
+def _whole(given: Any) -> int | None:
+    text = _decimal(given)
+    if text is None or not float(text).is_integer():
+        return None
+    number = int(float(text))
+    return number if 1 <= number <= 10**9 else None
