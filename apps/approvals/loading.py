@@ -15,6 +15,7 @@ from apps.access.models import Waiver
 from apps.access.recorded import recorded
 from apps.access.sharing import came_along, gathered, grouped
 from apps.approvals.models import Gate, Minute, Slot
+from apps.core import registries
 from apps.fairness.queries import reports_of_versions
 from apps.quality.queries import deviations_of_versions
 from apps.quality.review_queries import review_pairs, reviews_of_versions
@@ -85,6 +86,13 @@ def live_gate(version: Version) -> Gate | None:
     if gate is not None:
         gate.version = version
     return gate
+
+
+@registries.decided(Version.subject_kind)
+def decided_at(version: Version) -> datetime | None:
+    """When the newest gate of the version was decided; None while it is open or there is none."""
+    gate = live_gate(version)
+    return gate.decided_at if gate else None
 
 
 def _verifications() -> QuerySet[Entry]:

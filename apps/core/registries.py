@@ -53,6 +53,9 @@ allowance = Registry("allowance")
 # subject kind -> fn(person id, subject) -> (kind, id) of what is decided about by the seat of that person, or None;
 # "of" -> fn(person id) -> the same of every seat they have
 seat = Registry("seat")
+# model label "registry.IntendedUse" -> fn(new row) -> what it takes the place of: an object with its fields, or None
+predecessor = Registry("predecessor")
+decided = Registry("decision")  # subject kind -> fn(record) -> when its release was decided (aware), or None
 job = Registry("job")  # job kind -> fn(job) run by the worker
 job_failed = Registry("job failure")  # job kind -> fn(job, error) writes the failed end of its record
 guard = Registry("guard")  # "job.bind", "job.holds", "job.refuse" -> fn(job): the trail answers for job rows

@@ -23,6 +23,7 @@ from tests.evidence_base import base
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.foundation import frozen_version
 from tests.factories.reviews import trail_reviewed
+from tests.factories.verification import verified
 
 CRITERIA: tuple[dict[str, Any], ...] = (
     {"id": "C1", "metric": "auc", "limit": "0.8", "direction": "min", "rule": "lower", "min_n": 100},
@@ -169,6 +170,7 @@ def _continued(evidence: Evidence, until: str, begun: int, plan_changes: dict[st
         evidence.run = done_run(world, evidence.plan)
     if begun < reported <= stage:
         evidence.report = done_report(world, evidence.run)
+        verified(world, evidence.version)
         trail_reviewed(world, evidence.version)
     evidence.version.refresh_from_db()
     return evidence

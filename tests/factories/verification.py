@@ -1,0 +1,53 @@
+"""What the release gate wants of verification: an approved requirement, tests that show it, a bill of materials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.core import blobs, uploads
+from apps.registry.models import Version
+from apps.verification.acts import approve_requirement, attach_evidence, write_requirement
+from apps.verification.models import Evidence, Requirement
+from apps.verification.receiving import receive
+from tests.cast import World
+from tests.factories.foundation import sign
+from tests.verification.files import case, cyclonedx, junit
+
+REQUIREMENT: dict[str, Any] = {
+    "text": "The model ranks lots that fail above lots that pass.",
+    "source": "use",
+    "risks": [],
+    "clauses": ["EU GMP Annex 22 draft 4.1"],
+}
+
+
+def requirement(world: World, **changes: Any) -> Requirement:
+    """Written by the process expert, waiting for approval."""
+    return write_requirement(
+        world.process_expert, world.model.pk, given=REQUIREMENT | changes, reason="From the intended use"
+    )
+
+
+def approved(world: World, **changes: Any) -> Requirement:
+    """Written by the process expert, approved by the approver."""
+    made = requirement(world, **changes)
+    return approve_requirement(world.approver, made.pk, signature=sign(made))
+
+
+def attached(
+    world: World, version: Version, kind: str, data: bytes, *, by: str = "author", **given: Any
+) -> Evidence:
+    """A file attached by the author, as a page or a pipeline would."""
+    upload = uploads.of(blobs.put(data), f"{kind}.xml" if data.startswith(b"<") else f"{kind}.json")
+    said = {"title": kind, "tool": "pytest", "tool_version": "9.0", "commit": "4be19d0c"} | given
+    return attach_evidence(world.people[by], version.pk, received=receive(upload, kind), **said)
+
+
+def verified(world: World, version: Version) -> Requirement:
+    """Everything verification gives a gate of medium tier."""
+    made = approved(world)
+    attached(
+        world, version, "junit", junit(case("test_ranking", f"REQ-{made.number}"), case("test_reads_file"))
+    )
+    attached(world, version, "sbom", cyclonedx())
+    return made
