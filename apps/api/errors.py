@@ -11,6 +11,7 @@ from apps.access import reach
 from apps.accounts.models import ApiToken
 from apps.core.blobs import BlobDamaged, damaged
 from apps.core.errors import Busy, NotVisible, Refused, TooMany
+from apps.core.rulewords import rule_words
 
 TYPE = "about:blank"
 TITLES = {
@@ -36,7 +37,13 @@ def problem(
     status: int, detail: str, *, fact: str = "", rule: str = "", eligible=(), fields=None, headers=None
 ) -> Response:
     body = {"type": TYPE, "title": TITLES.get(status, "Error"), "status": status, "detail": detail}
-    body |= {"what": detail, "fact": fact, "rule": rule, "eligible": list(eligible)}
+    body |= {
+        "what": detail,
+        "fact": fact,
+        "rule": rule,
+        "rule_text": rule_words(rule),
+        "eligible": list(eligible),
+    }
     if fields:
         body["fields"] = fields
     return Response(body, status=status, headers=headers, content_type="application/problem+json")

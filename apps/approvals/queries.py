@@ -15,6 +15,7 @@ from apps.approvals.loading import live_gate, prime, slots_of
 from apps.approvals.states import GateState
 from apps.core.errors import NotVisible
 from apps.core.outcomes import CheckState
+from apps.core.rulewords import rule_words
 from apps.quality.queries import blocking
 from apps.registry.models import Version
 from apps.registry.states import State
@@ -147,7 +148,7 @@ def _work_for(actor: Actor) -> Work:
             conflict = next((v for v, _, _ in row.verdicts if v.rule.startswith(("DY", "ST"))), None)
             if conflict is not None:
                 blocked.append(
-                    Task(version, row, row.title, f"You cannot: {conflict.fact} Rule {conflict.rule}.")
+                    Task(version, row, row.title, f"You cannot: {conflict.fact} {rule_words(conflict.rule)}")
                 )
             elif row.state in (CheckState.WAITING, CheckState.STUCK, CheckState.OUT_OF_DATE) and held:
                 waiting.append(Task(version, row, row.title, row.outcome.why))

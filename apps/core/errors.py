@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from apps.core.rulewords import rule_words
+
 
 class Refused(Exception):
     """An act was refused, in four parts.
@@ -45,7 +47,7 @@ class Refused(Exception):
         """The four parts as one paragraph."""
         parts = [self.what, self.fact]
         if self.rule:
-            parts.append(f"Rule {self.rule}.")
+            parts.append(rule_words(self.rule))
         if self.who:
             parts.append(f"Who may: {', '.join(self.who)}.")
         return " ".join(part for part in parts if part)

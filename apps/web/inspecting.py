@@ -25,6 +25,7 @@ from apps.access.looking import inspecting, only_inspector
 from apps.accounts.models import User
 from apps.core.digests import sha256_hex
 from apps.core.errors import Refused
+from apps.core.rulewords import rule_words
 from apps.packs import covers
 from apps.packs.render import PdfUnavailable, RenderFailed
 from apps.web.door import refused_response
@@ -69,7 +70,12 @@ def _told(request: HttpRequest, refused: Refused) -> HttpResponseBase:
             "status": refused.status,
             "detail": refused.what,
         }
-        told |= {"what": refused.what, "fact": refused.fact, "rule": refused.rule}
+        told |= {
+            "what": refused.what,
+            "fact": refused.fact,
+            "rule": refused.rule,
+            "rule_text": rule_words(refused.rule),
+        }
         told["eligible"] = list(refused.who)
         return JsonResponse(told, status=refused.status, content_type="application/problem+json")
     return refused_response(request, refused)

@@ -9,10 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.core import blobs, jobs
+from apps.core.rulewords import rule_words
 from apps.packs.acts import request_pack
 from apps.packs.models import Pack
 from apps.trail.models import Entry
-from apps.web.rulewords import rule_words
 from tests.factories.evidence import validated_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.evidence("frozen")]

@@ -28,9 +28,9 @@ from apps.approvals.models import Slot
 from apps.core import blobs
 from apps.core.errors import BadInput, Conflict
 from apps.core.jobs import run_queued
+from apps.core.rulewords import rule_words
 from apps.registry.acts import freeze
 from apps.trail.models import Entry, Signature
-from apps.web.rulewords import rule_words
 from tests.access.people import crowd
 from tests.access.test_waivers import ask
 from tests.cast import PASSWORD, give
@@ -130,7 +130,7 @@ def test_no_way_leads_the_author_to_an_approval(world, slot, person):
     for name in ("author", "approver"):
         token = create_token(world.people[name], name="ci", days=1).secret
         refused = tries(name, by_api, token)
-        assert (refused.status, refused.rule) == (403, "Rule 21 CFR 11.200(a)(2).")
+        assert (refused.status, refused.rule) == (403, rule_words("21 CFR 11.200(a)(2)"))
 
     # With an administrator's account: it holds no duty on content, and does not even see the record.
     administrator = person("administrator")

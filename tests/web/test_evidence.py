@@ -13,13 +13,13 @@ from django.urls import reverse
 
 from apps.approvals.acts import open_gate, sign_approval
 from apps.core.jobs import run_queued
+from apps.core.rulewords import rule_words
 from apps.quality.acts import open_deviation
 from apps.registry.models import IntendedUse
 from apps.trail import sealer
 from apps.trail.models import Entry, Signature
 from apps.web.binding import Bonds, fault_of
 from apps.web.changes import differences
-from apps.web.rulewords import rule_words
 from apps.web.scopes import duties_in_words
 from tests.approvals.conftest import slot_of
 from tests.factories.doors import browser, text_of
@@ -210,7 +210,8 @@ def test_rules_are_named_with_what_they_say():
     )
     assert rule_words("duty") == "Rule: each act is for those who hold its duty on this record."
     assert rule_words("PC24") == "Rule PC24: criteria are locked before results."
-    assert rule_words("21 CFR 11.70") == "Rule 21 CFR 11.70."
+    assert rule_words("21 CFR 11.70").startswith("Rule 21 CFR 11.70: a signature belongs to the content")
+    assert rule_words("PC99") == "Rule PC99."
     assert rule_words("") == ""
 
 

@@ -24,6 +24,7 @@ from apps.approvals.models import Gate, Slot
 from apps.approvals.queries import may_deploy
 from apps.core import blobs
 from apps.core.errors import BadInput, NotVisible
+from apps.core.rulewords import rule_words
 from apps.registry.models import Version
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -39,8 +40,12 @@ class RowOut(serializers.Serializer):
     rule = serializers.CharField(source="outcome.rule")
     refs = serializers.ListField(source="outcome.refs")
     digests = serializers.ListField(source="outcome.digests")
+    rule_text = serializers.SerializerMethodField()
     eligible = serializers.ListField(source="who")
     slot = serializers.IntegerField(source="slot.pk", default=None, allow_null=True)
+
+    def get_rule_text(self, row) -> str:
+        return rule_words(row.outcome.rule)
 
 
 class EvaluationOut(serializers.Serializer):

@@ -18,6 +18,7 @@ from apps.accounts.models import Enrolment, User
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
 from apps.api.lookup import said
 from apps.core.errors import BadInput, NotVisible
+from apps.core.rulewords import rule_words
 
 PLACES = {"models": duties.MODEL, "datasets": duties.DATASET}
 
@@ -277,6 +278,7 @@ class NotApprovedOut(serializers.Serializer):
     what = serializers.CharField()
     fact = serializers.CharField()
     rule = serializers.CharField()
+    rule_text = serializers.CharField(help_text="What the rule says, as pages and mails say it.")
     eligible = serializers.ListField(child=serializers.CharField(), help_text="Who may.")
 
 
@@ -402,6 +404,7 @@ class Assignments(GateViewSet):
                         "what": each.refused.what,
                         "fact": each.refused.fact,
                         "rule": each.refused.rule,
+                        "rule_text": rule_words(each.refused.rule),
                         "eligible": list(each.refused.who),
                     }
                     for each in answers

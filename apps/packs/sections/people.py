@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.core.outcomes import CheckState
+from apps.core.rulewords import rule_words
 from apps.packs.render import Chapter
 from apps.packs.sections.blocks import Cell, Section, at, named
 
@@ -113,7 +114,7 @@ def separation(content: dict[str, Any]) -> Chapter:
                 e["entry"],
                 at(e["at"]),
                 e["who"],
-                f"{e['refused']} Rule {e['rule']}." if e["rule"] else e["refused"],
+                f"{e['refused']} {rule_words(e['rule'])}" if e["rule"] else e["refused"],
             )
             for e in found["refusals"]
         ],

@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
 from apps.core.clock import real_now
+from apps.core.rulewords import rule_words
 from apps.web import marks, times
-from apps.web.rulewords import rule_words
 from apps.web.scopes import duties_in_words
 
 register = template.Library()

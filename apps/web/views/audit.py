@@ -18,6 +18,7 @@ from apps.access.policy import TABLE
 from apps.access.refs import resolve
 from apps.core import registries
 from apps.core.errors import NotVisible
+from apps.core.rulewords import rule_words
 from apps.fairness.models import Report
 from apps.packs.models import Pack
 from apps.trail import queries
@@ -61,7 +62,7 @@ def _told(entry: Entry):
 
 
 def _rule(facts: dict) -> str:
-    return f"Rule {facts['rule']}." if facts.get("rule") else ""
+    return rule_words(str(facts.get("rule") or ""))
 
 
 def _row(entry: Entry) -> str:
