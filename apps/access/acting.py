@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, models, transaction
 
-from apps.access import clockwork, past, reach, showing, signing
+from apps.access import clockwork, past, previewing, reach, reasons, showing, signing
 from apps.access.actors import Actor, as_actor
 from apps.access.colliding import begun_anew, collision
 from apps.access.demands import asked_of, demands, earlier_refusal
@@ -238,6 +238,9 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     The function takes an `Act` first; callers give the actor (or user) instead, and may add reason=, signature=,
     idempotency_key=, and second= where who holds a second factor shows it. Acts do not nest.
+
+    preview=True: nothing is done; returns what would change (previewing.Preview). confirmed=: the digest of a preview,
+    whose changes must be those of now.
     """
     row = policy(name)
 
@@ -250,13 +253,15 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             signature: SignatureInput | None = None,
             second: showing.Shown | None = None,
             idempotency_key: str = "",
+            preview: bool = False,
+            confirmed: str = "",
             **kwargs: Any,
         ) -> Any:
             past.refuse_acts()
             actor = as_actor(actor)
             signing_what = (signature.digest, signature.decision) if signature else None
             # Each look is judged and entered anew: a repeat must not open what has lapsed since.
-            key = "" if row.looks else idempotency_key
+            key = "" if row.looks or preview else idempotency_key
             once = Once(actor, name, key, args, kwargs, reason, signing_what)
             under_way: list[Act] = []
             try:
@@ -264,6 +269,9 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     raise wrong_clock
                 # A repeated signing is answered only to who shows the components again (21 CFR 11.200(a)).
                 shown = demands(actor, row, reason, signature, second)
+                if preview and (row.signs or row.shows):
+                    raise previewing.cannot(row)
+                coded = {"reason_code": reasons.facts(reason)} if row.changes else {}
                 again, earlier = once.earlier()
                 if again:
                     return earlier
@@ -276,24 +284,30 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                         return found
                     with (
                         transaction.atomic(durable=True),
-                        current.opened(name, user_id=actor.pk, reason=reason) as open_act,
+                        current.opened(name, user_id=actor.pk, reason=str(reason)) as open_act,
                     ):
                         # Before any row is locked: who waits for the rules then holds nothing that others wait for.
                         hold_rules(change=row.alone)
                         doing = Act(
                             actor,
                             row,
-                            reason=reason.strip(),
+                            reason=str(reason).strip(),
                             signature=signature,
                             open_act=open_act,
                             components=shown,
                         )
                         under_way[:] = [doing]
+                        doing.event(**coded)
                         if (lapsed := reach.refuse_lapsed(actor.token)) is not None:
                             # Ended since the call began: in the middle of an upload, say.
                             doing.subject = asked_of(row, args)
                             raise lapsed
                         result = function(doing, *args, **kwargs)
+                        if preview or confirmed:
+                            changed = previewing.of_rows(open_act.rows, open_act.act_id)
+                            if preview:
+                                raise previewing.Undone(changed)
+                            previewing.refuse_if_other(changed, confirmed)
                         doing.entry()
                         once.remember(result)
                         return False, result
@@ -301,6 +315,8 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 again, result = begun_anew(whole)
                 if again:
                     return result
+            except previewing.Undone as undone:
+                return undone.preview
             except Refused as refused:
                 if under_way:
                     # The twin of this request may have been first and changed what this one met.

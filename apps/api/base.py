@@ -8,11 +8,13 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.response import Response
 
-from apps.access import gate
+from apps.access import gate, reasons
 from apps.access.acting import refuse_first
+from apps.access.previewing import Preview
 from apps.access.signing import SignatureInput
 from apps.api.auth import actor_of
 from apps.core.errors import BadInput, NotVisible
+from apps.core.rulewords import rule_words
 
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
@@ -81,6 +83,8 @@ class GateViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         return {"idempotency_key": self.request.headers.get("Idempotency-Key", "")}
 
     def answer(self, record, *, status: int = 200) -> Response:
+        if isinstance(record, Preview):
+            return Response(record.as_data())
         return Response(self.get_serializer(record).data, status=status)
 
 
@@ -96,6 +100,7 @@ def allowed_acts(actor, subject) -> list[dict]:
             "what": v.what,
             "fact": v.fact,
             "rule": v.rule,
+            "rule_text": rule_words(v.rule),
             "eligible": list(v.who),
         }
         for v in gate.offers(actor, subject)
@@ -104,6 +109,34 @@ def allowed_acts(actor, subject) -> list[dict]:
 
 class ReasonInput(serializers.Serializer):
     reason = serializers.CharField(max_length=2000)
+
+
+class ChangeFields(serializers.Serializer):
+    """What a change of a record after its draft asks besides its own fields."""
+
+    reason = serializers.CharField(max_length=2000)
+    reason_code = serializers.ChoiceField(
+        choices=reasons.choices(),
+        default=reasons.OTHER,
+        help_text="What kind of reason it is; it stands before the text wherever the reason is shown.",
+    )
+    dry_run = serializers.BooleanField(
+        default=False,
+        help_text="Nothing is done; the answer (200) is {changes: [{record, field, before, after}], digest}.",
+    )
+    confirmed = serializers.CharField(
+        max_length=80,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="The digest of a dry run: refused (409) where something else would change.",
+    )
+
+
+def change_of(given: dict) -> dict:
+    """The arguments of the act that the fields of `ChangeFields` give, taken out of `given`."""
+    reason = reasons.Reason(given.pop("reason_code"), given.pop("reason"))
+    return {"reason": reason, "preview": given.pop("dry_run"), "confirmed": given.pop("confirmed")}
 
 
 class SignatureFields(serializers.Serializer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Model
 
+from apps.access import reasons
 from apps.access.inspection_models import Copy, Inspection
 from apps.access.models import AccessReview, Assignment, ReviewSheet, Waiver
 from apps.access.training import State as TrainingState
@@ -52,6 +53,7 @@ PACK_STATE = _of(Pack, "state")
 PARTITION = _of(DatasetVersion, "partition")
 PLAN_STATE = _of(Plan, "state")
 COMPUTATION_STATE = _of(Run, "state")  # of validation runs and of bias reports
+REASON_CODE = reasons.choices()
 RESET_STATE = _of(Reset, "state")  # of resets and of corrections
 SIGN_ON_STATE = _of(SignOnLink, "state")
 SERVICE_STATE = _of(ServiceAccount, "state")  # of service accounts and of trusts

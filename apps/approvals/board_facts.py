@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from types import SimpleNamespace
 from typing import Any
 
 from apps.access.facts import Facts, pairs
@@ -161,3 +162,9 @@ def meeting_content(meeting: Meeting) -> dict[str, Any]:
         "decision": meeting.decision,
         "conditions": meeting.conditions,
     }
+
+
+@registries.predecessor("approvals.BoardChange")
+def terms_before(change: BoardChange) -> SimpleNamespace:
+    """The board's terms of today, beside those that are asked for."""
+    return SimpleNamespace(after=change.before)

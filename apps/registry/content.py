@@ -91,3 +91,9 @@ def version_content(version: Version) -> dict:
         "registered_by": version.registered_by.username,
         "registered_at": iso(version.registered_at),
     }
+
+
+@registries.predecessor("registry.IntendedUse")
+def earlier_use(use: IntendedUse) -> IntendedUse | None:
+    """The intended use that this one takes the place of."""
+    return IntendedUse.objects.filter(model=use.model_id, number__lt=use.number).order_by("-number").first()

@@ -90,3 +90,9 @@ def run_content(run: Run) -> dict:
             for r in run.results.all()
         ],
     }
+
+
+@registries.predecessor("validations.Plan")
+def replaced_plan(plan: Plan) -> Plan | None:
+    """The locked plan that this one takes the place of."""
+    return plan.replaces

@@ -9,9 +9,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from apps.access import previewing
 from apps.access.actors import Actor
 from apps.access.gate import visible_one
-from apps.core.errors import BadInput, Busy, Refused, TooMany
+from apps.core.errors import BadInput, Busy, Conflict, Refused, TooMany
+from apps.web.forms import ChangeForm
 from apps.web.resume import ask_to_sign_in
 
 
@@ -42,6 +44,20 @@ def attempt(form, act: Callable, *args, **kwargs):
     except BadInput as refused:
         form.add_refusal(refused)
         return None
+
+
+def attempt_change(form: ChangeForm, act: Callable, *args, **kwargs):
+    """Call an act that changes a record: first it only shows what will change (None, with `form.preview`), and it does
+    so when what was shown is confirmed and still what would change."""
+    if form.confirmed:
+        try:
+            return attempt(form, act, *args, **kwargs, confirmed=form.confirmed)
+        except Conflict as refused:
+            if refused.rule != previewing.RULE:
+                raise
+            form.add_error(None, f"{refused.what} {refused.fact}")
+    form.preview = attempt(form, act, *args, **kwargs, preview=True)
+    return None
 
 
 def page(view: Callable) -> Callable:

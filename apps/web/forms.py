@@ -9,6 +9,8 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms.utils import pretty_name
 
+from apps.access.previewing import Preview
+from apps.access.reasons import Reason, choices
 from apps.core.errors import Refused
 
 
@@ -111,3 +113,39 @@ class ReasonField(forms.CharField):
         kwargs.setdefault("widget", forms.Textarea(attrs={"rows": 3}))
         super().__init__(**kwargs)
         self.error_messages["required"] = "Say why."
+
+
+class ChangeForm(Form):
+    """Ground for a form that changes a record after it was a draft (acts with `changes` in the policy table).
+
+    It asks a reason from the list and in words, and shows what will change before it is saved: `door.attempt_change`.
+    `cleaned_data["reason"]` is the whole `Reason`.
+    """
+
+    reason_code = forms.ChoiceField(
+        label="Kind of reason", choices=[("", "Choose a reason"), *choices()], widget=forms.Select
+    )
+    reason = ReasonField()
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    preview: Preview | None = None  # what will change, once that is known
+    last = ("reason_code", "reason", "idempotency_key")  # these fields come after the form's own
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields([*(name for name in self.fields if name not in self.last), *self.last])
+
+    @property
+    def confirmed(self) -> str:
+        """The digest of the changes that were shown and are confirmed now; empty when none are."""
+        return str(self.data.get("confirmed", ""))
+
+    @property
+    def button(self) -> str:
+        return "Show what will change" if self.preview is None else "Show again what will change"
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if "reason" in given and (code := given.pop("reason_code", "")):
+            given["reason"] = Reason(code, given["reason"])
+        return given

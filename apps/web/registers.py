@@ -17,11 +17,12 @@ from django.shortcuts import redirect, render
 from apps.access.acting import refuse_first
 from apps.access.acts import export_register
 from apps.access.gate import may
+from apps.access.policy import policy
 from apps.core.clock import iso, now
 from apps.core.digests import digest
 from apps.core.subjects import Subject
-from apps.web.door import actor_of, attempt
-from apps.web.forms import Form, MomentField, ReasonField
+from apps.web.door import actor_of, attempt, attempt_change
+from apps.web.forms import ChangeForm, Form, MomentField, ReasonField
 from apps.web.lists import Filter, Listing, Table
 from apps.web.views.models import fresh, refused_form
 
@@ -117,9 +118,12 @@ def one_act(
     verdict = may(actor, name, subject)
     if not verdict.allowed:
         return refused_form(request, verdict, back, partial(refuse_first, actor, name, subject))
+    changes = policy(name).changes
+    form_class = ChangeForm if changes else form_class
     form = form_class(request.POST if request.method == "POST" else None, initial={**fresh(), **initial})
     if request.method == "POST" and form.is_valid():
-        made = attempt(form, act, actor, subject.pk, **form.cleaned_data, **(given or {}))
+        call = attempt_change if changes else attempt
+        made = call(form, act, actor, subject.pk, **form.cleaned_data, **(given or {}))  # type: ignore[arg-type]
         if made:
             messages.success(request, done)
             return redirect(to(made) if to else back)

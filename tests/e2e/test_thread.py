@@ -167,8 +167,11 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
         else:
             expert.fills(**{name: value})
     expert.fills(reason="First statement")
+    expert.page.get_by_label("Kind of reason").select_option("other")
     expert.looks("intended-use-form")
-    expert.page.get_by_role("button", name=re.compile("^Write intended use")).click()
+    expert.clicks("Show what will change")
+    expert.looks("intended-use-changes")
+    expert.page.get_by_role("button", name=re.compile("^Confirm: Write intended use")).click()
     expert.looks("intended-use")
     expert.clicks("Sign as process expert")
     expert.looks("sign-intended-use")

@@ -14,6 +14,7 @@ from apps.registry.models import IntendedUse, Model
 from apps.trail.models import Entry
 from tests.cast import PASSWORD
 from tests.factories.foundation import USE
+from tests.web.changing import confirm
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -133,12 +134,12 @@ def test_a_hidden_model_is_not_there(world, signed_in):
 def test_the_process_expert_writes_the_intended_use_and_both_sign_it_in_the_browser(world, signed_in):
     expert = signed_in("process_expert")
     address = reverse("web:intended_use_new", args=["lotx"])
-    response = expert.post(address, use_input())
+    response = confirm(expert, address, use_input(reason_code="knowledge"))
     use = IntendedUse.objects.get(model=world.model)
     assert response["Location"] == reverse("web:intended_use", args=["lotx", 1])
     assert (use.tier, use.written_by, use.affects_people) == ("medium", world.process_expert, True)
     entry = Entry.objects.filter(act="registry.write_intended_use").latest("id")
-    assert '"First statement"' in entry.body
+    assert '"New knowledge or evidence: First statement"' in entry.body
     for person, act in (("process_expert", "expert"), ("owner", "owner")):
         sign = reverse("web:sign", args=[f"registry.sign_intended_use_{act}", use.pk])
         client = signed_in(person)
@@ -163,7 +164,15 @@ def test_the_next_number_is_prefilled_and_the_old_one_stays(world, signed_in):
     write_intended_use(world.process_expert, world.model.pk, given=USE, reason="First statement")
     client, address = signed_in("process_expert"), reverse("web:intended_use_new", args=["lotx"])
     assert USE["question"] in text_of(client.get(address))
-    client.post(address, use_input(consequence="high", reason="A second site"))
+    later = use_input(consequence="high", reason="A second site", reason_code="use")
+    shown = client.post(address, later)
+    table = text_of(shown).split("What will change")[1]
+    assert "consequence" in table
+    assert "nothing is saved yet" in table
+    assert IntendedUse.objects.count() == 1
+    assert client.post(address, {**later, "confirmed": "sha256:0"}).status_code == 422  # not what was shown
+    assert IntendedUse.objects.count() == 1
+    confirm(client, address, later)
     tiers = IntendedUse.objects.filter(model=world.model).values_list("number", "tier")
     assert set(tiers) == {(1, "medium"), (2, "high")}
     assert "There is a newer one" in text_of(client.get(reverse("web:intended_use", args=["lotx", 1])))
@@ -178,7 +187,9 @@ def test_an_unfinished_intended_use_says_what_is_missing_and_keeps_what_was_type
     assert response.status_code == 422
     assert errors["limits"] == ["Say what the model does not do well."]
     assert USE["purpose"] in text_of(response)
-    response = client.post(reverse("web:intended_use_new", args=["lotx"]), use_input(raised_by_one="on"))
+    response = client.post(
+        reverse("web:intended_use_new", args=["lotx"]), use_input(raised_by_one="on", reason_code="use")
+    )
     assert "raised_rationale" in response.context["form"].errors
     assert not IntendedUse.objects.exists()
 

@@ -25,6 +25,7 @@ from apps.trail.models import Entry
 from tests.cast import give
 from tests.datasets.test_acts import uploaded
 from tests.factories.doors import browser, text_of
+from tests.web.changing import confirm
 
 pytestmark = pytest.mark.django_db
 REGISTER = "/access-register/"
@@ -204,7 +205,7 @@ def test_sensitive_data_from_mark_to_register(world):
     owner, author, steward = browser(world.owner), browser(world.author), browser(world.steward)
     mark = "/datasets/trial/mark/"
     assert owner.get(mark).status_code == 200
-    assert owner.post(mark, {"reason": "Patients", "idempotency_key": "m1"}).status_code == 302
+    assert confirm(owner, mark, {"reason": "Patients", "idempotency_key": "m1"}).status_code == 302
     page = text_of(author.get("/datasets/trial/v1/"))
     assert "sensitive-access" in page
     assert "Most frequent" not in page, "the open profile of sensitive data is closed"

@@ -19,6 +19,7 @@ from tests.access.test_reviews import decide, opened, sheet_of, sign
 from tests.access.test_training import adopt, record
 from tests.cast import PASSWORD
 from tests.factories.doors import browser, text_of
+from tests.web.changing import confirm
 
 pytestmark = pytest.mark.django_db
 TRAINING, MATRIX, POLICY, REVIEWS = (
@@ -84,12 +85,12 @@ def needs(**changed) -> dict:
 def test_a_matrix_is_looked_at_and_put_into_force(world):
     client = browser(world.compliance)
     assert "Put into force as it is, it would stop" in text_of(client.get(MATRIX))
-    looked = text_of(client.post(MATRIX, needs(look="1")))
+    looked = text_of(client.post(MATRIX, needs(look="1", reason_code="other")))
     assert "The matrix below would stop 1 duty today" in looked
     assert not TrainingMatrix.objects.exists()
-    done = client.post(MATRIX, needs(), follow=True)
+    done = confirm(client, MATRIX, needs(), follow=True)
     assert "Training matrix v1 is in force" in text_of(done)
-    again = client.post(MATRIX, needs(idempotency_key="k2"))
+    again = confirm(client, MATRIX, needs(idempotency_key="k2"))
     assert again.status_code == 409
     wrong = client.post(MATRIX, needs(seen="1", idempotency_key="k3", policy="Other text", reason=""))
     assert wrong.status_code == 422

@@ -20,6 +20,7 @@ from tests.cast import give
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.evidence import plan_input
 from tests.factories.foundation import USE, data_version, frozen_version, registered_version, signed_use
+from tests.web.changing import confirm
 
 pytestmark = pytest.mark.django_db
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -168,7 +169,8 @@ def test_who_read_test_data_registers_no_version(world, signed_in, ready):
     write_plan(world.validator, version.pk, **plan_input(DatasetVersion.objects.get(partition="test")))
     response = signed_in("validator").post(f"/versions/{version.pk}/authors/", {"username": "steward"})
     assert response.status_code == 403
-    steward = signed_in("owner").post(
+    steward = confirm(
+        signed_in("owner"),
         f"/versions/{version.pk}/authors/",
         {"username": "steward", "reason": "Helped with the features", "idempotency_key": "a"},
     )
@@ -182,8 +184,8 @@ def test_an_author_is_declared_with_a_reason(world, signed_in, ready):
     empty = client.post(address, {"username": "colleague", "idempotency_key": "a"})
     assert empty.status_code == 422
     assert "reason" in empty.context["form"].errors
-    done = client.post(
-        address, {"username": "colleague", "reason": "Wrote the features", "idempotency_key": "b"}
+    done = confirm(
+        client, address, {"username": "colleague", "reason": "Wrote the features", "idempotency_key": "b"}
     )
     assert done.status_code == 302
     assert {a.person.username for a in version.authors.all()} == {"author", "colleague"}

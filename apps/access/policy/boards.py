@@ -23,6 +23,7 @@ ROWS = [
         [D.COMPLIANCE, D.REGISTRAR],
         ["request_grant"],
         reason=True,
+        changes=True,
     ),
     row(
         "approvals.end_board",

@@ -77,6 +77,7 @@ ROWS = [
         "datasets.dataset",
         [D.OWNER, D.STEWARD],
         reason=True,
+        changes=True,
     ),
     row(
         "datasets.request_unmark",

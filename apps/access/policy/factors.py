@@ -80,6 +80,7 @@ ROWS = [
         [D.ADMINISTRATOR],
         ["reset_credential"],
         reason=True,
+        changes=True,
         token=False,
     ),
     row(

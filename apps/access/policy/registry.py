@@ -15,6 +15,7 @@ ROWS = [
         [D.PROCESS_EXPERT, D.OWNER],
         ["author", "author_risk"],
         reason=True,
+        changes=True,
     ),
     row(
         "registry.sign_intended_use_expert",
@@ -50,6 +51,7 @@ ROWS = [
         "registry.version",
         [D.DEVELOPER, D.OWNER, D.COMPLIANCE],
         reason=True,
+        changes=True,
     ),
     row("registry.freeze", "Freeze", "froze a version", "registry.version", [D.DEVELOPER], ["develop"]),
     row("validations.finish_comparison", "", "compared data partitions", "validations.plan", service=True),

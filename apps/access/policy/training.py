@@ -13,6 +13,7 @@ ROWS = [
         "organisation",
         [D.COMPLIANCE],
         reason=True,
+        changes=True,
         token=False,
     ),
     row(

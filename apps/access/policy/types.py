@@ -19,6 +19,9 @@ class Policy:
     verbs: frozenset[str] = frozenset()
     meaning: str = ""  # signature meaning; an act with a meaning demands a signature
     reason: bool = False  # a reason is demanded
+    changes: bool = (
+        False  # changes a record after it was a draft: the reason has a code, and a preview is shown
+    )
     service: bool = False  # a named service does this; people are refused
     anyone: bool = False  # any signed-in person, about their own affairs
     by: tuple[str, ...] = ()  # of `anyone`: who exactly, keys of WHO; the act or its allowance judges it

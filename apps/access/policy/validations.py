@@ -22,6 +22,7 @@ ROWS = [
         [D.VALIDATOR],
         ["write_plan", "validate", "author"],
         reason=True,
+        changes=True,
     ),
     row(
         "validations.sign_plan_author",

@@ -7,7 +7,8 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 
 from apps.access.gate import ORGANISATION_SUBJECT
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
+from apps.access.previewing import Preview
+from apps.api.base import IDEMPOTENCY, ChangeFields, GateViewSet, ReasonInput, allowed_acts, change_of
 from apps.api.lookup import one_of, person_ids
 from apps.approvals import board_change_acts as changing
 from apps.approvals import board_seat_acts as seating
@@ -136,6 +137,10 @@ class BoardInput(serializers.Serializer):
     reason = serializers.CharField(max_length=2000)
 
 
+class AmendInput(ChangeFields, BoardInput):
+    """The board's terms, as they should be from then on."""
+
+
 class SeatInput(serializers.Serializer):
     person = serializers.CharField(max_length=80, help_text="Username.")
     function = serializers.ChoiceField(choices=FUNCTIONS)
@@ -186,16 +191,17 @@ class Boards(GateViewSet):
     @extend_schema(
         tags=["boards"],
         summary="Ask to amend the board; somebody else approves it",
-        request=BoardInput,
+        request=AmendInput,
         responses={201: BoardDetail},
         parameters=[IDEMPOTENCY],
     )
     @action(detail=True, methods=["post"])
     def amend(self, request, pk=None):
         board = self.get_object()
-        given = self.given(BoardInput, "approvals.amend_board", board)
-        changing.amend_board(self.actor, board.pk, **given, **self.key())
-        return self.answer(self.get_object(), status=201)
+        given = self.given(AmendInput, "approvals.amend_board", board)
+        why = change_of(given)
+        made = changing.amend_board(self.actor, board.pk, **why, **given, **self.key())
+        return self.answer(made if isinstance(made, Preview) else self.get_object(), status=201)
 
     @extend_schema(
         tags=["boards"],

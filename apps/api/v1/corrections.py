@@ -7,8 +7,9 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 
 from apps.access import acts
+from apps.access.previewing import Preview
 from apps.accounts.corrections import Correction
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
+from apps.api.base import IDEMPOTENCY, ChangeFields, GateViewSet, ReasonInput, allowed_acts, change_of
 from apps.api.lookup import one_of
 from apps.api.v1.security import CommentInput, person_named
 
@@ -45,7 +46,7 @@ class CorrectionOut(serializers.ModelSerializer):
         return [] if view.action == "list" else allowed_acts(view.actor, row)
 
 
-class CorrectionInput(serializers.Serializer):
+class CorrectionInput(ChangeFields):
     person = serializers.CharField(max_length=80, help_text="Username.")
     printed_name = serializers.CharField(
         max_length=120, required=False, default="", allow_blank=True, help_text="Empty: stays as it is."
@@ -53,7 +54,6 @@ class CorrectionInput(serializers.Serializer):
     email = serializers.CharField(
         max_length=254, required=False, default="", allow_blank=True, help_text="Empty: stays as it is."
     )
-    reason = serializers.CharField(max_length=2000)
 
 
 @extend_schema_view(
@@ -95,9 +95,11 @@ class Corrections(GateViewSet):
             person.pk,
             printed_name=given["printed_name"],
             email=given["email"],
-            reason=given["reason"],
+            **change_of(given),
             **self.key(),
         )
+        if isinstance(made, Preview):
+            return self.answer(made)
         self.kwargs["pk"] = made.pk
         return self.answer(self.get_object(), status=201)
 

@@ -11,8 +11,17 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
 from apps.access.gate import ORGANISATION_SUBJECT, may
+from apps.access.previewing import Preview
 from apps.access.signing import as_printed, content_digest, content_of, standings
-from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts, entered
+from apps.api.base import (
+    IDEMPOTENCY,
+    ChangeFields,
+    GateViewSet,
+    SignatureFields,
+    allowed_acts,
+    change_of,
+    entered,
+)
 from apps.api.lookup import one_of, ordered, person_ids, said
 from apps.api.v1.versions import NOTHING
 from apps.core import blobs, uploads
@@ -114,7 +123,7 @@ class UseDetail(UseOut):
         return allowed_acts(self.context["view"].actor, use)
 
 
-class UseInput(serializers.Serializer):
+class UseInput(ChangeFields):
     """What a model is for and the risk if it is wrong. The tier follows from influence and consequence."""
 
     gmp_critical = serializers.BooleanField()
@@ -123,7 +132,6 @@ class UseInput(serializers.Serializer):
     consequence = serializers.ChoiceField(choices=LEVELS)
     raised_by_one = serializers.BooleanField(default=False)
     raised_rationale = serializers.CharField(default="", allow_blank=True, required=False)
-    reason = serializers.CharField(max_length=2000)
 
     def get_fields(self):
         texts = {name: serializers.CharField(help_text=words) for name, words in USE_TEXTS.items()}
@@ -210,8 +218,10 @@ class Models(GateViewSet):
             rows = self.paginate_queryset(queries.intended_uses(self.actor, model))
             return self.get_paginated_response(UseOut(rows, many=True, context=context).data)
         given = self.given(UseInput, "registry.write_intended_use", model)
-        reason = given.pop("reason")
-        made = acts.write_intended_use(self.actor, model.pk, given=given, reason=reason, **self.key())
+        why = change_of(given)
+        made = acts.write_intended_use(self.actor, model.pk, given=given, **why, **self.key())
+        if isinstance(made, Preview):
+            return self.answer(made)
         return Response(UseDetail(made, context=context).data, status=201)
 
     @extend_schema(

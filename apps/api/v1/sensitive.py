@@ -8,7 +8,8 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 
 from apps.access.gate import visible
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
+from apps.access.previewing import Preview
+from apps.api.base import IDEMPOTENCY, ChangeFields, GateViewSet, ReasonInput, allowed_acts, change_of
 from apps.api.lookup import data_version_ids, one_of
 from apps.api.v1.inspections import AS_OF, moment_of
 from apps.datasets import readings, sensitive_acts
@@ -250,15 +251,15 @@ class Marks(GateViewSet):
     @extend_schema(
         tags=["sensitive data"],
         summary="Mark a dataset as sensitive",
-        request=ReasonInput,
+        request=ChangeFields,
         responses=MarkOut,
         parameters=[IDEMPOTENCY],
     )
     def mark(self, request, slug=None):
         row = self.get_object()
-        given = self.given(ReasonInput, "datasets.mark_sensitive", row)
-        mark_sensitive(self.actor, row.pk, **given, **self.key())
-        return self.answer(self.get_object())
+        given = self.given(ChangeFields, "datasets.mark_sensitive", row)
+        made = mark_sensitive(self.actor, row.pk, **change_of(given), **self.key())
+        return self.answer(made if isinstance(made, Preview) else self.get_object())
 
     @extend_schema(
         tags=["sensitive data"],

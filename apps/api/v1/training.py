@@ -14,9 +14,10 @@ from apps.access import training_versions as past
 from apps.access.duties import Duty
 from apps.access.gate import ORGANISATION_SUBJECT, visible
 from apps.access.models import Assignment, TrainingMatrix, TrainingRecord
+from apps.access.previewing import Preview
 from apps.access.training import State, book_in_force, shipped
 from apps.accounts.models import User
-from apps.api.base import IDEMPOTENCY, GateViewSet
+from apps.api.base import IDEMPOTENCY, ChangeFields, GateViewSet, change_of
 from apps.api.lookup import one_of
 from apps.core import blobs
 from apps.core.downloads import attachment
@@ -220,7 +221,7 @@ class FollowingOut(serializers.Serializer):
     policy = PolicyLineOut(many=True, help_text="The signature policy line by line; empty: unchanged.")
 
 
-class MatrixInput(serializers.Serializer):
+class MatrixInput(ChangeFields):
     seen = serializers.IntegerField(min_value=0, help_text="Version in force that was read; 0: none.")
     duties = serializers.DictField(
         child=serializers.ListField(child=serializers.CharField(max_length=30)),
@@ -228,7 +229,6 @@ class MatrixInput(serializers.Serializer):
     )
     editions = serializers.DictField(child=serializers.CharField(max_length=40), required=False)
     policy = serializers.CharField(max_length=8000, required=False)
-    reason = serializers.CharField(max_length=2000)
 
 
 @extend_schema_view(
@@ -253,7 +253,10 @@ class Matrices(GateViewSet):
     )
     def create(self, request, *args, **kwargs):
         given = self.given(MatrixInput, "access.adopt_training_matrix", ORGANISATION_SUBJECT)
-        made = acts.adopt_training_matrix(self.actor, needs=given.pop("duties"), **given, **self.key())
+        why, needs = change_of(given), given.pop("duties")
+        made = acts.adopt_training_matrix(self.actor, needs=needs, **why, **given, **self.key())
+        if isinstance(made, Preview):
+            return self.answer(made)
         self.kwargs["version"] = made.version
         return self.answer(self.get_object(), status=201)
 

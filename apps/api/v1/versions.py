@@ -11,8 +11,9 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 
 from apps.access.gate import may, visible
+from apps.access.previewing import Preview
 from apps.access.signing import content_digest
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
+from apps.api.base import IDEMPOTENCY, ChangeFields, GateViewSet, ReasonInput, allowed_acts, change_of
 from apps.api.lookup import Names, Settings, data_version_ids, one_of, ordered, person_ids, said
 from apps.api.v1.gate import RowOut
 from apps.approvals.evaluation import evaluate, for_viewer
@@ -148,9 +149,8 @@ class VersionInput(serializers.Serializer):
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=4000)
 
 
-class AuthorInput(serializers.Serializer):
+class AuthorInput(ChangeFields):
     username = serializers.CharField(max_length=80)
-    reason = serializers.CharField(max_length=2000)
 
 
 LIST = [
@@ -281,8 +281,8 @@ class Versions(GateViewSet):
         if not may(self.actor, "registry.add_author", version).allowed:
             acts.add_author(self.actor, version.pk, person_id=0, reason=given["reason"])
         person = person_ids([given["username"]], "username")[0]
-        acts.add_author(self.actor, version.pk, person_id=person, reason=given["reason"], **self.key())
-        return self.answer(self.get_object(), status=201)
+        made = acts.add_author(self.actor, version.pk, person_id=person, **change_of(given), **self.key())
+        return self.answer(made if isinstance(made, Preview) else self.get_object(), status=201)
 
     @extend_schema(
         tags=["versions"],

@@ -17,8 +17,8 @@ from apps.approvals.board_models import Board, BoardChange
 from apps.approvals.board_rules import MAX_NAME, MAX_QUORUM, MAX_TEXT
 from apps.approvals.board_terms import terms_of
 from apps.core.errors import NotVisible
-from apps.web.door import actor_of, attempt, page, seen_or_404
-from apps.web.forms import Form, ReasonField
+from apps.web.door import actor_of, attempt, attempt_change, page, seen_or_404
+from apps.web.forms import ChangeForm, Form, ReasonField
 from apps.web.views.boards import FUNCTIONS, DecideForm, difference, fresh, permitted, shown, told_terms
 
 
@@ -42,6 +42,10 @@ class BoardForm(Form):
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
+class AmendForm(ChangeForm, BoardForm):
+    """The board's terms, as they should be from then on."""
+
+
 @require_http_methods(["GET", "POST"])
 @page
 def board_new(request: HttpRequest) -> HttpResponse:
@@ -62,10 +66,10 @@ def board_new(request: HttpRequest) -> HttpResponse:
 def board_amend(request: HttpRequest, pk: int) -> HttpResponse:
     found = seen_or_404(request, Board, pk=pk)
     permitted(request, "approvals.amend_board", found)
-    form = fresh(request, BoardForm, terms_of(found).as_data())
+    form = fresh(request, AmendForm, terms_of(found).as_data())
     back = reverse("web:board", args=[pk])
     if request.method == "POST" and form.is_valid():
-        made = attempt(form, acts.amend_board, actor_of(request), pk, **form.cleaned_data)
+        made = attempt_change(form, acts.amend_board, actor_of(request), pk, **form.cleaned_data)
         if made:
             messages.success(
                 request, f"{made.ref} is asked for. It is in force once somebody else approves it."

@@ -17,8 +17,8 @@ from apps.access.gate import Judge, offers, visible
 from apps.access.policy import policy
 from apps.accounts.corrections import Correction
 from apps.accounts.models import User
-from apps.web.door import actor_of, attempt, page, seen_or_404
-from apps.web.forms import Form, ReasonField
+from apps.web.door import actor_of, attempt_change, page, seen_or_404
+from apps.web.forms import ChangeForm, ReasonField
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, render_mark
 from apps.web.views.account_requests import PEOPLE, decide, fresh_form
@@ -82,7 +82,7 @@ def correction(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "people/correction.html", context)
 
 
-class AskForm(Form):
+class AskForm(ChangeForm):
     printed_name = forms.CharField(
         label="Printed name",
         required=False,
@@ -97,7 +97,6 @@ class AskForm(Form):
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     reason = ReasonField(label="Why, and how you know what is right")
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
 @require_http_methods(["GET", "POST"])
@@ -108,7 +107,7 @@ def ask(request: HttpRequest, username: str) -> HttpResponse:
     person = seen_or_404(request, User, username=username, is_service=False)
     form = fresh_form(request, AskForm, printed_name=person.printed_name, email=person.email)
     if request.method == "POST" and form.is_valid():
-        done = attempt(form, acts.request_correction, actor, person.pk, **form.cleaned_data)
+        done = attempt_change(form, acts.request_correction, actor, person.pk, **form.cleaned_data)
         if done:
             messages.success(request, f"{done.ref} is asked for. A compliance officer decides.")
             return redirect("web:correction", done.pk)

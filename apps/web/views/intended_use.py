@@ -18,8 +18,8 @@ from apps.registry import acts, queries
 from apps.registry.models import IntendedUse, Model
 from apps.registry.rules import USE_TEXTS
 from apps.registry.states import Level, tier
-from apps.web.door import actor_of, attempt, page, seen_or_404
-from apps.web.forms import Form, ReasonField
+from apps.web.door import actor_of, attempt_change, page, seen_or_404
+from apps.web.forms import ChangeForm, ReasonField
 from apps.web.views.models import LEVELS, fresh, refused_form
 
 LABELS = {
@@ -48,7 +48,7 @@ def _text(name: str) -> forms.CharField:
     return made
 
 
-class UseForm(Form):
+class UseForm(ChangeForm):
     """What the model is for and what happens if it is wrong, in plain language."""
 
     question = _text("question")
@@ -93,10 +93,9 @@ class UseForm(Form):
     )
     residual_risk = _text("residual_risk")
     reason = ReasonField(label="Why it is written now")
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
-USE_FIELDS = tuple(name for name in UseForm.base_fields if name not in ("reason", "idempotency_key"))
+USE_FIELDS = tuple(name for name in UseForm.base_fields if name not in ChangeForm.last)
 
 
 def tier_grid(use: IntendedUse) -> list[dict]:
@@ -161,7 +160,7 @@ def intended_use_new(request: HttpRequest, slug: str) -> HttpResponse:
     form = UseForm(request.POST if request.method == "POST" else None, initial=before | fresh())
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
-        made = attempt(
+        made = attempt_change(
             form,
             acts.write_intended_use,
             actor,

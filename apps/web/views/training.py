@@ -33,8 +33,8 @@ from apps.core import blobs
 from apps.core.downloads import attachment
 from apps.core.errors import BadInput
 from apps.registry.models import Model
-from apps.web.door import actor_of, attempt, page, seen_or_404
-from apps.web.forms import DayField, Form, ReasonField
+from apps.web.door import actor_of, attempt, attempt_change, page, seen_or_404
+from apps.web.forms import ChangeForm, DayField, Form, ReasonField
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import TRAINING_MARKS, render_mark
 from apps.web.uploading import UploadForm
@@ -141,7 +141,7 @@ def training(request: HttpRequest) -> HttpResponseBase:
         return listing.respond("training/training.html", context)
 
 
-class MatrixForm(Form):
+class MatrixForm(ChangeForm):
     seen = forms.IntegerField(widget=forms.HiddenInput)
     policy = forms.CharField(
         label="Signature policy",
@@ -151,7 +151,6 @@ class MatrixForm(Form):
     )
     policy_edition = forms.CharField(label="Edition of the signature policy", max_length=20)
     reason = ReasonField(label="Why this matrix")
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -205,7 +204,7 @@ def matrix(request: HttpRequest) -> HttpResponse:
             except BadInput as refused:
                 form.add_refusal(refused)
         else:
-            made = attempt(
+            made = attempt_change(
                 form,
                 acts.adopt_training_matrix,
                 actor,

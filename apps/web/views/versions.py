@@ -26,8 +26,8 @@ from apps.registry import acts, queries
 from apps.registry.checks import data_fixed, intended_use_signed
 from apps.registry.inspecting import inspect_artefact
 from apps.registry.models import Model, Version
-from apps.web.door import actor_of, attempt, page, seen_or_404
-from apps.web.forms import Form, ReasonField
+from apps.web.door import actor_of, attempt, attempt_change, page, seen_or_404
+from apps.web.forms import ChangeForm, Form, ReasonField
 from apps.web.links import url_of
 from apps.web.version_form import VersionForm
 from apps.web.views.models import fresh, refused_form
@@ -127,14 +127,13 @@ def _register(actor: Actor, model: Model, form: VersionForm) -> Version | None:
     )
 
 
-class AuthorForm(Form):
+class AuthorForm(ChangeForm):
     username = forms.CharField(
         max_length=80,
         help_text="Of the person whose work is in this version.",
         widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "size": 24}),
     )
     reason = ReasonField(label="Why it is declared now")
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
     def clean_username(self) -> int:
         """The person's key: unknown names are told like those of services."""
@@ -158,7 +157,7 @@ def add_author(request: HttpRequest, pk: int) -> HttpResponse:
     form = AuthorForm(request.POST if request.method == "POST" else None, initial=fresh())
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
-        done = attempt(
+        done = attempt_change(
             form,
             acts.add_author,
             actor,
