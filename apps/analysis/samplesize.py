@@ -133,6 +133,13 @@ def _last_below(p: float, limit: float, power: float, level: float, highest: int
     return int(sizes[below[-1]]) if len(below) else 0
 
 
+def drawn(counted: int, share: float) -> int:
+    """Cases to draw so that `counted` of them are expected to count, where a `share` of all does (the positives, say)."""
+    if not 0 < share <= 1:
+        raise InputError(f"The share of cases that count lies above 0 and at most at 1, not at {share:g}.")
+    return math.ceil(counted / share)
+
+
 def per_subgroup(need: Need, shares: Mapping[str, float]) -> dict[str, Any]:
     """What each group and the whole table must hold so that every group has `need.n` cases.
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from apps.access.acting import Act, act
+from apps.access.signing import has_valid
 from apps.core import jobs, registries
 from apps.core.clock import now
-from apps.core.errors import WrongState
+from apps.core.errors import BadInput, WrongState
 from apps.core.models import Job
 from apps.core.numbers import next_number
-from apps.fairness.models import Report
+from apps.fairness.models import Note, Report
 from apps.fairness.queries import RELATED
-from apps.fairness.states import State, Verdict
+from apps.fairness.states import NoteKind, State, Verdict
 from apps.quality.acts import raise_by_portal
 from apps.validations.models import Run
 from apps.validations.states import RUN_FACTS, RunState
 
 COMPUTE = "fairness.compute"
+MAX_NOTE = 10_000
 
 
 @registries.precondition("fairness.request_report")
@@ -58,6 +60,74 @@ def request_report(act: Act, run_id: int) -> Report:
 
 def _locked(act: Act, report_id: int) -> Report:
     return act.lock(Report.objects.select_related(*RELATED), pk=report_id)
+
+
+def _done(report: Report, what: str, who: str) -> None:
+    if report.state != State.DONE:
+        raise WrongState(
+            f"{report.ref} {what}.",
+            fact="It is queued or running." if report.state == State.QUEUED else "It failed.",
+            rule="report-done",
+            who=[who],
+        )
+
+
+@registries.precondition("fairness.sign_report")
+def sign_precondition(report: Report) -> None:
+    _done(report, "cannot be signed", "a bias tester, after a report that came to its end")
+    if has_valid(report, "review"):
+        raise WrongState(
+            f"{report.ref} is not signed again.",
+            fact="A bias tester has signed it as it is.",
+            rule="signed-once",
+            who=["nobody: the signature stands"],
+        )
+
+
+@act("fairness.sign_report")
+def sign_report(act: Act, report_id: int) -> Report:
+    """A bias tester who did not develop the version signs the report as reviewed: figures, limits, small groups."""
+    report = _locked(act, report_id)
+    act.allow(report)
+    if act.decision != "approved":
+        raise BadInput(
+            "A bias report is signed or left.",
+            rule="signature",
+            fields={"decision": ["Choose to sign; what is wrong with the model stands in its deviations."]},
+        )
+    act.refuse_if_changed(report)
+    act.sign(report, record_version=report.ref)
+    return report
+
+
+@registries.precondition("fairness.record_note")
+def note_precondition(report: Report) -> None:
+    _done(report, "takes no notes yet", "whoever works on the model, after a report that came to its end")
+
+
+@act("fairness.record_note")
+def record_note(act: Act, report_id: int, *, kind: str, text: str) -> Note:
+    """Record what was done about a report (remediation) or what those concerned said (feedback), once for all."""
+    report = _locked(act, report_id)
+    act.allow(report)
+    problems = {}
+    if kind not in set(NoteKind):
+        problems["kind"] = ["Choose remediation or feedback."]
+    if not text.strip() or len(text) > MAX_NOTE:
+        problems["text"] = [f"Say what was done or said, in at most {MAX_NOTE:,} characters."]
+    if problems:
+        raise BadInput("Nothing was recorded.", rule="note", fields=problems)
+    note = act.create(
+        Note,
+        report=report,
+        kind=kind,
+        text=text.strip(),
+        reason=act.reason,
+        written_by=act.user,
+        written_at=now(),
+    )
+    act.event(note=note.pk, note_kind=kind)
+    return note
 
 
 @act("fairness.finish_report")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 from typing import Any
 
 import pyarrow as pa
@@ -17,12 +16,15 @@ from apps.core.digests import number
 from apps.fairness.models import Report
 from apps.fairness.states import Verdict
 from apps.validations import cases as per_case
-from apps.validations.failures import in_words
-from apps.validations.models import Plan
+from apps.validations.failures import CannotCompute, in_words
+from apps.validations.figures import may_cross, undecided_of
+from apps.validations.models import Plan, Run
+from apps.validations.pairing import compare_runs, replaced_run
 from apps.validations.stored import AREA, put_results
 
 SCHEMA = "fairness.results/1"
 DEFAULT_METRIC = "selection_rate"
+MAX_CURVES = 6  # calibration charts of one report; every group's figures are in its tables
 
 
 def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[str, Any]:
@@ -30,7 +32,8 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
     run, plan = report.run, report.run.plan
     progress(0, 4, "Reading the per-case results")
     with in_words():
-        cases = per_case.read_cases_table(run.cases_digest)
+        every = per_case.read_cases_table(run.cases_digest)
+        cases = per_case.decided_only(every)
         progress(1, 4, "Computing metrics for each group and pair")
         figures = figures_of(cases, plan, fairness.MIN_N)
         by_min_n = {fairness.MIN_N: figures}
@@ -40,7 +43,7 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
     progress(2, 4, "Judging the locked limits")
     summary = [judged(limit, by_min_n[limit["min_n"]]) for limit in plan.bias_limits]
     progress(3, 4, "Drawing the charts")
-    drawn = draw(plan, by_min_n, summary)
+    drawn = draw(plan, by_min_n, summary) + draw_calibration(plan, figures)
     results = {
         "schema": SCHEMA,
         "run": run.ref,
@@ -50,6 +53,10 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
         "report": figures,
         "limits": summary,
         "charts": drawn,
+        "counted_by": {"unit": plan.unit_column, "weight": plan.weight_column},
+        "undecided": undecided_of(every, plan),
+        "too_few": too_few(figures),
+        "replaced": compared_with_replaced(run),
     }
     digest = put_results(results)
     progress(4, 4, "Stored")
@@ -70,8 +77,6 @@ def figures_of(cases: pa.Table, plan: Plan, min_n: int) -> dict[str, Any]:
         and pc.max(cases[per_case.SCORE]).as_py() <= 1
     )
     columns = list(plan.group_columns)
-    sizes = [len(pc.unique(cases[name])) for name in columns]
-    crossed = len(columns) > 1 and all(a * b <= fairness.MAX_GROUPS for a, b in combinations(sizes, 2))
     wanted = sorted(
         {
             (limit["metric"], limit["limit"], limit["rule"])
@@ -85,10 +90,47 @@ def figures_of(cases: pa.Table, plan: Plan, min_n: int) -> dict[str, Any]:
         per_case.PREDICTION,
         per_case.SCORE if scored else None,
         columns,
-        intersections=crossed,
+        intersections=may_cross(cases, columns),
         min_n=min_n,
         limits=[{"metric": m, "limit": limit, "rule": rule} for m, limit, rule in wanted],
+        **per_case.design_of(cases, plan.unit_column, plan.weight_column),  # type: ignore[arg-type]
     )
+
+
+def too_few(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """The groups with fewer cases than the minimum n: {"group", "n", "min_n"}. They are shown and not judged."""
+    least = figures["inputs"]["min_n"]
+    return [
+        {"group": group["name"], "n": group["n"], "min_n": least}
+        for grouping in figures["groupings"]
+        for group in grouping["groups"]
+        if not group["enough"]
+    ]
+
+
+def compared_with_replaced(run: Run) -> dict[str, Any]:
+    """`pairing.compare_runs` with the version this one was derived from, on the same cases; else {"reason"}."""
+    earlier, reason = replaced_run(run)
+    if earlier is None:
+        return {"reason": reason}
+    try:
+        return compare_runs(earlier, run) | {"reason": ""}
+    except CannotCompute as error:
+        return {"reason": str(error)}
+
+
+def draw_calibration(plan: Plan, figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """A calibration chart for each group of the plan's columns that has enough cases and scores; stored as SVG."""
+    drawn = []
+    for column in plan.group_columns:
+        for group in _grouping(figures, column)["groups"]:
+            bins = group.get("calibration") or []
+            if not bins or not group["enough"] or len(drawn) >= MAX_CURVES:
+                continue
+            title = f"Calibration where {group['name']}, with 95 % intervals"
+            digest = blobs.put(charts.calibration(bins, title=title).svg.encode(), area=AREA).digest
+            drawn.append({"column": column, "metric": "calibration", "title": title, "digest": digest})
+    return drawn
 
 
 def _needs_scores(metric: str) -> bool:

@@ -10,7 +10,7 @@ from apps.access import duties
 from apps.access.facts import Facts, pairs
 from apps.access.gate import Scopes
 from apps.core import registries
-from apps.fairness.models import Report
+from apps.fairness.models import Note, Report
 from apps.fairness.queries import reports_of_versions
 from apps.registry.facts import facts_on_version
 
@@ -18,6 +18,11 @@ from apps.registry.facts import facts_on_version
 @registries.facts("fairness.report")
 def report_facts(report: Report) -> Facts:
     return facts_on_version(report.run.plan.version)
+
+
+@registries.facts("fairness.note")
+def note_facts(note: Note) -> Facts:
+    return facts_on_version(note.report.run.plan.version)
 
 
 @registries.closure("registry.versions:version")
@@ -32,3 +37,8 @@ def reports_and_their_runs(version_ids: Collection[int]) -> frozenset[tuple[str,
 @registries.visibility("fairness.Report")
 def reports_seen(scopes: Scopes) -> Q:
     return Q(run__plan__version__model_id__in=scopes.of(duties.MODEL))
+
+
+@registries.visibility("fairness.Note")
+def notes_seen(scopes: Scopes) -> Q:
+    return Q(report__run__plan__version__model_id__in=scopes.of(duties.MODEL))

@@ -53,3 +53,34 @@ class Report(models.Model):
     @property
     def scope(self) -> str:
         return duties.scope_text(duties.MODEL, self.run.plan.version.model_id)
+
+
+class Note(models.Model):
+    """What was done about a bias report, or said by those concerned. Written once; later ones stand beside it.
+
+    It is no part of what is signed: it comes after the figures, and keeps its own writer, time and reason.
+    """
+
+    subject_kind = "fairness.note"
+
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, related_name="notes")
+    kind = models.CharField(max_length=12, choices=[(k.value, states.NOTE_WORDS[k]) for k in states.NoteKind])
+    text = models.TextField()
+    reason = models.TextField()
+    written_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    written_at = models.DateTimeField()
+    history = history()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.ref
+
+    @property
+    def ref(self) -> str:
+        return f"{self.report.ref}/{self.pk}"
+
+    @property
+    def scope(self) -> str:
+        return self.report.scope

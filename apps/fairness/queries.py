@@ -11,11 +11,12 @@ from django.db.models import QuerySet
 from apps.access import gate
 from apps.access.actors import Actor
 from apps.access.sharing import gathered, grouped
+from apps.access.signing import Standing, standings
 from apps.accounts.models import User
 from apps.core import blobs
 from apps.core.errors import NotVisible, WrongState
 from apps.core.models import Job
-from apps.fairness.models import Report
+from apps.fairness.models import Note, Report
 from apps.fairness.states import State
 from apps.quality.models import Deviation
 from apps.quality.queries import opened_by
@@ -41,6 +42,8 @@ class ReportPage:
     results: dict[str, Any]
     charts: list[dict[str, Any]]
     deviations: list[Deviation]
+    notes: list[Note]
+    signatures: list[Standing]
 
 
 def reports(
@@ -87,6 +90,8 @@ def report_page(actor: Actor | User, report_id: int) -> ReportPage:
         results=results,
         charts=charts_of(results),
         deviations=list(opened_by(report)),
+        notes=list(report.notes.select_related("written_by")),
+        signatures=standings(report),
     )
 
 

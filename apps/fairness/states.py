@@ -17,6 +17,15 @@ class Verdict(enum.StrEnum):
     UNDECIDED = "undecided"
 
 
+class NoteKind(enum.StrEnum):
+    REMEDIATION = "remediation"
+    FEEDBACK = "feedback"
+
+
+NOTE_WORDS = {
+    NoteKind.REMEDIATION: "Remediation: what was changed because of the report",
+    NoteKind.FEEDBACK: "Feedback: what users or the people concerned said, and what follows",
+}
 WORDS = {State.QUEUED: "Queued or running", State.DONE: "Done", State.FAILED: "Failed"}
 VERDICT_WORDS = {
     Verdict.WITHIN: "Within limits",

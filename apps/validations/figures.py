@@ -163,7 +163,7 @@ def drawn(plan: Plan, figures: dict[str, Any], sweep: dict[str, Any]) -> list[di
 
 
 def coverage(rows: int, cases: pa.Table) -> dict[str, Any]:
-    """Every row of the test set is scored, or the run fails: `rows`, `scored`, `excluded`, `undecided` of the scored."""
+    """Every row of the test set is scored, or the run fails: `rows`, `scored`, `excluded`; `undecided` of them."""
     left = int(pc.sum(cases[per_case.UNDECIDED]).as_py()) if per_case.UNDECIDED in cases.column_names else 0
     return {
         "rows": rows,

@@ -53,6 +53,7 @@ class RunPage:
     job: Job | None
     results: list[Result]
     deviations: list[Deviation]
+    siblings: list[Run]  # finished runs of the same plan, this one among them
 
 
 def newest_job(subject: Any) -> Job | None:
@@ -100,7 +101,13 @@ def run_page(actor: Actor | User, run_id: int) -> RunPage:
     run = runs(actor).filter(pk=run_id).first()
     if run is None:
         raise NotVisible
-    return RunPage(run=run, job=run.job, results=list(run.results.all()), deviations=list(opened_by(run)))
+    return RunPage(
+        run=run,
+        job=run.job,
+        results=list(run.results.all()),
+        deviations=list(opened_by(run)),
+        siblings=list(Run.objects.filter(plan_id=run.plan_id, state=RunState.DONE).order_by("number")),
+    )
 
 
 def plan_in_force(version: Version) -> Plan | None:

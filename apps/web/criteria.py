@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.analysis.disparities import DISPARITIES
 from apps.analysis.metrics import LABELS
+from apps.analysis.verdicts import OTHER_LABELS
 
 # One line each, for people who do not compute them every day.
 METRIC_WORDS: dict[str, str] = {
@@ -36,6 +37,7 @@ METRIC_WORDS: dict[str, str] = {
     "Needs scores from 0 to 1.",
     "calibration_intercept": "0 when scores are right on average, in log odds; below 0 they are too high. Needs scores "
     "from 0 to 1.",
+    "undecided_rate": "Of all cases, the share whose score lies in the plan's band of undecided scores. Needs scores.",
 }
 RULE_WORDS = {
     "point": "the value itself",
@@ -78,7 +80,7 @@ def subgroup_words(subgroup: str) -> str:
 def criterion_line(one: Mapping[str, Any]) -> Line:
     return Line(
         one["id"],
-        LABELS[one["metric"]],
+        metric_label(one["metric"]),
         subgroup_words(one["subgroup"]),
         f"{SIGNS[one['direction']]} {one['limit']}",
         RULE_WORDS[one["rule"]],
@@ -99,4 +101,29 @@ def limit_line(one: Mapping[str, Any]) -> Line:
 
 
 def metric_label(name: str) -> str:
-    return LABELS.get(name, name)
+    return LABELS.get(name) or OTHER_LABELS.get(name, name)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """How good the replaced process is, in words. `bound`: what the model must keep; `n`: None where not known."""
+
+    id: str
+    metric: str
+    where: str
+    bound: str
+    n: int | None
+    source: str
+    judged_on: str
+
+
+def baseline_line(one: Mapping[str, Any]) -> Baseline:
+    return Baseline(
+        one["id"],
+        metric_label(one["metric"]),
+        subgroup_words(one["subgroup"]),
+        f"{SIGNS[one['direction']]} {one['value']}",
+        one["n"],
+        one["source"],
+        RULE_WORDS[one["rule"]],
+    )

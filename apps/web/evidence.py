@@ -22,7 +22,11 @@ from apps.approvals.board_rules import decision_told
 from apps.approvals.evaluation import evaluate, for_viewer
 from apps.approvals.models import Slot
 from apps.core.clock import now
+from apps.explanation.models import Report as Explanation
+from apps.explanation.queries import chart_of
 from apps.fairness.checks import last_report
+from apps.fairness.models import Report
+from apps.fairness.queries import results_of
 from apps.quality.models import Deviation, TrailReview
 from apps.quality.queries import deviations_of_versions, is_unsettled
 from apps.quality.review_queries import marks_by_entry
@@ -33,10 +37,11 @@ from apps.registry.states import Level, tier
 from apps.validations.checks import last_run
 from apps.validations.loading import comparisons_of, results_of_run
 from apps.validations.models import Plan, Run
-from apps.web.criteria import criterion_line, limit_line, metric_label
+from apps.web.criteria import baseline_line, criterion_line, limit_line, metric_label
 from apps.web.links import subject_of, url_of
 from apps.web.sections import SECTIONS
 from apps.web.views.bias import limit_rows
+from apps.web.views.explanations import reviewed_lines
 from apps.web.views.intended_use import LABELS, tier_grid
 
 BUILDERS: dict[str, Callable[[Actor, Any], dict[str, Any]]] = {}
@@ -193,7 +198,34 @@ def plan(_actor: Actor, found: Plan) -> dict[str, Any]:
         "version_url": url_of(found.version),
         "criteria": [criterion_line(one) for one in found.criteria],
         "limits": [limit_line(one) for one in found.bias_limits],
+        "baselines": [baseline_line(one) for one in found.baselines],
         "comparisons": comparisons_of(found),
+    }
+
+
+@shows("fairness.report")
+def bias_report(_actor: Actor, found: Report) -> dict[str, Any]:
+    """The verdict of each locked limit, the groups too small to judge, and the way to every figure."""
+    return {
+        "evidence_part": "evidence/bias_report.html",
+        "report": found,
+        "report_url": url_of(found),
+        "limits": limit_rows(found),
+        "too_few": results_of(found).get("too_few", []),
+    }
+
+
+@shows("explanation.report")
+def explanation(_actor: Actor, found: Explanation) -> dict[str, Any]:
+    """What the version rests on in a sentence a feature, the examples, and the review that is signed."""
+    return {
+        "evidence_part": "evidence/explanation.html",
+        "report": found,
+        "report_url": url_of(found),
+        "version": found.run.plan.version,
+        "version_url": url_of(found.run.plan.version),
+        "chart": chart_of(found),
+        "reviewed": reviewed_lines(found),
     }
 
 

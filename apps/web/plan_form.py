@@ -14,15 +14,15 @@ from typing import Any
 from django import forms
 
 from apps.analysis.disparities import DISPARITIES
-from apps.analysis.metrics import LABELS
 from apps.core.errors import BadInput
 from apps.datasets.models import DatasetVersion
 from apps.validations.models import Plan
-from apps.validations.rules import MAX_CRITERIA
+from apps.validations.plan_parts import LESS, MORE
+from apps.validations.rules import MAX_CRITERIA, METRICS
 from apps.web.criteria import METRIC_WORDS, disparity_words
-from apps.web.forms import Form
+from apps.web.forms import Form, ReasonField
 
-_ROW_FAULT = re.compile(r"(?:Criterion|Limit) (\d+): (.+)", re.DOTALL)
+_ROW_FAULT = re.compile(r"(?:Criterion|Limit|Baseline) (\d+): (.+)", re.DOTALL)
 ENDS = [("point", "the value"), ("lower", "its lower end"), ("upper", "its upper end")]
 LIMIT_ENDS = [("point", "the value"), ("near", "its nearest end"), ("far", "its farthest end")]
 _SHORT = {"size": 8, "autocomplete": "off"}
@@ -37,7 +37,7 @@ def _name(size: int = 24) -> forms.TextInput:
 class CriterionForm(Form):
     """One acceptance criterion. Nothing is required here: the act judges, and a blank row is no row."""
 
-    metric = forms.ChoiceField(required=False, choices=[("", "Choose a metric"), *LABELS.items()])
+    metric = forms.ChoiceField(required=False, choices=[("", "Choose a metric"), *METRICS.items()])
     subgroup = forms.CharField(
         required=False,
         initial="all",
@@ -83,6 +83,35 @@ class LimitForm(Form):
     wanted = ("metric", "limit", "column")
 
 
+class BaselineForm(Form):
+    """How good the replaced process is in one metric."""
+
+    metric = forms.ChoiceField(
+        required=False,
+        choices=[("", "Choose a metric"), *((n, label) for n, label in METRICS.items() if n in MORE | LESS)],
+    )
+    subgroup = forms.CharField(
+        required=False,
+        initial="all",
+        max_length=160,
+        label="Cases",
+        widget=forms.TextInput(attrs={"size": 18, "autocomplete": "off", "spellcheck": "false"}),
+    )
+    value = forms.CharField(required=False, max_length=24, widget=forms.TextInput(attrs=_SHORT))
+    n = forms.CharField(
+        required=False, max_length=12, label="n, if known", widget=forms.TextInput(attrs=_SHORT)
+    )
+    source = forms.CharField(required=False, max_length=500, widget=forms.TextInput(attrs={"size": 30}))
+    rule = forms.ChoiceField(required=False, choices=ENDS, initial="point", label="Judged on")
+    id = forms.CharField(
+        required=False, max_length=40, label="Identifier", widget=forms.TextInput(attrs=_SHORT)
+    )
+    wanted = ("metric", "value", "source")
+
+
+AnyRow = CriterionForm | LimitForm | BaselineForm
+
+
 class PlanForm(Form):
     test_data_id = forms.TypedChoiceField(
         label="Test data",
@@ -109,6 +138,41 @@ class PlanForm(Form):
         help_text="Columns that make groups, separated by commas: results are reported for each group.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+    unit_column = forms.CharField(
+        required=False,
+        max_length=120,
+        help_text="The column that says which rows belong to one unit, such as a patient or batch, where a unit has "
+        "several rows: intervals then count units. Leave empty where every row stands for itself.",
+        widget=_name(),
+    )
+    weight_column = forms.CharField(
+        required=False,
+        max_length=120,
+        help_text="A column of positive sampling weights, where the test data were drawn with unequal chances.",
+        widget=_name(),
+    )
+    undecided_from = forms.CharField(
+        required=False,
+        max_length=24,
+        label="Undecided from score",
+        help_text="Scores from here up to the next number count as undecided: a person decides these cases. All "
+        "criteria and bias limits but the undecided rate are then judged on the decided cases. Leave both empty where "
+        "the model decides every case.",
+        widget=forms.TextInput(attrs=_SHORT),
+    )
+    undecided_to = forms.CharField(
+        required=False,
+        max_length=24,
+        label="Undecided up to, below score",
+        widget=forms.TextInput(attrs=_SHORT),
+    )
+    no_predecessor = forms.CharField(
+        required=False,
+        max_length=5000,
+        label="Why nothing is replaced",
+        help_text="Only where there is no process that the model replaces. It is signed with the plan.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
     rationale = forms.CharField(
         max_length=20_000,
         help_text="Why these data, limits and sample sizes suffice (EU GMP Annex 22 draft 5.2).",
@@ -117,14 +181,20 @@ class PlanForm(Form):
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
+class ReplacingForm(PlanForm):
+    """A plan that takes the place of a locked one: its reason stands in the deviation that comes with it."""
+
+    reason = ReasonField(
+        help_text="Why the locked plan is not kept. It stands in the record and in the deviation."
+    )
+
+
 class Rows:
     """A repeatable part of the form: `forms` in order, blank ones kept on the page and left out of `values`."""
 
-    def __init__(
-        self, name: str, kind: type[CriterionForm] | type[LimitForm], given: Any, before: Sequence[Mapping]
-    ):
+    def __init__(self, name: str, kind: type[AnyRow], given: Any, before: Sequence[Mapping]):
         self.name, self.kind = name, kind
-        self.forms: list[CriterionForm | LimitForm] = []
+        self.forms: list[AnyRow] = []
         if given is None:
             for i, row in enumerate(before or [{}]):
                 self.forms.append(self._form(i, None, row))
@@ -137,7 +207,7 @@ class Rows:
         for i, row in enumerate(data or [{key: f.initial or "" for key, f in kind.base_fields.items()}]):
             self.forms.append(self._form(i, {f"{name}-{i}-{key}": value for key, value in row.items()}, None))
 
-    def _form(self, number: int, data: Mapping | None, initial: Mapping | None) -> CriterionForm | LimitForm:
+    def _form(self, number: int, data: Mapping | None, initial: Mapping | None) -> AnyRow:
         return self.kind(data, prefix=f"{self.name}-{number}", initial=initial)
 
     def _filled(self, form: Form) -> bool:
@@ -150,7 +220,11 @@ class Rows:
             if self._filled(form):
                 typed = {name: str(form.data.get(form.add_prefix(name), "")).strip() for name in form.fields}
                 found.append(
-                    {name: value for name, value in typed.items() if value or name not in ("id", "min_n")}
+                    {
+                        name: value
+                        for name, value in typed.items()
+                        if value or name not in ("id", "min_n", "n")
+                    }
                 )
         return found
 
@@ -171,32 +245,42 @@ def _whole(typed: str) -> int:
     return min(int(typed), MAX_CRITERIA) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 1
 
 
-class PlanEntry:
-    """The whole form: `main`, `criteria` and `limits`, filled from a POST, from an earlier plan, or blank."""
+CARRIED = (
+    *("label_column", "positive_value", "threshold", "rationale", "no_predecessor"),
+    *("unit_column", "weight_column", "undecided_from", "undecided_to"),
+)
 
-    def __init__(self, given: Any, choices: Sequence[DatasetVersion], earlier: Plan | None) -> None:
+
+class PlanEntry:
+    """The whole form: `main` and its three `parts`, filled from a POST, from an earlier plan, or blank."""
+
+    def __init__(
+        self,
+        given: Any,
+        choices: Sequence[DatasetVersion],
+        earlier: Plan | None,
+        kind: type[PlanForm] = PlanForm,
+    ) -> None:
         before: dict[str, Any] = {"idempotency_key": uuid.uuid4().hex}
         if earlier is not None:
             before |= {
                 "test_data_id": earlier.test_data_id,
                 "group_columns": ", ".join(earlier.group_columns),
-                **{
-                    n: getattr(earlier, n)
-                    for n in ("label_column", "positive_value", "threshold", "rationale")
-                },
+                **{n: getattr(earlier, n) for n in CARRIED},
             }
         self.reshaped = given is not None and ("add" in given or "remove" in given)
         if self.reshaped:  # sent only to get a row more or less: nothing is judged
-            self.main = PlanForm(initial={name: given.get(name, "") for name in PlanForm.base_fields})
+            self.main = kind(initial={name: given.get(name, "") for name in kind.base_fields})
         else:
-            self.main = PlanForm(given, initial=before)
+            self.main = kind(given, initial=before)
         self.main.fields["test_data_id"].choices = [  # type: ignore[attr-defined]
             ("", "Choose a test version"),
             *((one.pk, f"{one.ref}, {one.row_count:,} rows") for one in choices),
         ]
         self.criteria = Rows("criteria", CriterionForm, given, earlier.criteria if earlier else [])
         self.limits = Rows("bias_limits", LimitForm, given, earlier.bias_limits if earlier else [])
-        self.parts = (self.criteria, self.limits)
+        self.baselines = Rows("baselines", BaselineForm, given, earlier.baselines if earlier else [])
+        self.parts = (self.criteria, self.limits, self.baselines)
         self.columns = {one.ref: [column["name"] for column in one.columns] for one in choices}
 
     @property
@@ -207,7 +291,7 @@ class PlanEntry:
         """What `write_plan` takes; the main form must be valid."""
         typed = dict(self.main.cleaned_data)
         typed["group_columns"] = [part.strip() for part in typed["group_columns"].split(",") if part.strip()]
-        return typed | {"criteria": self.criteria.values(), "bias_limits": self.limits.values()}
+        return typed | {part.name: part.values() for part in self.parts}
 
     def add_refusal(self, refused: BadInput) -> None:
         """Each message beside the field or the row it is about."""
@@ -227,7 +311,7 @@ class PlanEntry:
             return []
         made = [("", str(message)) for message in self.main.non_field_errors()]
         made += [(bound.auto_id, str(m)) for bound in self.main for m in bound.errors]
-        for part, word in ((self.criteria, "Criterion"), (self.limits, "Limit")):
+        for part, word in zip(self.parts, ("Criterion", "Limit", "Baseline"), strict=True):
             for i, form in enumerate(part.forms, start=1):
                 made += [(f"{part.name}-{i - 1}", f"{word} {i}: {m}") for m in form.non_field_errors()]
         return made
@@ -236,6 +320,6 @@ class PlanEntry:
 def definitions() -> dict[str, list[tuple[str, str, str]]]:
     """(name, label, one line) of every metric and of every comparison between groups."""
     return {
-        "metrics": [(name, label, METRIC_WORDS[name]) for name, label in LABELS.items()],
+        "metrics": [(name, label, METRIC_WORDS[name]) for name, label in METRICS.items()],
         "comparisons": [(name, of[2], disparity_words(name)) for name, of in DISPARITIES.items()],
     }

@@ -361,6 +361,7 @@ class Seeding:
                 group_columns=list(story.FAIRNESS_GROUPS),
                 criteria=_criteria(),
                 bias_limits=_limits(),
+                baselines=[dict(one) for one in story.BASELINES],
                 rationale=(
                     "919 patients never seen by the developers, 230 with progression. For women (35 events) the "
                     "95 % interval of recall is about 0.3 wide: enough to show a gap of 0.2 or more."

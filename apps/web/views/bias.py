@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import uuid
+
+from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path, reverse
+from django.views.decorators.http import require_http_methods
 
-from apps.access.gate import Judge, may
+from apps.access.gate import Judge, may, offers
 from apps.access.policy import policy
 from apps.access.sharing import shared
 from apps.access.signing import content_digest
-from apps.fairness import queries
+from apps.fairness import acts, queries
 from apps.fairness.export import as_csv
 from apps.fairness.models import Report
-from apps.fairness.states import VERDICT_WORDS, WORDS, State, Verdict
+from apps.fairness.states import NOTE_WORDS, VERDICT_WORDS, WORDS, NoteKind, State, Verdict
 from apps.web.buttons import Acts, Button
-from apps.web.criteria import LIMIT_RULE_WORDS, metric_label
-from apps.web.door import actor_of, page, seen_or_404
+from apps.web.criteria import LIMIT_RULE_WORDS
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.web.forms import Form, ReasonField
+from apps.web.links import sign_url
 from apps.web.lists import Column, Table, choice, text
 from apps.web.progress import progress_of, wants_fragment
+from apps.web.results import grouping_tables, paired_groups, paired_lines, undecided_rows
 from apps.web.views.plans import link, state_mark
 from apps.web.views.runs import verdict_mark
 
@@ -84,39 +92,6 @@ def limit_rows(report: Report) -> list[dict]:
     ]
 
 
-def grouping_tables(results: dict) -> list[dict]:
-    """All groupings as two tables each: every metric of every group, every pair of groups on every metric."""
-    figures = results.get("report")
-    if not figures:
-        return []
-    least = figures["inputs"]["min_n"]
-    whole = {"attributes": ["all cases"], "groups": [figures["overall"]], "comparisons": []}
-    made = []
-    for grouping in (whole, *figures["groupings"]):
-        groups = [
-            {
-                "group": group["name"],
-                "label": metric_label(metric),
-                "estimate": estimate,
-                "few": estimate["n"] < least,
-            }
-            for group in grouping["groups"]
-            for metric, estimate in group["metrics"].items()
-        ]
-        pairs = [
-            {**pair, "label": metric_label(comparison["metric"]), "level": comparison["level"]}
-            for comparison in grouping["comparisons"]
-            for pair in comparison["pairs"]
-        ]
-        sizes = [
-            {"name": group["name"], "n": group["n"], "few": not group["enough"]}
-            for group in grouping["groups"]
-        ]
-        name = " and ".join(grouping["attributes"])
-        made.append({"name": name, "sizes": sizes, "groups": groups, "pairs": pairs})
-    return made
-
-
 def report_context(request: HttpRequest, found: Report) -> dict:
     actor = actor_of(request)
     with shared():
@@ -124,7 +99,10 @@ def report_context(request: HttpRequest, found: Report) -> dict:
         report = shown.report
         again = Judge(report.run).verdict(actor, policy("fairness.request_report"))
         deviation = may(actor, "quality.open_deviation", report.run.plan.version)
+        given = {v.act: v for v in offers(actor, report)}
     buttons = [
+        Button(given["fairness.sign_report"], sign_url("fairness.sign_report", report.pk), style="primary"),
+        Button(given["fairness.record_note"], reverse("web:bias_note", args=[report.number])),
         Button(
             again, reverse("web:bias_request", args=[report.run.number]), post=True, label="Compute again"
         ),
@@ -139,9 +117,18 @@ def report_context(request: HttpRequest, found: Report) -> dict:
         "progress": progress_of(request, shown.job, report.ref),
         "limits": limit_rows(report),
         "charts": shown.charts,
-        "tables": grouping_tables(shown.results),
+        "tables": grouping_tables(shown.results.get("report", {})),
         "figures": shown.results.get("report", {}),
         "deviations": shown.deviations,
+        "notes": shown.notes,
+        "standings": shown.signatures,
+        "too_few": shown.results.get("too_few", []),
+        "counted_by": shown.results.get("counted_by", {}),
+        "left_open": undecided_rows(shown.results.get("undecided", {})),
+        "replaced": shown.results.get("replaced", {}),
+        "paired": paired_lines(shown.results.get("replaced", {})),
+        "paired_groups": paired_groups(shown.results.get("replaced", {})),
+        "needs_you": doable.anchor,
         "digest": content_digest(report),
         "acts": doable,
         "done": report.state == State.DONE,
@@ -166,7 +153,47 @@ def bias_csv(request: HttpRequest, number: int) -> HttpResponse:
     return response
 
 
+class NoteForm(Form):
+    kind = forms.ChoiceField(
+        label="What it is",
+        choices=[(k.value, NOTE_WORDS[k]) for k in NoteKind],
+        initial=NoteKind.REMEDIATION,
+        widget=forms.RadioSelect,
+    )
+    text = forms.CharField(
+        label="What was done or said",
+        max_length=acts.MAX_NOTE,
+        help_text="It stands beside the report and in inspection packs. Name groups, versions and dates.",
+        widget=forms.Textarea(attrs={"rows": 6}),
+    )
+    reason = ReasonField()
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def bias_note(request: HttpRequest, number: int) -> HttpResponse:
+    """Record remediation or feedback on a report."""
+    actor = actor_of(request)
+    found = seen_or_404(request, Report, *queries.RELATED, number=number)
+    verdict = may(actor, "fairness.record_note", found)
+    if not verdict.allowed:
+        if request.method == "POST":  # the act refuses it, so that the attempt stands in the trail
+            acts.record_note(actor, found.pk, kind="", text="")
+        raise verdict.refusal()
+    given = request.POST if request.method == "POST" else None
+    form = NoteForm(given, initial={"idempotency_key": uuid.uuid4().hex})
+    if request.method == "POST" and form.is_valid():
+        made = attempt(form, acts.record_note, actor, found.pk, **form.cleaned_data)
+        if made:
+            messages.success(request, f"It is recorded on {found.ref}.")
+            return redirect("web:bias_report", found.number)
+    context = {"form": form, "report": found, "version": found.run.plan.version}
+    return render(request, "fairness/note_form.html", context, status=422 if form.errors else 200)
+
+
 urlpatterns = [
+    path("bias/<int:number>/note/", bias_note, name="bias_note"),
     path("bias/", bias_reports, name="bias_reports"),
     path("bias/<int:number>/", bias_report, name="bias_report"),
     path("bias/<int:number>/figures.csv", bias_csv, name="bias_csv"),

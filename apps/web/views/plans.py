@@ -8,23 +8,20 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.html import format_html
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from apps.access.gate import may, offers
 from apps.access.sharing import shared
 from apps.access.signing import content_digest
-from apps.core.errors import BadInput
-from apps.registry.models import Version
 from apps.validations import acts, queries
 from apps.validations.models import Plan
 from apps.validations.states import PLAN_WORDS, PlanState
 from apps.web.buttons import Acts, Button
-from apps.web.criteria import criterion_line, limit_line
+from apps.web.criteria import baseline_line, criterion_line, limit_line
 from apps.web.door import actor_of, page, seen_or_404
 from apps.web.links import sign_url, url_of
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, mark_of, render_mark
-from apps.web.plan_form import PlanEntry, definitions
 from apps.web.progress import progress_of, wants_fragment
 
 
@@ -105,12 +102,14 @@ def plan_context(request: HttpRequest, plan: Plan) -> dict:
     buttons.append(
         Button(write, reverse("web:plan_new", args=[plan.version_id]), label="Write the plan anew")
     )
+    buttons.append(Button(given["validations.replace_plan"], reverse("web:plan_replace", args=[plan.number])))
     doable = Acts(tuple(buttons))
     return {
         "plan": plan,
         "version": plan.version,
         "criteria": [criterion_line(one) for one in plan.criteria],
         "limits": [limit_line(one) for one in plan.bias_limits],
+        "baselines": [baseline_line(one) for one in plan.baselines],
         "comparisons": shown.comparisons,
         "missing": shown.missing,
         "progress": progress_of(request, shown.job, f"The comparison of {plan.test_data.ref}"),
@@ -129,51 +128,6 @@ def plan(request: HttpRequest, number: int) -> HttpResponse:
     found = seen_or_404(request, Plan, number=number)
     template = "validations/_comparison.html" if wants_fragment(request) else "validations/plan.html"
     return render(request, template, plan_context(request, found))
-
-
-def _earlier(version: Version) -> Plan | None:
-    """What a new plan begins with: the newest one that is not locked."""
-    return version.plans.exclude(state=PlanState.LOCKED).order_by("-number").first()
-
-
-@require_http_methods(["GET", "POST"])
-@page
-def plan_new(request: HttpRequest, pk: int) -> HttpResponse:
-    """Write a plan. An earlier one that was not locked fills the form and is superseded."""
-    actor = actor_of(request)
-    version = seen_or_404(request, Version, "model", "intended_use", pk=pk)
-    verdict = may(actor, "validations.write_plan", version)
-    if not verdict.allowed:
-        if request.method == "POST":  # the act refuses it, so that the attempt stands in the trail
-            blank = dict.fromkeys(("label_column", "positive_value", "threshold", "rationale"), "")
-            rows: dict = {"group_columns": [], "criteria": [], "bias_limits": []}
-            acts.write_plan(actor, version.pk, test_data_id=0, **blank, **rows)
-        raise verdict.refusal()
-    earlier = _earlier(version)
-    choices = list(queries.test_data_choices(actor).order_by("dataset__slug", "-number"))
-    entry = PlanEntry(request.POST if request.method == "POST" else None, choices, earlier)
-    status = 200
-    if request.method == "POST" and not entry.reshaped:
-        if entry.main.is_valid():
-            try:
-                made = acts.write_plan(actor, version.pk, **entry.arguments())
-            except BadInput as refused:
-                entry.add_refusal(refused)
-            else:
-                messages.success(
-                    request, f"{made.ref} is written. Sign it as its author when it says what you mean."
-                )
-                return redirect("web:plan", made.number)
-        status = 422
-    context = {
-        "version": version,
-        "entry": entry,
-        "earlier": earlier,
-        "found": entry.found,
-        "definitions": definitions(),
-        "use": version.intended_use,
-    }
-    return render(request, "validations/plan_form.html", context, status=status)
 
 
 @require_POST
@@ -203,5 +157,4 @@ urlpatterns = [
     path("plans/<int:number>/", plan, name="plan"),
     path("plans/<int:number>/run/", run_start, name="run_start"),
     path("plans/<int:number>/compare/", plan_compare, name="plan_compare"),
-    path("versions/<int:pk>/plan/", plan_new, name="plan_new"),
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+
+from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access.gate import Judge, may, offers
 from apps.access.policy import policy
@@ -18,15 +21,29 @@ from apps.fairness import acts as fairness_acts
 from apps.fairness.queries import reports
 from apps.validations import acts, queries
 from apps.validations.cases import page_of_cases
+from apps.validations.export import TABLES, as_csv, refuse_unfinished
+from apps.validations.failures import CannotCompute
 from apps.validations.models import Run
+from apps.validations.pairing import compare_runs
 from apps.validations.states import RUN_WORDS, VERDICT_WORDS, RunState, Verdict
 from apps.validations.stored import read_results
 from apps.web.buttons import Acts, Button
 from apps.web.criteria import RULE_WORDS, SIGNS, metric_label, subgroup_words
-from apps.web.door import actor_of, page, seen_or_404
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.web.forms import Form, ReasonField
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, mark_of, render_mark
 from apps.web.progress import progress_of, wants_fragment
+from apps.web.results import (
+    SWEPT,
+    confusion,
+    grouping_tables,
+    paired_groups,
+    paired_lines,
+    run_charts,
+    same_bytes,
+    undecided_rows,
+)
 from apps.web.views.plans import link, state_mark
 
 CASES_A_PAGE = 100
@@ -123,9 +140,26 @@ def run_context(request: HttpRequest, found: Run) -> dict:
         bias,
     ]
     buttons.append(Button(deviation, reverse("web:deviation_new", args=[run.plan.version_id])))
+    buttons.append(
+        Button(given["validations.cancel_run"], reverse("web:run_cancel", args=[run.number]), style="danger")
+    )
     doable = Acts(tuple(buttons))
     stored = read_results(run.results_digest) if done else {}
+    figures = stored.get("report", {})
     return {
+        "coverage": stored.get("coverage", {}),
+        "confusion": confusion(figures) if figures else [],
+        "charts": run_charts(stored),
+        "swept": [metric_label(name) for name in SWEPT],
+        "tables": grouping_tables(figures),
+        "figures": figures,
+        "left_open": undecided_rows(stored.get("undecided", {})),
+        "replaced": [
+            one | {"label": metric_label(one["metric"]), "where": subgroup_words(one["subgroup"])}
+            for one in stored.get("replaced", ())
+        ],
+        "same": same_bytes(run, shown.siblings) if done else [],
+        "other": [each for each in shown.siblings if each.pk != run.pk] if done else [],
         "run": run,
         "plan": run.plan,
         "version": run.plan.version,
@@ -167,6 +201,85 @@ def bias_request(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("web:bias_report", report.number)
 
 
+class CancelForm(Form):
+    reason = ReasonField(help_text="Why the run is stopped. It stands in the register, beside its number.")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def run_cancel(request: HttpRequest, number: int) -> HttpResponse:
+    """Stop a run that is queued or under way, with a reason."""
+    actor = actor_of(request)
+    found = seen_or_404(request, Run, "plan__version__model", number=number)
+    verdict = may(actor, "validations.cancel_run", found)
+    if not verdict.allowed:
+        if request.method == "POST":  # the act refuses it, so that the attempt stands in the trail
+            acts.cancel_run(actor, found.pk, reason="")
+        raise verdict.refusal()
+    given = request.POST if request.method == "POST" else None
+    form = CancelForm(given, initial={"idempotency_key": uuid.uuid4().hex})
+    sent = request.method == "POST" and form.is_valid()
+    if sent and attempt(form, acts.cancel_run, actor, found.pk, **form.cleaned_data):
+        messages.success(request, f"{found.ref} is cancelled. It keeps its number; nothing of it counts.")
+        return redirect("web:run", found.number)
+    context = {"form": form, "run": found, "version": found.plan.version}
+    return render(request, "validations/run_cancel.html", context, status=422 if form.errors else 200)
+
+
+@page
+def run_csv(request: HttpRequest, number: int, table: str) -> HttpResponse:
+    """Figures, calibration bins or thresholds of a run as CSV."""
+    found = seen_or_404(request, Run, number=number)
+    if table not in TABLES:
+        raise Http404
+    refuse_unfinished(found)
+    response = HttpResponse(as_csv(found, table), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{found.ref}-{table}.csv"'
+    return response
+
+
+@page
+def run_compare(request: HttpRequest) -> HttpResponse:
+    """Two versions on the same cases: two finished runs of one model, chosen by number."""
+    form = CompareForm(request.GET if request.GET else None)
+    found: dict = {}
+    if form.is_bound and form.is_valid():
+        first, second = (
+            seen_or_404(request, Run, *queries.RUNS, number=form.cleaned_data[name])
+            for name in ("first", "second")
+        )
+        try:
+            found = compare_runs(first, second)
+        except CannotCompute as error:
+            form.add_error(None, str(error))
+    context = {
+        "form": form,
+        "found": found,
+        "paired": paired_lines(found),
+        "paired_groups": paired_groups(found),
+    }
+    status = 422 if form.is_bound and form.errors else 200
+    return render(request, "validations/run_compare.html", context, status=status)
+
+
+class CompareForm(Form):
+    first = forms.IntegerField(
+        label="First run, R-",
+        min_value=1,
+        max_value=10**9,
+        help_text="The number of a finished run of the version in use, or of the one to compare with.",
+        widget=forms.TextInput(attrs={"size": 8, "autocomplete": "off", "inputmode": "numeric"}),
+    )
+    second = forms.IntegerField(
+        label="Second run, R-",
+        min_value=1,
+        max_value=10**9,
+        help_text="Differences are second minus first.",
+        widget=forms.TextInput(attrs={"size": 8, "autocomplete": "off", "inputmode": "numeric"}),
+    )
+
+
 @never_cache
 @page
 def cases(request: HttpRequest, number: int) -> HttpResponse:
@@ -194,7 +307,10 @@ def cases(request: HttpRequest, number: int) -> HttpResponse:
 
 urlpatterns = [
     path("runs/", runs, name="runs"),
+    path("runs/compare/", run_compare, name="run_compare"),
     path("runs/<int:number>/", run, name="run"),
+    path("runs/<int:number>/cancel/", run_cancel, name="run_cancel"),
+    path("runs/<int:number>/<slug:table>.csv", run_csv, name="run_csv"),
     path("runs/<int:number>/bias/", bias_request, name="bias_request"),
     path("runs/<int:number>/cases/", cases, name="run_cases"),
 ]

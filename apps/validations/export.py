@@ -1,0 +1,76 @@
+"""The stored figures of a run as CSV: every metric, the calibration bins, the thresholds. CRLF line ends, UTF-8."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from apps.core.csvsafe import disarmed
+from apps.core.errors import WrongState
+from apps.validations.models import Run
+from apps.validations.states import RUN_FACTS, RunState
+from apps.validations.stored import read_results
+
+ESTIMATE = ("value", "low", "high", "n", "method")
+Line = dict[str, Any]
+
+
+def refuse_unfinished(run: Run) -> None:
+    """Figures are given out when a run is done; WrongState before, and for one that gave nothing."""
+    if run.state != RunState.DONE:
+        raise WrongState(
+            f"{run.ref} has no figures.",
+            fact=RUN_FACTS[RunState(run.state)],
+            rule="run-done",
+            who=["whoever may see it, after a run that came to its end"],
+        )
+
+
+def _figures(results: dict[str, Any]) -> Iterator[Line]:
+    report = results["report"]
+    whole = {"attributes": ["all cases"], "groups": [report["overall"] | {"name": "all cases"}]}
+    for grouping in [whole, *report.get("groupings", ())]:
+        for group in grouping["groups"]:
+            for metric, estimate in group["metrics"].items():
+                yield {
+                    "grouping": disarmed(" x ".join(grouping["attributes"])),
+                    "group": disarmed(group["name"]),
+                    "metric": metric,
+                    **{name: estimate[name] for name in ESTIMATE},
+                    "note": disarmed(estimate["reason"]),
+                }
+
+
+def _calibration(results: dict[str, Any]) -> Iterator[Line]:
+    for one in results.get("all_cases", results["report"]["overall"]).get("calibration") or ():
+        yield {name: one[name] for name in ("from", "to", "n", "mean_score", "rate", "low", "high")}
+
+
+def _thresholds(results: dict[str, Any]) -> Iterator[Line]:
+    for point in (results.get("thresholds") or {}).get("points", ()):
+        counts = {name: point["counts"][name] for name in ("tn", "fp", "fn", "tp")}
+        for metric, estimate in point["metrics"].items():
+            told = {name: estimate[name] for name in ESTIMATE}
+            yield {
+                "threshold": point["threshold"],
+                "locked": point["locked"],
+                **counts,
+                "metric": metric,
+                **told,
+            }
+
+
+TABLES = {"figures": _figures, "calibration": _calibration, "thresholds": _thresholds}
+
+
+def as_csv(run: Run, table: str) -> str:
+    """One of `TABLES` of a finished run; without a line where the run has no such figures (no scores, say)."""
+    lines = list(TABLES[table](read_results(run.results_digest)))
+    out = io.StringIO(newline="")
+    if lines:
+        writer = csv.DictWriter(out, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    return out.getvalue()

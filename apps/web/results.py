@@ -1,0 +1,118 @@
+"""The stored results of a run or bias report as a page shows them: tables of every figure, charts, confusion, lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.core import blobs
+from apps.validations.models import Run
+from apps.validations.stored import AREA
+from apps.web.criteria import metric_label
+
+SWEPT = ("selection_rate", "tpr", "tnr", "ppv", "npv")  # of a threshold, in the page's table; the CSV has all
+WEIGHTS = (25, 50, 75)  # per cent of the largest cell: the border grows by one step at each
+
+
+def grouping_tables(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """All groupings as two tables each: every metric of every group, every pair of groups on every metric."""
+    if not figures:
+        return []
+    least = figures.get("inputs", {}).get("min_n", 30)
+    overall = {"name": "all cases", "enough": True} | figures["overall"]
+    whole = {"attributes": ["all cases"], "groups": [overall], "comparisons": []}
+    made = []
+    for grouping in (whole, *figures.get("groupings", ())):
+        groups = [
+            {
+                "group": group["name"],
+                "label": metric_label(metric),
+                "estimate": estimate,
+                "few": estimate["n"] < least,
+            }
+            for group in grouping["groups"]
+            for metric, estimate in group["metrics"].items()
+        ]
+        pairs = [
+            {**pair, "label": metric_label(comparison["metric"]), "level": comparison["level"]}
+            for comparison in grouping.get("comparisons", ())
+            for pair in comparison["pairs"]
+        ]
+        sizes = [
+            {"name": group["name"], "n": group["n"], "few": not group["enough"]}
+            for group in grouping["groups"]
+        ]
+        name = " and ".join(grouping["attributes"])
+        made.append({"name": name, "sizes": sizes, "groups": groups, "pairs": pairs})
+    return made
+
+
+def confusion(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the confusion matrix: label, and two cells {n, share, weight, right}; `weight` 0 to 3 by size."""
+    counts = figures["overall"]["counts"]
+    largest = max([*counts.values(), 1])
+    total = sum(counts.values())
+
+    def cell(name: str, right: bool) -> dict[str, Any]:
+        n = counts[name]
+        share = 100 * n / total if total else 0.0
+        weight = sum(100 * n / largest >= step for step in WEIGHTS)
+        return {"n": n, "share": f"{share:.1f} %", "weight": weight, "right": right}
+
+    return [
+        {"label": "positive", "cells": [cell("tp", True), cell("fn", False)]},
+        {"label": "negative", "cells": [cell("fp", False), cell("tn", True)]},
+    ]
+
+
+def run_charts(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """The charts of a run with their SVG, compared with its digest, and the rows of the table under each."""
+    if not results.get("charts"):
+        return []
+    rows = {"calibration": calibration_rows(results), "thresholds": threshold_rows(results)}
+    return [
+        chart | {"svg": blobs.read(chart["digest"], area=AREA).decode(), "rows": rows[chart["kind"]]}
+        for chart in results.get("charts", ())
+    ]
+
+
+def calibration_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
+    overall = results.get("all_cases") or results["report"]["overall"]
+    return list(overall.get("calibration") or ())
+
+
+def threshold_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        point | {"shown": [point["metrics"][name] for name in SWEPT]}
+        for point in (results.get("thresholds") or {}).get("points", ())
+    ]
+
+
+def undecided_rows(left_open: dict[str, Any]) -> list[dict[str, Any]]:
+    """The undecided share of all cases and of each group: {"name", "estimate"}."""
+    if not left_open:
+        return []
+    rows = [{"name": "all cases", "estimate": left_open["overall"]["metrics"]["undecided_rate"]}]
+    for grouping in left_open["groupings"]:
+        rows += [
+            {"name": group["name"], "estimate": group["metrics"]["undecided_rate"]}
+            for group in grouping["groups"]
+        ]
+    return rows
+
+
+def same_bytes(run: Run, others: list[Run]) -> list[Run]:
+    """The other finished runs of the plan whose results and per-case results have the same digests."""
+    mine = (run.results_digest, run.cases_digest)
+    return [each for each in others if each.pk != run.pk and (each.results_digest, each.cases_digest) == mine]
+
+
+def paired_lines(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each compared metric of a paired report with its words; empty where nothing was compared."""
+    return [
+        one | {"label": metric_label(name), "n": one["difference"]["n"]}
+        for name, one in found.get("metrics", {}).items()
+    ]
+
+
+def paired_groups(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [line | {"label": metric_label(line["metric"])} for line in found.get("groups", ())]
