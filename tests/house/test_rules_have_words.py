@@ -64,9 +64,8 @@ def test_a_sentence_is_a_sentence_and_none_is_left_behind():
         assert rule_words(rule).count("Rule") == 1, rule
     named = {rule.partition(": ")[0] for rule, _name in rules_named()}
     codes = {getattr(each, "default_code", "") for each in vars(exceptions).values()}
-    elsewhere = set(WORDS_OF_CONSTRAINTS[name][2] for name in WORDS_OF_CONSTRAINTS) | {
-        factors.RULE.split(": ")[0]
-    }
+    elsewhere = {words[2] for words in WORDS_OF_CONSTRAINTS.values()}
+    elsewhere |= {training.RULE, factors.RULE.partition(": ")[0]}
     assert sorted(set(SENTENCES) - named - codes - elsewhere) == []
 
 

@@ -146,7 +146,7 @@ def test_a_refusal_shows_fact_and_rule_in_the_list(signed_in, world):
         request_monitor(world, world.author, world.model)
     html = page_of(signed_in("owner").get(reverse("web:audit"), {"kind": "refusal"}))
     assert "was refused: Request a duty" in html
-    assert "you do not hold it. Rule duty." in html
+    assert "you do not hold it. Rule: each act is for those who hold its duty on this record." in html
 
 
 def test_the_list_asks_the_database_as_often_for_many_as_for_few(signed_in, world, django_assert_num_queries):
