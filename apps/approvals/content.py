@@ -9,10 +9,15 @@ from apps.approvals.board_facts import decision_of
 from apps.approvals.loading import minute_of
 from apps.approvals.models import Gate, Minute, Slot
 from apps.core import registries
-from apps.core.digests import digest
+from apps.core.digests import digest, plain
+from apps.explanation.checks import CHECK as EXPLAINED
+from apps.explanation.checks import last_report as last_explanation
+from apps.explanation.rules import wanted
 from apps.fairness.checks import last_done_report
 from apps.quality.models import Deviation
 from apps.quality.queries import deviations_of_versions
+from apps.robustness.checks import CHECK as PROBED
+from apps.robustness.checks import last_done_probe_report
 from apps.validations.checks import last_done_run, live_plan
 
 
@@ -25,7 +30,7 @@ def gate_content(gate: Gate) -> dict:
     version = gate.version
     plan, run, report = live_plan(version), last_done_run(version), last_done_report(version)
     minute = minute_of(gate)
-    return {
+    content = {
         "schema": "approvals.gate/1",
         "gate": gate.kind,
         "template": digest(gate.template_content),
@@ -44,6 +49,20 @@ def gate_content(gate: Gate) -> dict:
         ],
         "board_minute": _board(gate, minute),
     }
+    if any(check["code"] == EXPLAINED for check in gate.template_content["checks"]):
+        # Gates opened by an earlier template asked for none: what was signed there stays as it was.
+        content["explanation"] = _explained(gate)
+    if any(check["code"] == PROBED for check in gate.template_content["checks"]):
+        probes = last_done_probe_report(version)
+        content["probe_report"] = {"results": probes.results_digest} if probes else None
+    return content
+
+
+def _explained(gate: Gate) -> dict[str, Any] | None:
+    """The explanation with its review by digest, where the intended use asks for one."""
+    use = gate.version.intended_use
+    found = last_explanation(gate.version) if wanted(use.tier, use.affects_people) else None
+    return {"results": found.results_digest, "review": digest(plain(found.review))} if found else None
 
 
 def _board(gate: Gate, minute: Minute | None) -> dict[str, Any] | None:

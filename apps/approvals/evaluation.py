@@ -29,6 +29,7 @@ from apps.core.subjects import model_of
 from apps.quality.queries import blocking
 from apps.registry.models import Version
 from apps.registry.states import WORDS, State
+from apps.robustness.checks import live_probe_plan
 from apps.validations.checks import last_done_run, live_plan
 
 ORDER = list(CheckState)
@@ -207,6 +208,7 @@ def _records_of(evaluation: Evaluation) -> dict[tuple[str, int], Any]:
         version,
         version.intended_use,
         live_plan(version),
+        live_probe_plan(version),
         run,
         *blocking(version),
         gate,

@@ -16,6 +16,7 @@ from apps.access.recorded import recorded
 from apps.access.sharing import came_along, gathered, grouped
 from apps.approvals.models import Gate, Minute, Slot
 from apps.core import registries
+from apps.explanation.queries import reports_of_versions as explanations_of_versions
 from apps.fairness.queries import reports_of_versions
 from apps.quality.queries import deviations_of_versions
 from apps.quality.review_queries import review_pairs, reviews_of_versions
@@ -23,6 +24,7 @@ from apps.registry.checks import signatures_on_uses
 from apps.registry.facts import kin_of
 from apps.registry.loading import authors_of_versions, data_of_versions
 from apps.registry.models import Version
+from apps.robustness.loading import plans_of_versions as probe_plans_of_versions
 from apps.trail.models import Entry, Kind
 from apps.validations.loading import comparisons_of_plans, plans_of_versions, runs_of_versions
 
@@ -116,13 +118,15 @@ def minute_of(gate: Gate) -> Minute | None:
 
 
 def prime_content(version_ids: Collection[int]) -> None:
-    """Read what the content of the gates of these versions names: six queries, however many there are."""
+    """Read what the content of the gates of these versions names: seven queries, however many there are."""
     authors_of_versions(version_ids)
     data_of_versions(version_ids)
     deviations_of_versions(version_ids)
     plans_of_versions(version_ids)
     runs_of_versions(version_ids)
     reports_of_versions(version_ids)
+    probe_plans_of_versions(version_ids)
+    explanations_of_versions(version_ids)
 
 
 def prime(versions: Collection[Version]) -> None:

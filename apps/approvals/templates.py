@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent / "templates_data"
-CURRENT = "release_v2.json"
+CURRENT = "release_v3.json"
 
 
 @lru_cache(maxsize=4)

@@ -35,6 +35,7 @@ PAGES = frozenset(
         *("models", "model", "version", "section", "intended_use", "model_people"),
         *("datasets", "dataset", "dataset_version", "dataset_people"),
         *("plans", "plan", "runs", "run", "bias_reports", "bias_report"),
+        *("explanations", "explanation"),
         *("deviations", "deviation", "signatures", "signature"),
         *("people", "person", "waivers", "waiver", "rules", "rules_version", "rules_changes", "rules_change"),
         *("training", "boards", "board", "meetings", "meeting", "trail_reviews", "trail_review"),

@@ -17,6 +17,7 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "datasets.version": lambda v: ("web:dataset_version", [v.dataset.slug, v.number]),
     "validations.plan": lambda p: ("web:plan", [p.number]),
     "validations.run": lambda r: ("web:run", [r.number]),
+    "explanation.report": lambda r: ("web:explanation", [r.number]),
     "fairness.report": lambda r: ("web:bias_report", [r.number]),
     "quality.deviation": lambda d: ("web:deviation", [d.number]),
     "quality.trail_review": lambda r: ("web:trail_review", [r.number]),

@@ -11,6 +11,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("data", "Data readiness"),
     ("validation", "Validation"),
     ("fairness", "Bias & fairness"),
+    ("explainability", "Explainability"),
     ("deviations", "Deviations"),
     ("signatures", "Signatures"),
     ("people", "People & separation"),

@@ -44,7 +44,7 @@ def sign(world, gate, code, who=None, **changes):
 
 
 def test_opening_queues_a_verification_and_takes_the_template_of_the_tier(world, gate):
-    assert gate.template == "release-medium v2"
+    assert gate.template == "release-medium v3"
     assert [s.code for s in gate.slots.all()] == ["approval", "responsibility", "review"]
     row = next(r for r in evaluate(gate.version).rows if r.code == "trail_verified")
     assert row.state == "met", row

@@ -28,7 +28,7 @@ USE = {
     "operator_duties": "Look at the laboratory's results before deciding.",
     "gmp_critical": False,
     "gmp_rationale": "The laboratory's test decides the release.",
-    "affects_people": True,
+    "affects_people": False,
     "influence": "medium",
     "influence_rationale": "One source of evidence among three.",
     "consequence": "medium",

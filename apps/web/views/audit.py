@@ -19,6 +19,7 @@ from apps.access.refs import resolve
 from apps.core import registries
 from apps.core.errors import NotVisible
 from apps.core.rulewords import rule_words
+from apps.explanation.models import Report as Explanation
 from apps.fairness.models import Report
 from apps.packs.models import Pack
 from apps.trail import queries
@@ -115,8 +116,11 @@ def below_of(record) -> set[tuple[str, str]]:
         found |= {("validations.run", str(pk)) for pk in record.runs.values_list("pk", flat=True)}
         reports = Report.objects.filter(run__plan=record).values_list("pk", flat=True)
         found |= {("fairness.report", str(pk)) for pk in reports}
+        explained = Explanation.objects.filter(run__plan=record).values_list("pk", flat=True)
+        found |= {("explanation.report", str(pk)) for pk in explained}
     elif kind == "validations.run":
         found |= {("fairness.report", str(pk)) for pk in record.bias_reports.values_list("pk", flat=True)}
+        found |= {("explanation.report", str(pk)) for pk in record.explanations.values_list("pk", flat=True)}
     return found
 
 

@@ -18,6 +18,7 @@ from apps.accounts.models import User
 from apps.approvals.checks import conflicts_of
 from apps.approvals.loading import live_gate, slots_of
 from apps.core.errors import NotVisible
+from apps.explanation import queries as explanation
 from apps.fairness import queries as fairness
 from apps.fairness.models import Report
 from apps.packs.models import Pack
@@ -36,6 +37,7 @@ from apps.web.door import actor_of, page
 from apps.web.links import url_of
 from apps.web.sections import TITLES
 from apps.web.timeline import timeline
+from apps.web.views.explanations import review_mark, reviewed_lines, run_acts
 from apps.web.views.intended_use import use_context
 from apps.web.views.release import action_of, release_context, version_or_404
 
@@ -105,6 +107,25 @@ def bias(actor: Actor, version: Version) -> dict[str, Any]:
     }
 
 
+@builds("explainability")
+def explainability(actor: Actor, version: Version) -> dict[str, Any]:
+    """The newest explanation computed here, every other one, and what may be asked for on the newest run."""
+    reports = list(explanation.reports(actor, version=version))
+    done = next((r for r in reports if r.state == "done" and r.origin == "computed"), None)
+    run = validations.last_done_run(version)
+    results = explanation.results_of(done) if done else {}
+    return {
+        "reports": linked(reports),
+        "report": done,
+        "report_url": url_of(done),
+        "found": results.get("explanation", {}),
+        "chart": explanation.chart_of(done) if done else "",
+        "review_mark": review_mark(done) if done else "",
+        "reviewed": reviewed_lines(done) if done else [],
+        "acts": run_acts(actor, run) if run else None,
+    }
+
+
 @builds("deviations")
 def deviations(actor: Actor, version: Version) -> dict[str, Any]:
     return {"deviations": linked(quality.register(actor, version=version))}
@@ -117,6 +138,7 @@ def signed_records(version: Version) -> list[Any]:
         version.intended_use,
         *plans_of_versions([version.pk])[version.pk],
         *deviations_of_versions([version.pk])[version.pk],
+        *explanation.reports_of_versions([version.pk])[version.pk],
         *reviews_of(version),
         *slots_of(gate),
     ]

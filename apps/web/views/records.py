@@ -54,6 +54,12 @@ SHELVES = (
     ),
     ("web:bias_reports", "Bias reports", "Whether groups are treated alike.", "fairness.Report"),
     (
+        "web:explanations",
+        "Explanations",
+        "What each version rests on, how stable that is, and the review of its features.",
+        "explanation.Report",
+    ),
+    (
         "web:boards",
         "Review boards",
         "Who sits on which board, what it met about and what it decided, with signatures.",

@@ -44,6 +44,7 @@ from apps.web.views.second import code_field, kinds
 REJECTABLE = frozenset(
     {
         "validations.sign_plan_approval",
+        "explanation.sign_review_quality",
         "approvals.sign_approval",
         "approvals.sign_responsibility",
         "approvals.sign_review",
