@@ -22,6 +22,7 @@ EXACT_TO = (
     20_000  # larger numbers rest on the normal approximation, where the saw-tooth is below a thousandth
 )
 POWER = 0.8
+MAX_GROUPS = 60
 DIRECTIONS = ("min", "max")
 
 
@@ -114,13 +115,14 @@ def exact_power(p: float, limit: float, n: int, level: float = intervals.LEVEL) 
 def _powers(p: float, limit: float, sizes: Any, level: float) -> Any:
     """`exact_power` for many n at once. Shape: like `sizes`."""
     import numpy as np
-    from scipy.special import bdtrc
+    from scipy.special import betainc
 
     n = np.asarray(sizes, dtype=np.float64)
     z = intervals.z_value(level)
     # Wilson's lower end reaches the limit where (k - n·limit)/√(n·limit(1 - limit)) reaches z.
     least = np.ceil(n * limit + z * np.sqrt(n * limit * (1 - limit)) - 1e-9)
-    found = np.where(least <= n, bdtrc(np.minimum(least, n) - 1, n, p), 0.0)
+    k = np.clip(least, 1, n)
+    found = np.where(least <= n, betainc(k, n - k + 1, p), 0.0)  # P(X >= k) of a binomial
     return np.where(least <= 0, 1.0, found)
 
 
@@ -134,7 +136,7 @@ def _last_below(p: float, limit: float, power: float, level: float, highest: int
 
 
 def drawn(counted: int, share: float) -> int:
-    """Cases to draw so that `counted` of them are expected to count, where a `share` of all does (the positives, say)."""
+    """Cases to draw so that `counted` of them are expected to count, where a `share` of all does (the positives)."""
     if not 0 < share <= 1:
         raise InputError(f"The share of cases that count lies above 0 and at most at 1, not at {share:g}.")
     return math.ceil(counted / share)
@@ -157,3 +159,23 @@ def per_subgroup(need: Need, shares: Mapping[str, float]) -> dict[str, Any]:
             f"The shares of the groups add up to {sum(shares.values()):g}, which is more than 1."
         )
     return {"groups": groups, "total": max([need.n, *(one["of_all"] for one in groups.values())])}
+
+
+def shares_of(typed: str) -> dict[str, float]:
+    """{group: share} of lines such as `female = 0.4`; InputError naming the line that is no such thing."""
+    found: dict[str, float] = {}
+    lines = [line.strip() for line in typed.replace(",", "\n").splitlines() if line.strip()]
+    for line in lines[: MAX_GROUPS + 1]:
+        name, mark, share = line.rpartition("=")
+        try:
+            value = float(share.strip().removesuffix("%")) / (100 if share.strip().endswith("%") else 1)
+        except ValueError:
+            value = 0.0
+        if not mark or not name.strip() or not 0 < value <= 1 or name.strip() in found:
+            raise InputError(
+                f"“{line[:80]}”: write each group once as name = share, for example female = 0.4."
+            )
+        found[name.strip()[:120]] = value
+    if len(lines) > MAX_GROUPS:
+        raise InputError(f"At most {MAX_GROUPS} groups.")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,7 @@ class RunPage:
     job: Job | None
     results: list[Result]
     deviations: list[Deviation]
-    siblings: list[Run]  # finished runs of the same plan, this one among them
+    others: list[Run]  # other finished runs of the same plan
 
 
 def newest_job(subject: Any) -> Job | None:
@@ -106,8 +107,21 @@ def run_page(actor: Actor | User, run_id: int) -> RunPage:
         job=run.job,
         results=list(run.results.all()),
         deviations=list(opened_by(run)),
-        siblings=list(Run.objects.filter(plan_id=run.plan_id, state=RunState.DONE).order_by("number")),
+        others=list(other_runs(run)),
     )
+
+
+def other_runs(run: Run) -> QuerySet[Run]:
+    """The other finished runs of the same plan, oldest first."""
+    rows = Run.objects.filter(plan_id=run.plan_id, state=RunState.DONE).exclude(pk=run.pk)
+    return rows.order_by("number")
+
+
+def same_bytes(run: Run, others: Iterable[Run] | None = None) -> list[Run]:
+    """Those of them whose results and per-case results have the same digests as this one's."""
+    mine = (run.results_digest, run.cases_digest)
+    found = other_runs(run) if others is None else others
+    return [each for each in found if (each.results_digest, each.cases_digest) == mine]
 
 
 def plan_in_force(version: Version) -> Plan | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from apps.core import blobs
-from apps.validations.models import Run
 from apps.validations.stored import AREA
 from apps.web.criteria import metric_label
 
@@ -98,12 +97,6 @@ def undecided_rows(left_open: dict[str, Any]) -> list[dict[str, Any]]:
             for group in grouping["groups"]
         ]
     return rows
-
-
-def same_bytes(run: Run, others: list[Run]) -> list[Run]:
-    """The other finished runs of the plan whose results and per-case results have the same digests."""
-    mine = (run.results_digest, run.cases_digest)
-    return [each for each in others if each.pk != run.pk and (each.results_digest, each.cases_digest) == mine]
 
 
 def paired_lines(found: dict[str, Any]) -> list[dict[str, Any]]:

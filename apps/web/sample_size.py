@@ -13,31 +13,10 @@ from apps.web.forms import Form
 
 WIDTH, LIMIT = "width", "limit"
 _SHORT = {"size": 8, "autocomplete": "off"}
-MAX_GROUPS = 60
 
 
 def _number(**more: Any) -> forms.FloatField:
     return forms.FloatField(required=False, widget=forms.TextInput(attrs=_SHORT), **more)
-
-
-def shares_of(typed: str) -> dict[str, float]:
-    """{group: share} of lines such as `female = 0.4`; InputError naming the line that is no such thing."""
-    found: dict[str, float] = {}
-    lines = [line.strip() for line in typed.replace(",", "\n").splitlines() if line.strip()]
-    for line in lines[: MAX_GROUPS + 1]:
-        name, mark, share = line.rpartition("=")
-        try:
-            value = float(share.strip().removesuffix("%")) / (100 if share.strip().endswith("%") else 1)
-        except ValueError:
-            value = 0.0
-        if not mark or not name.strip() or not 0 < value <= 1 or name.strip() in found:
-            raise InputError(
-                f"“{line[:80]}”: write each group once as name = share, for example female = 0.4."
-            )
-        found[name.strip()[:120]] = value
-    if len(lines) > MAX_GROUPS:
-        raise InputError(f"At most {MAX_GROUPS} groups.")
-    return found
 
 
 class SampleSizeForm(Form):
@@ -116,7 +95,7 @@ def answered(given: dict[str, Any]) -> Answer:
             given["power"] if given["power"] is not None else samplesize.POWER,
             direction=given["direction"] or "min",
         )
-    spread = samplesize.per_subgroup(need, shares_of(given["groups"]))
+    spread = samplesize.per_subgroup(need, samplesize.shares_of(given["groups"]))
     counts = given["prevalence"] if given["prevalence"] is not None else 1.0
     return Answer(need, spread, samplesize.drawn(spread["total"], counts))
 

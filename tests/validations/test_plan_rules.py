@@ -143,3 +143,56 @@ def test_a_limit_is_found_by_its_name_its_alias_or_its_metric():
 def test_a_subgroup_reads_as_column_and_value():
     assert subgroup_values("all") == {}
     assert subgroup_values("band=a=b") == {"band": "a=b"}
+
+
+BASELINE = {"metric": "recall", "value": "0.7", "n": 200, "source": "Report Q-17"}
+UNDECIDED = {"metric": "undecided_rate", "limit": "0.2", "direction": "max", "rule": "upper"}
+BAND = {"undecided_from": "0.4", "undecided_to": "0.6", "criteria": [CRITERION, UNDECIDED]}
+
+
+def test_the_replaced_process_is_named_by_value_source_and_n_or_said_to_be_none():
+    plan = checked_plan(given(baselines=[BASELINE, BASELINE | {"metric": "fpr"}], no_predecessor=""), FACTS)
+    first, second = plan["baselines"]
+    assert (first["id"], first["metric"], first["direction"], first["n"]) == ("P1", "tpr", "min", 200)
+    assert (second["direction"], second["rule"]) == ("max", "point")
+    low = PlanFacts(columns=FACTS.columns, tier="low", affects_people=False)
+    assert checked_plan(given(no_predecessor=""), low)["baselines"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"no_predecessor": ""}, "baselines", "or why there is none"),
+        ({"baselines": [BASELINE]}, "no_predecessor", "name no baseline"),
+        ({"baselines": [BASELINE | {"source": " "}]}, "baselines", "where the value comes from"),
+        ({"baselines": [BASELINE | {"value": "NaN"}]}, "baselines", "must be a number"),
+        ({"baselines": [BASELINE | {"value": "1.4"}]}, "baselines", "outside"),
+        ({"baselines": [BASELINE | {"n": "-3"}]}, "baselines", "its n is the whole number"),
+        ({"baselines": [BASELINE | {"metric": "selection_rate"}]}, "baselines", "is not better"),
+        ({"baselines": [BASELINE | {"metric": "undecided_rate"}]}, "baselines", "count as undecided"),
+        ({"baselines": [BASELINE | {"subgroup": "age=5"}]}, "baselines", "not among the group columns"),
+        ({"baselines": [BASELINE | {"id": "C1"}], "no_predecessor": ""}, "baselines", "of a criterion"),
+        ({"criteria": [CRITERION, UNDECIDED]}, "undecided_from", "needs the scores"),
+        ({"undecided_from": "0.4", "undecided_to": "0.6"}, "criteria", "limits the undecided rate"),
+        (BAND | {"undecided_to": ""}, "undecided_to", "Both ends"),
+        (BAND | {"undecided_to": "1.5"}, "undecided_to", "Both ends"),
+        (BAND | {"undecided_to": "0.4"}, "undecided_to", "ends above"),
+        (BAND | {"undecided_from": "0.55"}, "undecided_from", "around the threshold"),
+        ({"unit_column": "patient"}, "unit_column", "no column “patient”"),
+        ({"weight_column": "sex"}, "weight_column", "makes groups already"),
+        ({"unit_column": "age", "weight_column": "age"}, "weight_column", "not both"),
+        (
+            BAND | {"criteria": [CRITERION | {"metric": "accuracy"}, UNDECIDED]},
+            "criteria",
+            "Accuracy alone is not enough",
+        ),
+    ],
+)
+def test_what_cannot_stand_of_the_newer_parts(changes, field, said):
+    assert any(said in message for message in refused(**changes)[field])
+
+
+def test_a_band_units_and_weights_are_kept_as_they_were_entered():
+    plan = checked_plan(given(**BAND, unit_column="age", weight_column=""), FACTS)
+    assert (plan["undecided_from"], plan["undecided_to"], plan["unit_column"]) == ("0.4", "0.6", "age")
+    assert plan["criteria"][1]["metric"] == "undecided_rate"

@@ -43,7 +43,7 @@ def test_each_limit_has_its_verdict_in_a_sentence_with_n_and_interval(world, rep
     assert "F1, Equal opportunity, difference by sex. Within limit: the one comparison keeps it" in said
     assert f"F1 Within limits {figures} sex = female and sex = male 108 and 100 ≤ 0.25 30" in said
     assert "Too little data to tell F3, Equal opportunity, difference by site." in said
-    assert page.count("<figure") == page.count('role="img"') == 3
+    assert page.count("<figure") == page.count('role="img"') == 8
     assert "too few to judge" in page
     assert "style=" not in page
     deviation = Deviation.objects.get(criterion="F3")

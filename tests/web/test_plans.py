@@ -7,11 +7,11 @@ from django.urls import reverse
 
 from apps.access.signing import content_digest
 from apps.analysis.disparities import DISPARITIES
-from apps.analysis.metrics import LABELS
 from apps.registry.acts import add_author
 from apps.trail.models import Entry
 from apps.validations.acts import write_plan
 from apps.validations.models import Plan, Run
+from apps.validations.rules import METRICS
 from apps.web.criteria import METRIC_WORDS, disparity_words
 from tests.cast import give
 from tests.factories.doors import browser, refs, text_of
@@ -40,6 +40,7 @@ def typed(evidence, **changes) -> dict[str, str]:
         "threshold": "0.5",
         "group_columns": "sex, site",
         "rationale": "400 patients suffice.",
+        "no_predecessor": "Nothing was done before.",
         "idempotency_key": "k1",
         "criteria-count": "3",
         "criteria-0-metric": "auc",
@@ -142,7 +143,7 @@ def test_the_form_begins_with_the_earlier_draft(world, drafted):
 
 def test_every_metric_and_comparison_is_explained(world, frozen):
     said = text_of(browser(world.validator).get(form_url(frozen)))
-    assert set(METRIC_WORDS) == set(LABELS)
+    assert set(METRIC_WORDS) == set(METRICS)
     assert all(line in said for line in METRIC_WORDS.values())
     assert all(disparity_words(name) in said for name in DISPARITIES)
 

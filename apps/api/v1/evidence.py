@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -10,22 +11,26 @@ from rest_framework.response import Response
 
 from apps.access.gate import Judge
 from apps.access.policy import policy
-from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, entered
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, entered
 from apps.api.v1.evidence_shapes import (
     CasesInput,
     CasesOut,
     PlanDetail,
     PlanInput,
     PlanOut,
+    ReplaceInput,
     RunDetail,
     RunOut,
 )
-from apps.core.errors import BadInput
+from apps.core.errors import BadInput, NotVisible
 from apps.registry.models import Version
 from apps.validations import acts, queries
 from apps.validations.cases import page_of_cases
+from apps.validations.failures import CannotCompute
 from apps.validations.models import Plan, Run
+from apps.validations.pairing import compare_runs
 from apps.validations.states import PlanState, RunState, Verdict
+from apps.validations.stored import storable
 
 CASES_A_PAGE = 500
 MODEL = OpenApiParameter("model", str, description="Short name of the model")
@@ -118,6 +123,20 @@ class Plans(Numbered):
 
     @extend_schema(
         tags=["plans"],
+        summary="Replace a locked plan by a new draft: a blocking deviation is opened",
+        request=ReplaceInput,
+        responses={201: PlanDetail},
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def replace(self, request, number=None):
+        plan = self.get_object()
+        given = self.given(ReplaceInput, "validations.replace_plan", plan)
+        made = acts.replace_plan(self.actor, plan.pk, **given, **self.key())
+        return self.answer(queries.plans(self.actor).get(pk=made.pk), status=201)
+
+    @extend_schema(
+        tags=["plans"],
         summary="Compare the partitions again after a failure",
         request=None,
         responses={202: PlanDetail},
@@ -161,6 +180,40 @@ class Runs(Numbered):
     select_related = queries.RUNS
     version_path = "plan__version"
     own = {"state": [s.value for s in RunState], "verdict": [v.value for v in Verdict]}
+
+    @extend_schema(
+        tags=["runs"],
+        summary="Cancel a run that is queued or under way",
+        request=ReasonInput,
+        responses=RunDetail,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request, number=None):
+        run = self.get_object()
+        given = self.given(ReasonInput, "validations.cancel_run", run)
+        acts.cancel_run(self.actor, run.pk, reason=given["reason"], **self.key())
+        return self.answer(self.get_object())
+
+    @extend_schema(
+        tags=["runs"],
+        summary="Two finished runs of one model on the same cases: second minus first, paired",
+        parameters=[OpenApiParameter("with", int, required=True, description="Number of the second run")],
+        responses=OpenApiTypes.OBJECT,
+    )
+    @action(detail=True, methods=["get"])
+    def paired(self, request, number=None):
+        first = self.get_object()
+        asked = request.query_params.get("with", "")
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 10):
+            raise BadInput(fields={"with": ["The number of the second run, such as 12."]})
+        second = queries.runs(self.actor).filter(number=int(asked)).first()
+        if second is None:
+            raise NotVisible
+        try:
+            return Response(storable(compare_runs(first, second)))
+        except CannotCompute as error:
+            raise BadInput("The runs are not compared.", fields={"with": [str(error)]}) from error
 
     @extend_schema(
         tags=["runs"],

@@ -8,6 +8,8 @@ from apps.access.signing import as_printed, content_digest, content_of, standing
 from apps.api.base import allowed_acts
 from apps.validations import queries
 from apps.validations.models import Comparison, Plan, Result, Run
+from apps.validations.states import RunState
+from apps.validations.stored import read_results
 
 
 def progress_of(job) -> dict | None:
@@ -60,6 +62,16 @@ class LimitInput(Strict):
     min_n = serializers.IntegerField(default=30)
 
 
+class BaselineInput(Strict):
+    id = serializers.CharField(max_length=40, required=False)
+    metric = serializers.CharField(max_length=60)
+    subgroup = serializers.CharField(max_length=160, default="all", help_text="`all`, or `column=value`")
+    value = serializers.CharField(max_length=24, help_text="Of the replaced process, as decimal text")
+    n = serializers.IntegerField(required=False, allow_null=True, help_text="Cases it rests on, if known")
+    source = serializers.CharField(max_length=500, help_text="Where the value comes from")
+    rule = serializers.CharField(max_length=8, default="point", help_text="`point`, `lower` or `upper`")
+
+
 class PlanInput(serializers.Serializer):
     test_data_id = serializers.IntegerField(help_text="Id of a fixed test version in the vault")
     label_column = serializers.CharField(max_length=120)
@@ -69,6 +81,27 @@ class PlanInput(serializers.Serializer):
     criteria = CriterionInput(many=True)
     bias_limits = LimitInput(many=True)
     rationale = serializers.CharField(max_length=20_000)
+    baselines = BaselineInput(
+        many=True, required=False, help_text="How good the replaced process is; else say `no_predecessor`"
+    )
+    no_predecessor = serializers.CharField(
+        max_length=5000, required=False, allow_blank=True, help_text="Why nothing is replaced"
+    )
+    unit_column = serializers.CharField(
+        max_length=120, required=False, allow_blank=True, help_text="Which rows belong to one unit"
+    )
+    weight_column = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    undecided_from = serializers.CharField(
+        max_length=24,
+        required=False,
+        allow_blank=True,
+        help_text="Scores from here to below `undecided_to` are undecided",
+    )
+    undecided_to = serializers.CharField(max_length=24, required=False, allow_blank=True)
+
+
+class ReplaceInput(PlanInput):
+    reason = serializers.CharField(max_length=2000, help_text="Why the locked plan is not kept")
 
 
 class PlanOut(serializers.ModelSerializer):
@@ -176,13 +209,17 @@ class RunDetail(RunOut):
         help_text="Of the job: state, done and total (cases), stage, log."
     )
     results = serializers.SerializerMethodField()
+    measured = serializers.SerializerMethodField(
+        help_text="`coverage` of the test rows, `undecided` share, comparison with the `replaced` process, `gap` to "
+        "the training data, `thresholds` with the locked one marked, runs with the `same_bytes`; empty until done."
+    )
     deviations = serializers.SerializerMethodField(help_text="References of the deviations the run opened.")
     allowed_acts = serializers.SerializerMethodField()
 
     class Meta(RunOut.Meta):
         fields = [
             *RunOut.Meta.fields, "digest", "results_digest", "cases_digest", "environment", "repeat_identical",
-            "failure", "progress", "results", "deviations", "allowed_acts",
+            "failure", "progress", "results", "measured", "deviations", "allowed_acts",
         ]  # fmt: skip
 
     def get_digest(self, run) -> str:
@@ -193,6 +230,15 @@ class RunDetail(RunOut):
 
     def get_results(self, run) -> list[dict]:
         return list(ResultOut(run.results.all(), many=True).data)
+
+    def get_measured(self, run) -> dict:
+        if run.state != RunState.DONE:
+            return {}
+        stored = read_results(run.results_digest)
+        told = {
+            name: stored.get(name, {}) for name in ("coverage", "undecided", "replaced", "gap", "thresholds")
+        }
+        return told | {"same_bytes": [each.ref for each in queries.same_bytes(run)]}
 
     def get_deviations(self, run) -> list[str]:
         return [d.ref for d in queries.opened_by(run)]

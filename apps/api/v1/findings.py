@@ -20,8 +20,8 @@ from apps.fairness import acts as fairness_acts
 from apps.fairness import queries as reads
 from apps.fairness.export import as_csv
 from apps.fairness.models import Report
+from apps.fairness.states import NoteKind, Verdict
 from apps.fairness.states import State as ReportState
-from apps.fairness.states import Verdict
 from apps.quality import acts as quality_acts
 from apps.quality import rules
 from apps.quality.models import Deviation
@@ -59,6 +59,11 @@ class ReportDetail(ReportOut):
     figures = serializers.SerializerMethodField(
         help_text="Every metric of every group and pair; numbers as text."
     )
+    found_besides = serializers.SerializerMethodField(
+        help_text="By what rows are counted, undecided share, groups too small, replaced version on the same cases."
+    )
+    notes = serializers.SerializerMethodField(help_text="Remediation and feedback, oldest first.")
+    signatures = serializers.SerializerMethodField()
     deviations = serializers.SerializerMethodField(
         help_text="References of the deviations the report opened."
     )
@@ -67,8 +72,27 @@ class ReportDetail(ReportOut):
     class Meta(ReportOut.Meta):
         fields = [
             *ReportOut.Meta.fields, "digest", "summary", "results_digest", "cells_digest", "chart_digest", "failure",
-            "progress", "figures", "deviations", "allowed_acts",
+            "progress", "figures", "found_besides", "notes", "signatures", "deviations", "allowed_acts",
         ]  # fmt: skip
+
+    def get_found_besides(self, report) -> dict:
+        found = reads.results_of(report)
+        return {name: found.get(name, {}) for name in ("counted_by", "undecided", "too_few", "replaced")}
+
+    def get_notes(self, report) -> list[dict]:
+        return [
+            {
+                "kind": n.kind,
+                "text": n.text,
+                "reason": n.reason,
+                "written_by": n.written_by.username,
+                "written_at": n.written_at,
+            }
+            for n in report.notes.select_related("written_by")
+        ]
+
+    def get_signatures(self, report) -> list[dict]:
+        return signatures_of(report)
 
     def get_digest(self, report) -> str:
         return content_digest(report)
@@ -84,6 +108,12 @@ class ReportDetail(ReportOut):
 
     def get_allowed_acts(self, report) -> list[dict]:
         return allowed_acts(self.context["view"].actor, report.run)
+
+
+class NoteInput(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=[k.value for k in NoteKind])
+    text = serializers.CharField(max_length=fairness_acts.MAX_NOTE)
+    reason = serializers.CharField(max_length=2000)
 
 
 class CSVRenderer(BaseRenderer):
@@ -117,6 +147,37 @@ class Reports(Numbered):
     select_related = reads.RELATED
     version_path = "run__plan__version"
     own = {"state": [s.value for s in ReportState], "verdict": [v.value for v in Verdict]}
+
+    @extend_schema(
+        tags=["bias"],
+        summary="Sign the report as reviewed: a bias tester who did not develop the version",
+        request=SignatureFields,
+        responses=ReportDetail,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def sign(self, request, number=None):
+        report = self.get_object()
+        given = self.given(SignatureFields, "fairness.sign_report", report)
+        signature = entered(given)
+        fairness_acts.sign_report(
+            self.actor, report.pk, reason=given["reason"], signature=signature, **self.key()
+        )
+        return self.answer(self.get_object())
+
+    @extend_schema(
+        tags=["bias"],
+        summary="Record remediation or feedback on a report",
+        request=NoteInput,
+        responses={201: ReportDetail},
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def notes(self, request, number=None):
+        report = self.get_object()
+        given = self.given(NoteInput, "fairness.record_note", report)
+        fairness_acts.record_note(self.actor, report.pk, **given, **self.key())
+        return self.answer(self.get_object(), status=201)
 
     @extend_schema(
         tags=["bias"],

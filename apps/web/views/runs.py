@@ -41,7 +41,6 @@ from apps.web.results import (
     paired_groups,
     paired_lines,
     run_charts,
-    same_bytes,
     undecided_rows,
 )
 from apps.web.views.plans import link, state_mark
@@ -158,8 +157,8 @@ def run_context(request: HttpRequest, found: Run) -> dict:
             one | {"label": metric_label(one["metric"]), "where": subgroup_words(one["subgroup"])}
             for one in stored.get("replaced", ())
         ],
-        "same": same_bytes(run, shown.siblings) if done else [],
-        "other": [each for each in shown.siblings if each.pk != run.pk] if done else [],
+        "same": queries.same_bytes(run, shown.others) if done else [],
+        "other": shown.others if done else [],
         "run": run,
         "plan": run.plan,
         "version": run.plan.version,
