@@ -21,7 +21,7 @@ from tests.cast import World
 
 JUDGES = ("validator", "bias_tester", "approver", "process_expert", "owner", "security")
 FORMER = ("owner", "approver", "validator")
-SECONDS = 2.0  # how long the duties of `expired` last: long enough to be approved on a busy machine
+SECONDS = 2.0  # how long the duties of `expired` last, at least
 
 
 def _give(world: World, name: str, duty: str, parent: Model | Dataset, **rest: object) -> Assignment:
@@ -43,12 +43,15 @@ def relate(world: World, version: Version) -> None:
     developed = _give(world, "conflicted", "developer", world.model)
     add_author(world.owner, version.pk, person_id=world.conflicted.pk, reason="Wrote half of it")
     end_assignment(world.owner, developed.pk, reason="Judges now")
+    began = time.monotonic()
     for duty in JUDGES:
         _give(world, "conflicted", duty, world.model)
+    # A busy machine gives a duty slowly: what is to run out must outlive its own approval.
+    seconds = max(SECONDS, 6 * (time.monotonic() - began) / len(JUDGES))
     ends_at = now()
     for parent, duties in ((world.model, FORMER), (world.dataset, ("owner", "validator"))):
         for duty in duties:
-            ends_at = now() + timedelta(seconds=SECONDS)
+            ends_at = now() + timedelta(seconds=seconds)
             _give(world, "expired", duty, parent, ends_at=ends_at)
             end_assignment(world.owner, _give(world, "ended", duty, parent).pk, reason="No longer needed")
     time.sleep(max(0.0, (ends_at - now()).total_seconds()) + 0.01)
