@@ -25,7 +25,7 @@ from apps.verification.loading import (
     details_of,
     dossiers_of,
 )
-from apps.verification.models import Claim, Evidence, Requirement, Risk
+from apps.verification.models import Claim, Evidence, Link, Requirement, Risk
 from apps.verification.states import Kind, Outcome, State, Target
 
 TESTS, FINDINGS = "tests", "findings"  # what a deviation of evidence is about
@@ -246,6 +246,18 @@ def claims(actor: Actor | User, version: Version | None = None) -> QuerySet[Clai
     """Claims the person may see, newest first."""
     rows = gate.visible(actor, Claim).select_related(*CLAIMS)
     return rows if version is None else rows.filter(version=version)
+
+
+def links(actor: Actor | User, version: Version) -> QuerySet[Link]:
+    """Links of a version that were not taken away, oldest first."""
+    rows = gate.visible(actor, Link).filter(version=version, ended_at=None)
+    return rows.select_related("requirement", "linked_by").order_by("pk")
+
+
+def replacing(version: Version) -> list[Requirement]:
+    """Drafts that would take the place of a requirement in force."""
+    known = {row.pk for row in requirements_of(version)}
+    return [row for row in drafts_of(version) if row.pk not in known]
 
 
 def as_data(line: matrix.Line) -> dict[str, Any]:

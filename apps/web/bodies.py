@@ -15,12 +15,15 @@ ORDINARY = 5 * 2**19  # 2.5 MiB
 UNKNOWN = 64 * 2**10  # from somebody who is not signed in
 FRAME = 2**20  # the other fields and the multipart borders
 _DATA, _MODEL, _FILE = "UPLOAD_LIMIT_DATA", "UPLOAD_LIMIT_MODEL", "UPLOAD_LIMIT_FILE"
+_EVIDENCE = "UPLOAD_LIMIT_EVIDENCE"
 _VERSION = (_MODEL, _FILE, _FILE)  # artefact, code archive and environment in one form
 UPLOADS: dict[str, tuple[str, ...]] = {
     "web:dataset_upload": (_DATA,),
     "web:dataset_upload_test": (_DATA,),
     "web:version_register": _VERSION,
     "web:minute": (_FILE,),
+    "web:verification_attach": (_EVIDENCE,),
+    "api:version_evidence": (_EVIDENCE,),
     "api:models-uploads": (_MODEL,),
     "api:gates-minute": (_FILE,),
     "api:versions-list": _VERSION,

@@ -29,6 +29,8 @@ from apps.quality.review_queries import reviews_of
 from apps.registry import queries as registry
 from apps.registry.loading import data_of_versions
 from apps.registry.models import Version
+from apps.robustness import queries as probing
+from apps.robustness.loading import plans_of_versions as probe_plans_of_versions
 from apps.validations import queries as validations
 from apps.validations.comparing import missing_comparisons
 from apps.validations.loading import comparisons_of, plans_of_versions, runs_of_versions
@@ -39,7 +41,9 @@ from apps.web.sections import TITLES
 from apps.web.timeline import timeline
 from apps.web.views.explanations import review_mark, reviewed_lines, run_acts
 from apps.web.views.intended_use import use_context
+from apps.web.views.probes import judged_lines
 from apps.web.views.release import action_of, release_context, version_or_404
+from apps.web.views.verification import section_context
 
 AUDIT_ROWS = 100
 BUILDERS: dict[str, Callable[[Actor, Version], dict[str, Any]]] = {}
@@ -80,6 +84,11 @@ def data(actor: Actor, version: Version) -> dict[str, Any]:
 def linked(rows) -> list[dict[str, Any]]:
     """Records with the addresses of their pages."""
     return [{"record": row, "url": url_of(row)} for row in rows]
+
+
+@builds("verification")
+def verification(actor: Actor, version: Version) -> dict[str, Any]:
+    return section_context(actor, version)
 
 
 @builds("validation")
@@ -126,6 +135,22 @@ def explainability(actor: Actor, version: Version) -> dict[str, Any]:
     }
 
 
+@builds("robustness")
+def robustness(actor: Actor, version: Version) -> dict[str, Any]:
+    """Limits of probes, the newest finished report with its chart, every report, and the files handed in."""
+    reports = list(probing.reports(actor, version))
+    done = next((r for r in reports if r.state == "done"), None)
+    return {
+        "plans": linked(probe_plans_of_versions([version.pk])[version.pk]),
+        "reports": linked(reports),
+        "report": done,
+        "report_url": url_of(done),
+        "limits": judged_lines(done) if done else [],
+        "charts": probing.charts_of(probing.results_of(done)) if done else [],
+        "evidence": list(probing.evidence(actor, version)),
+    }
+
+
 @builds("deviations")
 def deviations(actor: Actor, version: Version) -> dict[str, Any]:
     return {"deviations": linked(quality.register(actor, version=version))}
@@ -137,6 +162,7 @@ def signed_records(version: Version) -> list[Any]:
     return [
         version.intended_use,
         *plans_of_versions([version.pk])[version.pk],
+        *probe_plans_of_versions([version.pk])[version.pk],
         *deviations_of_versions([version.pk])[version.pk],
         *explanation.reports_of_versions([version.pk])[version.pk],
         *reviews_of(version),

@@ -52,7 +52,26 @@ SHELVES = (
         "Every run on test data by the portal itself, failed ones too.",
         "validations.Run",
     ),
+    (
+        "web:requirements",
+        "Requirements",
+        "What each model has to do, every revision, with who approved it.",
+        "verification.Requirement",
+    ),
+    ("web:risks", "Risks", "What may go wrong, and what is done about it.", "verification.Risk"),
+    (
+        "web:verification_list",
+        "Verification evidence",
+        "Test results, coverage, findings, bills of materials and benchmark logs of versions.",
+        "verification.Evidence",
+    ),
     ("web:bias_reports", "Bias reports", "Whether groups are treated alike.", "fairness.Report"),
+    (
+        "web:probe_reports",
+        "Probe reports",
+        "What becomes of decisions when inputs are disturbed, and what answers give away.",
+        "robustness.ProbeReport",
+    ),
     (
         "web:explanations",
         "Explanations",

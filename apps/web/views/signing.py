@@ -11,7 +11,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -23,7 +23,14 @@ from apps.access.gate import Judge, visible
 from apps.access.models import Assignment
 from apps.access.policy import TABLE, Policy, meaning_sentence
 from apps.access.sharing import shared
-from apps.access.signing import PASSWORD_RULE, SECOND_RULE, SignatureInput, content_of, standings
+from apps.access.signing import (
+    FRESH_RULE,
+    PASSWORD_RULE,
+    SECOND_RULE,
+    SignatureInput,
+    content_of,
+    standings,
+)
 from apps.accounts.factors import Factor
 from apps.approvals.models import Slot
 from apps.core.digests import digest
@@ -37,13 +44,16 @@ from apps.web.door import actor_of, page
 from apps.web.evidence import evidence_of
 from apps.web.forms import Form, MomentField, ReasonField
 from apps.web.links import url_of
+from apps.web.opened import note_opened
 from apps.web.scopes import duties_in_words
+from apps.web.views import sign_fresh
 from apps.web.views.second import code_field, kinds
 
 # Acts that may also be refused with a signature; the others are signed or left.
 REJECTABLE = frozenset(
     {
         "validations.sign_plan_approval",
+        "verification.approve_requirement",
         "explanation.sign_review_quality",
         "approvals.sign_approval",
         "approvals.sign_responsibility",
@@ -79,9 +89,12 @@ class SignForm(Form):
     passkey = forms.CharField(required=False, max_length=passkeys.LONGEST, widget=forms.HiddenInput)
     nonce = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
 
-    def __init__(self, *args, act: str, kinds: Collection[str] = (), **kwargs):
+    def __init__(self, *args, act: str, kinds: Collection[str] = (), fresh: bool = False, **kwargs):
+        """kinds: second factors held. fresh: the person authenticated, or will authenticate, at their provider."""
         super().__init__(*args, **kwargs)
         row = TABLE[act]
+        if fresh:
+            del self.fields["password"]
         if "totp" not in kinds:
             del self.fields["code"]
         elif "passkey" in kinds:
@@ -112,7 +125,7 @@ class SignForm(Form):
         return given
 
 
-def _subject(request: HttpRequest, act: str, pk: int):
+def subject_of(request: HttpRequest, act: str, pk: int):
     row = TABLE.get(act)
     if row is None or not row.signs:
         raise NotVisible()
@@ -128,12 +141,20 @@ def _subject(request: HttpRequest, act: str, pk: int):
 @require_http_methods(["GET", "POST"])
 @page
 def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
-    row, subject = _subject(request, act, pk)
+    row, subject = subject_of(request, act, pk)
     held = kinds(request.user)
+    kept = sign_fresh.kept_for(request, act, pk)
+    alone = not request.user.has_usable_password()  # comes by single sign-on only
     if request.method == "GET":
-        form = SignForm(act=act, kinds=held, initial={"idempotency_key": uuid.uuid4().hex})
+        initial = {"idempotency_key": uuid.uuid4().hex, **(kept or {})}
+        form = SignForm(act=act, kinds=held, fresh=alone or kept is not None, initial=initial)
         return _show(request, row, subject, form)
-    form = SignForm(request.POST, act=act, kinds=held)
+    leaving = request.POST.get("with", "")
+    form = SignForm(request.POST, act=act, kinds=held, fresh=alone or bool(leaving or kept))
+    if form.is_valid() and leaving:
+        return sign_fresh.prepare(request, act, subject, form.cleaned_data, leaving)
+    if form.is_valid() and alone and not kept:
+        form.add_error(None, "Authenticate again with your identity provider first: that is your signature.")
     if not form.is_valid():
         return _show(request, row, subject, form, status=422)
     given = form.cleaned_data
@@ -147,11 +168,12 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
             reason=given["reason"],
             signature=SignatureInput(
                 digest=given["digest"],
-                password=given["password"],
+                password=given.get("password", ""),
                 decision=given["decision"],
                 code=given.get("code", ""),
                 passkey=given.get("passkey", ""),
-                nonce=given.get("nonce", ""),
+                nonce=kept["nonce"] if kept else given.get("nonce", ""),
+                fresh=sign_fresh.fresh_of(kept) if kept else None,
             ),
             idempotency_key=given["idempotency_key"],
             **extra,
@@ -161,12 +183,19 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
         return _show(request, row, subject, form, status=refused.status)
     except Refused as refused:
         # Everything typed stays, except the password; the record is shown as it is now.
-        beside = {PASSWORD_RULE: "password", SECOND_RULE: "code" if "code" in form.fields else None}
+        beside = {
+            PASSWORD_RULE: "password",
+            SECOND_RULE: "code" if "code" in form.fields else None,
+            FRESH_RULE: None,
+        }
+        if refused.status == 409 or refused.rule == FRESH_RULE:
+            sign_fresh.used(request)
         placed = refused.rule in beside
         form.add_error(beside.get(refused.rule), refused.fact if placed else refused.what)
         return _show(
-            request, row, _subject(request, act, pk)[1], form, refusal=refused, status=refused.status
+            request, row, subject_of(request, act, pk)[1], form, refusal=refused, status=refused.status
         )
+    sign_fresh.used(request)
     done = (
         Signature.objects.filter(signer=request.user, subject_kind=row.subject, subject_id=str(pk))
         .order_by("-pk")
@@ -174,6 +203,14 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
     )
     messages.success(request, f"{_told(row, subject, done)} The receipt below proves it is in the trail.")
     return redirect("web:signature", done.uuid)
+
+
+def show_refused(request, row: Policy, subject: Any, kept: dict[str, Any], refused: Refused) -> HttpResponse:
+    """The page again after the identity provider's answer was refused: what was chosen is still there."""
+    initial = {**kept, "idempotency_key": uuid.uuid4().hex}
+    alone = not request.user.has_usable_password()
+    form = SignForm(act=row.act, kinds=kinds(request.user), fresh=alone, initial=initial)
+    return _show(request, row, subject, form, refusal=refused, status=refused.status)
 
 
 def held_by(actor) -> list[str]:
@@ -185,6 +222,7 @@ def held_by(actor) -> list[str]:
 def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpResponse:
     content = content_of(subject)
     shown = digest(content)
+    note_opened(request, row.act, subject.pk, shown)
     if form.is_bound:
         form.data = form.data.copy()
         for name in ("password", "code", "passkey"):
@@ -199,8 +237,16 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
         evidence = evidence_of(actor, subject)
         verdict = Judge(subject).verdict(actor, row)
         since = since_own_signature(request.user, subject)
-    options, challenges = _passkey(request, row, form, shown) if verdict.allowed else ("", "")
+    kept = sign_fresh.kept_for(request, row.act, subject.pk)
+    if kept:  # what was authenticated for is what can be signed
+        form.fields["decision"].choices = [
+            each for each in form.fields["decision"].choices if each[0] == kept["decision"]
+        ]
+    options, challenges = _passkey(request, row, form, shown, kept) if verdict.allowed else ("", "")
     context = {
+        "fresh": kept,
+        "together": _together(request),
+        "providers": [] if kept else sign_fresh.providers_of(request.user),
         **evidence,
         "options": options,
         "challenges": challenges,
@@ -220,14 +266,20 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
     return render(request, "web/sign.html", context, status=status)
 
 
-def _passkey(request, row, form, shown: str) -> tuple[str, str]:
+def _together(request) -> str:
+    """The list of records to sign together that the person came from; an address of ours, or none."""
+    given, own = request.GET.get("together", ""), reverse("web:sign_together")
+    return given if given.startswith(f"{own}?record=") else ""
+
+
+def _passkey(request, row, form, shown: str, kept: dict[str, Any] | None) -> tuple[str, str]:
     """(what to ask the passkey, its challenge for each decision) as JSON; empty without a passkey.
 
     The challenge says what is signed, so that the passkey's answer fits no other record and no other sentence.
     """
     if "passkey" not in form.fields:
         return "", ""
-    nonce = factors.new_nonce(request.user)
+    nonce = kept["nonce"] if kept else factors.new_nonce(request.user)
     if form.is_bound:
         form.data["nonce"] = nonce
         shown = form.data.get("digest", shown)

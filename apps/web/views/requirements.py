@@ -1,0 +1,271 @@
+"""Requirements and risks of a model: registers, one requirement, written, revised, decided."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_http_methods
+
+from apps.access.gate import may, offers, visible
+from apps.access.sharing import shared
+from apps.access.signing import content_digest, standings
+from apps.registry.models import Model
+from apps.verification import acts, queries
+from apps.verification.models import Requirement, Risk
+from apps.verification.states import SOURCE_WORDS, WORDS, Source, State
+from apps.web.buttons import Acts, Button
+from apps.web.door import actor_of, attempt, page, seen_or_404
+from apps.web.forms import Form, ReasonField
+from apps.web.links import sign_url, url_of
+from apps.web.lists import Column, Table, choice, text
+from apps.web.uploading import LinesField
+from apps.web.views.models import LEVELS, fresh, refused_form
+from apps.web.views.plans import link, state_mark
+
+WRITE, WRITE_RISK = "verification.write_requirement", "verification.write_risk"
+
+REQUIREMENTS = Table(
+    name="requirements",
+    caption="Requirements you may see, every revision",
+    order="number",
+    empty="No requirement that you may see. A process expert or owner writes them on the model's page.",
+    columns=[
+        Column("number", "Requirement", sort=("number", "revision"), heading=True, value=lambda r: r.ref, render=link),
+        Column("text", "What the model has to do"),
+        Column("state", "State", sort="state", value=lambda r: r.get_state_display(), render=state_mark),
+        Column("model", "Model", sort="model__slug", value=lambda r: r.model.slug, render=lambda r: link(r.model)),
+        Column("use", "Intended use", value=lambda r: r.intended_use.ref),
+        Column("source", "From", sort="source", value=lambda r: r.get_source_display()),
+        Column("risks", "Risks", value=lambda r: ", ".join(f"RK-{number}" for number in r.risks)),
+        Column("clauses", "Clauses", value=lambda r: "; ".join(r.clauses)),
+        Column("written_by", "Written by", value=lambda r: r.written_by.printed_name),
+        Column("written_at", "Written", sort="written_at", kind="moment"),
+    ],
+    filters=[
+        choice("state", "State", [(s.value, WORDS[s]) for s in State], lambda r, v: r.filter(state=v)),
+        choice("source", "From", [(s.value, SOURCE_WORDS[s]) for s in Source], lambda r, v: r.filter(source=v)),
+        text("model", "Model", lambda r, v: r.filter(model__slug=v)),
+    ],
+)  # fmt: skip
+
+RISKS = Table(
+    name="risks",
+    caption="Risks you may see, every revision",
+    order="number",
+    empty="No risk that you may see. A process expert or owner writes them on the page of requirements.",
+    columns=[
+        Column("number", "Risk", sort=("number", "revision"), heading=True, value=lambda r: r.ref),
+        Column("hazard", "What may go wrong"),
+        Column("harm", "What follows"),
+        Column("severity", "Severity", sort="severity", value=lambda r: r.get_severity_display()),
+        Column("likelihood", "Likelihood", sort="likelihood", value=lambda r: r.get_likelihood_display()),
+        Column("control", "What is done about it"),
+        Column("model", "Model", sort="model__slug", value=lambda r: r.model.slug, render=lambda r: link(r.model)),
+        Column("use", "Intended use", value=lambda r: r.intended_use.ref),
+        Column("written_by", "Written by", value=lambda r: r.written_by.printed_name),
+        Column("written_at", "Written", sort="written_at", kind="moment"),
+    ],
+    filters=[
+        choice("severity", "Severity", LEVELS, lambda r, v: r.filter(severity=v)),
+        text("model", "Model", lambda r, v: r.filter(model__slug=v)),
+    ],
+)  # fmt: skip
+
+
+@page
+def requirements(request: HttpRequest) -> HttpResponseBase:
+    actor = actor_of(request)
+    model = visible(actor, Model).filter(slug=request.GET.get("model", "")).first()
+    rows = queries.requirements(actor)
+    return REQUIREMENTS.read(request, rows).respond("verification/requirements.html", {"model": model})
+
+
+@page
+def risks(request: HttpRequest) -> HttpResponseBase:
+    rows = visible(actor_of(request), Risk).select_related("model", "intended_use__model", "written_by")
+    model = visible(actor_of(request), Model).filter(slug=request.GET.get("model", "")).first()
+    return RISKS.read(request, rows).respond("verification/risks.html", {"model": model})
+
+
+@page
+def requirement(request: HttpRequest, number: int, revision: int) -> HttpResponse:
+    """One revision: what it says, where it comes from, who decided, the other revisions."""
+    actor = actor_of(request)
+    found = seen_or_404(request, Requirement, *queries.REQUIREMENTS, number=number, revision=revision)
+    with shared():
+        given = {v.act: v for v in offers(actor, found)}
+        writing = may(actor, WRITE, found.model)
+    names = ("verification.approve_requirement", "verification.withdraw_requirement")
+    buttons = [Button(given[name], sign_url(name, found.pk), style="primary") for name in names]
+    buttons.append(
+        Button(writing, f"{_new(found.model)}?revises={found.number}", label="Write the next revision")
+    )
+    doable = Acts(tuple(buttons))
+    rows = (
+        visible(actor, Risk)
+        .filter(model=found.model, number__in=found.risks)
+        .select_related("intended_use__model")
+    )
+    context = {
+        "requirement": found,
+        "risks": list(rows.order_by("number", "revision")),
+        "others": list(
+            queries.requirements(actor).filter(number=number).exclude(pk=found.pk).order_by("revision")
+        ),
+        "digest": content_digest(found),
+        "changed": found.approved_digest and found.approved_digest != content_digest(found),
+        "standings": standings(found),
+        "acts": doable,
+        "needs_you": doable.anchor,
+    }
+    return render(request, "verification/requirement.html", context)
+
+
+def _new(model: Model) -> str:
+    return reverse("web:requirement_new", args=[model.slug])
+
+
+class RiskForm(Form):
+    hazard = forms.CharField(
+        label="What may go wrong", max_length=4000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    harm = forms.CharField(
+        label="What follows from it",
+        max_length=4000,
+        help_text="And for whom.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    severity = forms.ChoiceField(choices=LEVELS, widget=forms.RadioSelect, help_text="Of the harm.")
+    likelihood = forms.ChoiceField(
+        choices=LEVELS, widget=forms.RadioSelect, help_text="With the control in place."
+    )
+    control = forms.CharField(
+        label="What is done about it", max_length=4000, help_text="“None” is an answer.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )  # fmt: skip
+    reason = ReasonField(label="Why it is written now")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+class RequirementForm(Form):
+    text = forms.CharField(
+        label="What the model has to do",
+        max_length=4000,
+        help_text="One sentence that a test can show, such as “It refuses counts outside 0 to 5,000 per mm3.”",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    source = forms.ChoiceField(
+        label="Where it comes from",
+        choices=[(s.value, SOURCE_WORDS[s]) for s in Source],
+        widget=forms.RadioSelect,
+    )
+    risks = forms.TypedMultipleChoiceField(
+        label="Risks it controls", coerce=int, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    clauses = LinesField(
+        label="Clauses",
+        required=False,
+        help_text="One a line, such as EU GMP Annex 22 draft 4.1. Names of clauses, not texts.",
+    )
+    reason = ReasonField(label="Why it is written now")
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args: Any, known: list[Risk], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["risks"].choices = [(risk.number, f"RK-{risk.number}: {risk.hazard}") for risk in known]
+        if not known:
+            del self.fields["risks"]
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def risk_new(request: HttpRequest, slug: str) -> HttpResponse:
+    """A new risk, or the next revision of one (`?revises=`)."""
+    actor = actor_of(request)
+    model = seen_or_404(request, Model, slug=slug)
+    back = f"{reverse('web:risks')}?model={slug}"
+    verdict = may(actor, WRITE_RISK, model)
+    if not verdict.allowed:
+        return refused_form(
+            request, verdict, back, partial(acts.write_risk, actor, model.pk, given={}, reason="None")
+        )
+    before = _before(request, visible(actor, Risk).filter(model=model))
+    initial = {name: getattr(before, name) for name in RiskForm.base_fields if hasattr(before, name)}
+    form = RiskForm(request.POST if request.method == "POST" else None, initial=initial | fresh())
+    if request.method == "POST" and form.is_valid():
+        given = dict(form.cleaned_data)
+        told = {"reason": given.pop("reason"), "idempotency_key": given.pop("idempotency_key")}
+        number = before.number if before else None
+        made = attempt(form, acts.write_risk, actor, model.pk, given=given, revises=number, **told)
+        if made:
+            messages.success(request, f"{made.ref} is written. A requirement that names it controls it.")
+            return redirect(back)
+    return _form(request, form, "Write risk", before, back, "Risks")
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def requirement_new(request: HttpRequest, slug: str) -> HttpResponse:
+    """A new requirement, or the next revision of one (`?revises=`): what was approved is never edited."""
+    actor = actor_of(request)
+    model = seen_or_404(request, Model, slug=slug)
+    back = f"{reverse('web:requirements')}?model={slug}"
+    verdict = may(actor, WRITE, model)
+    if not verdict.allowed:
+        blank = partial(acts.write_requirement, actor, model.pk, given={}, reason="None")
+        return refused_form(request, verdict, back, blank)
+    before = _before(request, queries.requirements(actor).filter(model=model))
+    newest = {
+        risk.number: risk for risk in visible(actor, Risk).filter(model=model).order_by("number", "revision")
+    }
+    initial = fresh()
+    if before:
+        initial |= {"text": before.text, "source": before.source, "risks": before.risks}
+        initial["clauses"] = "\n".join(before.clauses)
+    posted = request.POST if request.method == "POST" else None
+    form = RequirementForm(posted, initial=initial, known=list(newest.values()))
+    if request.method == "POST" and form.is_valid():
+        given = {"risks": [], **form.cleaned_data}
+        told = {"reason": given.pop("reason"), "idempotency_key": given.pop("idempotency_key")}
+        number = before.number if before else None
+        made = attempt(form, acts.write_requirement, actor, model.pk, given=given, revises=number, **told)
+        if made:
+            messages.success(
+                request, f"{made.ref} is written. It waits for a QA approver who did not write it."
+            )
+            return redirect(url_of(made))
+    return _form(request, form, "Write requirement", before, back, "Requirements")
+
+
+def _before(request: HttpRequest, rows: Any) -> Any:
+    """The newest revision of what the address says is revised; None for something new."""
+    asked = request.GET.get("revises", "")
+    return (
+        rows.filter(number=int(asked)).order_by("-revision").first()
+        if asked.isdecimal() and len(asked) < 10
+        else None
+    )
+
+
+def _form(
+    request: HttpRequest, form: Form, heading: str, before: Any, back: str, back_text: str
+) -> HttpResponse:
+    note = f"Prefilled from {before.ref}, which stays as it is." if before else ""
+    context = {"form": form, "heading": heading, "note": note, "back": back, "back_text": back_text}
+    return render(request, "registry/form.html", context, status=422 if form.errors else 200)
+
+
+urlpatterns = [
+    path("requirements/", requirements, name="requirements"),
+    path("requirements/<int:number>/<int:revision>/", requirement, name="requirement"),
+    path("risks/", risks, name="risks"),
+    path("models/<slug:slug>/requirements/new/", requirement_new, name="requirement_new"),
+    path("models/<slug:slug>/risks/new/", risk_new, name="risk_new"),
+]
