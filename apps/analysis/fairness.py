@@ -67,10 +67,9 @@ def report(
         )
         material = making.gather(table, prepared)
         file_format = table.format
+    every = making.every_grouping(material, intersections)
     overall = making.groups_of(material, (), level)[0][1]
-    groupings = [
-        _grouping(material, at, wanted, min_n, level) for at in making.positions(len(groups), intersections)
-    ]
+    groupings = [_grouping(material, at, wanted, min_n, level) for at in every]
     found = prepared.cells
     return {
         "schema": SCHEMA,

@@ -13,6 +13,7 @@ from apps.analysis import cells as counting
 from apps.analysis import surveyed
 from apps.analysis.errors import InputError
 from apps.analysis.metrics import Estimate, calibration_bins, confusion_metrics, score_metrics
+from apps.analysis.placing import Sums
 from apps.analysis.prepare import Prepared, arrow_rows
 from apps.analysis.ranking import Ranked
 from apps.analysis.readers import Table
@@ -46,6 +47,9 @@ class Material:
     codes: Codes
     rows: dict[str, Any]
     design: Design | None
+    sums: dict[tuple[int, ...], dict[int, Sums]] = field(
+        default_factory=dict
+    )  # by grouping and code, where compiled
 
 
 def gather(table: Table, prepared: Prepared) -> Material:
@@ -81,6 +85,15 @@ def gather(table: Table, prepared: Prepared) -> Material:
     return Material(prepared, ranked, codes, rows, design)
 
 
+def every_grouping(material: Material, intersections: bool) -> list[tuple[int, ...]]:
+    """Positions of each attribute, then of each pair; makes ready in one pass what all of them and `()` need."""
+    found = positions(len(material.prepared.groups), intersections)
+    every = [(), *found]
+    if material.ranked is not None and (sums := material.ranked.sums(material.codes, every)):
+        material.sums.update(zip(every, sums, strict=True))
+    return found
+
+
 def groups_of(material: Material, at: tuple[int, ...], level: float) -> list[tuple[tuple[str, ...], Group]]:
     """(values, group) of the grouping by the attributes at these positions, sorted by values."""
     prepared = material.prepared
@@ -93,7 +106,8 @@ def groups_of(material: Material, at: tuple[int, ...], level: float) -> list[tup
     combined = combine(material.codes, at)
     by_rank: dict[tuple[str, ...], dict[str, Estimate]] = {}
     if material.ranked is not None:
-        for code, estimates in material.ranked.metrics(combined, level):
+        sums = material.sums.get(at)
+        for code, estimates in material.ranked.metrics(combined, level, sums):
             by_rank[key_of(material.codes, at, code)] = estimates
     by_design = _surveyed(material, at, combined, level) if material.design is not None else {}
     made = []

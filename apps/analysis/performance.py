@@ -58,6 +58,7 @@ def report(
                 table, label, prediction, score, groups, positive, threshold, weight=weight, entity=entity
             )
             material = making.gather(table, prepared)
+            every = making.every_grouping(material, intersections)
             overall = making.group_form(making.groups_of(material, (), level)[0][1], {}, MIN_N)
             if not groups:
                 del overall["enough"]
@@ -69,7 +70,7 @@ def report(
                         for key, group in making.groups_of(material, at, level)
                     ],
                 }
-                for at in making.positions(len(groups), intersections)
+                for at in every
             ]
             extra = {
                 "positive": prepared.positive,

@@ -7,18 +7,22 @@ or sums of weights. With a `Design` (weights, entities) errors are linearised an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from apps.analysis import intervals, logistic
+from apps.analysis import intervals, logistic, placing
 from apps.analysis.metrics import Estimate, mean, none
 from apps.analysis.survey import Design, mean_of, with_error
 
 Floats = npt.NDArray[np.float64]
+Attributes = list[
+    tuple[list[str], npt.NDArray[np.int64]]
+]  # values, and the place of each row's value among them
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -38,30 +42,66 @@ class Blocks:
 
 
 class Ranked:
-    """Scores and labels sorted once, by score then label. `scores`: (n,) float in 0..1; `labels`: (n,) 0 or 1."""
+    """Scores and labels sorted once, by score. `scores`: (n,) float in 0..1; `labels`: (n,) 0 or 1."""
 
     def __init__(self, scores: Floats, labels: npt.NDArray[np.int8], design: Design | None = None) -> None:
         if design is None:
             # Doubles in 0..1 keep their order as integers below 2^62: one sort for score and label.
-            packed = ((scores + 0.0).view(np.uint64) << np.uint64(1)) | labels.astype(np.uint64)
-            self.order = np.argsort(packed)
+            packed = (scores + 0.0).view(np.uint64)
+            packed <<= np.uint64(1)
+            packed |= labels.astype(np.uint8)
+            packed, self.order = placing.sort(packed)
+            self.labels = (packed & np.uint64(1)).astype(bool)
+            self.scores = (packed >> np.uint64(1)).view(np.float64)
         else:
             self.order = np.lexsort((design.units, design.weights, labels, scores))
-        self.scores = scores[self.order] + 0.0
-        self.labels = labels[self.order].astype(bool)
+            self.scores = scores[self.order] + 0.0
+            self.labels = labels[self.order].astype(bool)
         self.design = design.take(self.order) if design is not None else None
         self._start: tuple[float, float] | None = None
 
     def metrics(
-        self, codes: npt.NDArray[np.int64] | None = None, level: float = intervals.LEVEL
+        self,
+        codes: npt.NDArray[np.int64] | None = None,
+        level: float = intervals.LEVEL,
+        sums: dict[int, placing.Sums] | None = None,
     ) -> Iterator[tuple[int, dict[str, Estimate]]]:
-        """(code, estimates) per group; `codes`: (n,) group of each row in the original order."""
+        """(code, estimates) per group; `codes`: (n,) group of each row in the original order; `sums`: of each code."""
         for code, rows in self.parts(codes):
             blocks = self.blocks(rows)
             line = logistic.fit(blocks.scores, blocks.pos, blocks.neg, self._start)
             if codes is None and line.slope is not None:
                 self._start = line.slope  # the groups' lines lie near the overall one
-            yield code, _metrics(blocks, line, level)
+            yield code, _metrics(blocks, line, level, sums[code] if sums else None)
+
+    def sums(
+        self, codes: Attributes, every: Sequence[tuple[int, ...]]
+    ) -> list[dict[int, placing.Sums]] | None:
+        """By grouping of `every` and code of `groups.combine` what each AUC rests on; None where blocks give it.
+
+        `codes`: the attributes; a grouping names the positions of some.
+        """
+        sizes = [len(values) for values, _ in codes]
+        if self.design is not None or not placing.compiles(len(self.scores)) or math.prod(sizes) > 1 << 16:
+            return None
+        cells = np.zeros(len(self.scores), np.uint16)
+        for size, (_, index) in zip(sizes, codes, strict=True):
+            cells = cells * np.uint16(size) + index.astype(np.uint16)
+        places = np.unravel_index(np.arange(math.prod(sizes)), sizes) if sizes else ()
+        groups_of, starts = [], [0]
+        for at in every:
+            group_of, groups = np.zeros(math.prod(sizes), np.int64), 1
+            for i in at:
+                group_of, groups = group_of * sizes[i] + places[i], groups * sizes[i]
+            groups_of.append(group_of + starts[-1])
+            starts.append(starts[-1] + groups)
+        labels = self.labels.view(np.uint8)
+        table = np.stack(groups_of, axis=1)
+        found = placing.of_rows(self.scores, labels, cells[self.order], table, starts[-1])
+        return [
+            {code: one for code, one in enumerate(found[start:stop]) if one.pos + one.neg}
+            for start, stop in pairwise(starts)
+        ]
 
     def parts(self, codes: npt.NDArray[np.int64] | None) -> Iterator[tuple[int, Any]]:
         """(code, places of its rows in sorted order); a slice of everything without codes."""
@@ -94,9 +134,11 @@ class Ranked:
         return Blocks(scores[starts], pos, neg, np.cumsum(new) - 1, labels, design)
 
 
-def _metrics(blocks: Blocks, line: logistic.Line, level: float) -> dict[str, Estimate]:
+def _metrics(
+    blocks: Blocks, line: logistic.Line, level: float, sums: placing.Sums | None = None
+) -> dict[str, Estimate]:
     return {
-        "auc": auc(blocks, level),
+        "auc": auc(blocks, level) if sums is None else area_of(sums, level),
         "average_precision": average_precision(blocks, level),
         "log_loss": _log_loss(blocks, level),
     } | _line(blocks, line, level)
@@ -129,25 +171,27 @@ def placements(blocks: Blocks) -> tuple[float, Floats, Floats]:
 def auc(blocks: Blocks, level: float) -> Estimate:
     """Area under the ROC curve, ties one half; DeLong's error on the logit scale."""
     rows = len(blocks.labels)
+    if blocks.design is None:
+        return area_of(placing.of_blocks(blocks.pos.astype(np.int64), blocks.neg.astype(np.int64)), level)
     positives = int(blocks.labels.sum())
-    m, n = blocks.pos.sum(), blocks.neg.sum()
     if positives == 0 or positives == rows:
         return none(rows, "only one class")
     value, v10, v01 = placements(blocks)
-    small = min(positives, rows - positives)
-    if blocks.design is not None:
-        influence = auc_influence(blocks, value, v10, v01)
-        if not 0 < value < 1:
-            kish = min(blocks.design.take(blocks.labels).kish(), blocks.design.take(~blocks.labels).kish())
-            low, high = intervals.wilson(value * kish, kish, level)
-            return Estimate(value, low, high, rows, "wilson on the smaller class, effective n")
-        return with_error(
-            value, influence, blocks.design, level, "delong by entity, logit", rows, scale="logit"
-        )
-    variance = 0.0
-    if positives > 1 and rows - positives > 1:
-        variance = float((blocks.pos * (v10 - value) ** 2).sum() / (m - 1) / m)
-        variance += float((blocks.neg * (v01 - value) ** 2).sum() / (n - 1) / n)
+    influence = auc_influence(blocks, value, v10, v01)
+    if not 0 < value < 1:
+        kish = min(blocks.design.take(blocks.labels).kish(), blocks.design.take(~blocks.labels).kish())
+        low, high = intervals.wilson(value * kish, kish, level)
+        return Estimate(value, low, high, rows, "wilson on the smaller class, effective n")
+    return with_error(value, influence, blocks.design, level, "delong by entity, logit", rows, scale="logit")
+
+
+def area_of(sums: placing.Sums, level: float) -> Estimate:
+    """The AUC of independent rows from its sums."""
+    rows, small = sums.pos + sums.neg, min(sums.pos, sums.neg)
+    if small == 0:
+        return none(rows, "only one class")
+    value = sums.area
+    variance = sums.variance if small > 1 else 0.0
     if variance <= 0 or not 0 < value < 1:
         # DeLong's error is zero for perfect separation: fall back on the smaller class as a sample of that size.
         low, high = intervals.wilson(value * small, small, level)
