@@ -44,6 +44,8 @@ PROPOSALS = frozenset(
         "validations.start_run",
         "validations.read_cases",
         "fairness.request_report",
+        "verification.attach_evidence",
+        "verification.submit_claim",
         "explanation.request_report",
         "robustness.write_plan",
         "robustness.request_report",

@@ -28,11 +28,14 @@ SPELLINGS = (PARAMETER, "as-of")
 RESOURCES = (
     *("gates", "slots", "board", "seat", "meeting", "person", "assignment", "entry", "trail_reviews"),
     *("models", "intended-uses", "versions", "datasets", "dataset-versions", "plans", "runs", "bias_reports"),
+    *("explanations", "probe_plans", "probe_reports"),
+    *("requirements", "risks", "evidence", "claims"),
     *("deviations", "read-grant", "unmarking", "waiver", "rules", "rule-change", "trust"),
     *("training", "training-matrix", "training-standing", "access-review", "review-sheet"),
 )
 READS = frozenset(
-    {f"api:{name}-{kind}" for name in RESOURCES for kind in ("list", "detail")} | {"api:version_gate"}
+    {f"api:{name}-{kind}" for name in RESOURCES for kind in ("list", "detail")}
+    | {"api:version_gate", "api:version_traceability"}
 ) - {"api:entry-list"}
 OWN = frozenset({"api:access-register-list", "api:access-register-other", "api:data-read-list"})
 DESCRIPTION = (

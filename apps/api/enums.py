@@ -14,12 +14,16 @@ from apps.approvals.board_models import Board, BoardChange, BoardMember, Meeting
 from apps.approvals.models import Gate, Slot
 from apps.datasets.grants import ReadGrant, Unmarking
 from apps.datasets.models import DatasetVersion
+from apps.explanation.models import Report as Explanation
+from apps.explanation.states import Decision
 from apps.fairness.models import Report
 from apps.packs.models import Pack
 from apps.quality.models import Deviation, TrailFinding, TrailReview
 from apps.registry.models import LEVELS, Version
+from apps.robustness.models import ProbeEvidence
 from apps.trail.queries import TOLD
 from apps.validations.models import VERDICTS, Plan, Run
+from apps.verification.models import Evidence, Requirement
 
 Choices = list[tuple[str, str]]
 
@@ -49,19 +53,26 @@ LEVEL = LEVELS
 COPY_STATE = _of(Copy, "state")
 READ_GRANT_STATE = _of(ReadGrant, "state")
 UNMARKING_STATE = _of(Unmarking, "state")
+PROBE_EVIDENCE_KIND = _of(ProbeEvidence, "kind")
 PACK_STATE = _of(Pack, "state")
 PARTITION = _of(DatasetVersion, "partition")
 PLAN_STATE = _of(Plan, "state")
-COMPUTATION_STATE = _of(Run, "state")  # of validation runs and of bias reports
+COMPUTATION_STATE = _of(Run, "state")  # of validation runs and of reports
 REASON_CODE = reasons.choices()
 RESET_STATE = _of(Reset, "state")  # of resets and of corrections
 SIGN_ON_STATE = _of(SignOnLink, "state")
 SERVICE_STATE = _of(ServiceAccount, "state")  # of service accounts and of trusts
 SLOT_STATE = _of(Slot, "state")
 TRAIL_REVIEW_STATE = _of(TrailReview, "state")
+EXPLANATION_ORIGIN = _of(Explanation, "origin")
+EXPLANATION_REVIEW = _of(Explanation, "review_state")
+EXPLANATION_DECISION = [str(decision) for decision in Decision]
 FINDING_WEIGHT = _of(TrailFinding, "weight")
 VERSION_STATE = _of(Version, "state")
 WAIVER_STATE = _of(Waiver, "state")
 ACCESS_REVIEW_STATE = _of(AccessReview, "state")
 REVIEW_SHEET_STATE = _of(ReviewSheet, "state")
 TRAINING_STATE = [state.value for state in TrainingState]
+REQUIREMENT_STATE = _of(Requirement, "state")
+REQUIREMENT_SOURCE = _of(Requirement, "source")
+VERIFICATION_KIND = _of(Evidence, "kind")

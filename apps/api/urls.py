@@ -33,6 +33,7 @@ from apps.api.v1 import (
     trail,
     trail_reviews,
     training,
+    verification,
     versions,
 )
 
@@ -55,6 +56,7 @@ for module in (
     explanations,
     findings,
     probes,
+    verification,
     inspections,
     sensitive,
     separation,
@@ -82,6 +84,7 @@ urlpatterns = [
                 *findings.urlpatterns,
                 *probes.urlpatterns,
                 *sample_size.urlpatterns,
+                *verification.urlpatterns,
                 *sensitive.urlpatterns,
                 *staffing.urlpatterns,
                 *router.urls,

@@ -258,6 +258,9 @@ SPECTACULAR_SETTINGS = {
         "MinuteHalf": "apps.api.enums.MINUTE_HALF",
         "SignerHalf": "apps.api.enums.SIGNER_HALF",
         "CriterionVerdict": "apps.api.enums.CRITERION_VERDICT",
+        "ExplanationOrigin": "apps.api.enums.EXPLANATION_ORIGIN",
+        "ExplanationReview": "apps.api.enums.EXPLANATION_REVIEW",
+        "ExplanationDecision": "apps.api.enums.EXPLANATION_DECISION",
         "DatasetVersionState": "apps.api.enums.DATASET_VERSION_STATE",
         "Decision": "apps.api.enums.DECISION",
         "DeviationState": "apps.api.enums.DEVIATION_STATE",
@@ -271,7 +274,11 @@ SPECTACULAR_SETTINGS = {
         "PackState": "apps.api.enums.PACK_STATE",
         "Partition": "apps.api.enums.PARTITION",
         "PlanState": "apps.api.enums.PLAN_STATE",
+        "ProbeEvidenceKind": "apps.api.enums.PROBE_EVIDENCE_KIND",
         "ComputationState": "apps.api.enums.COMPUTATION_STATE",
+        "RequirementState": "apps.api.enums.REQUIREMENT_STATE",
+        "RequirementSource": "apps.api.enums.REQUIREMENT_SOURCE",
+        "VerificationKind": "apps.api.enums.VERIFICATION_KIND",
         "ReasonCode": "apps.api.enums.REASON_CODE",
         "ResetState": "apps.api.enums.RESET_STATE",
         "SignOnState": "apps.api.enums.SIGN_ON_STATE",
@@ -301,9 +308,23 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
 }
-# Housekeeping has its own queue, so that two long computations cannot hold up the seal.
+# Housekeeping has its own queue, so that two long computations cannot hold up the seal. Analyses have theirs, so that
+# they can be given workers with memory of their own and a mail or a pack does not wait behind them.
 CELERY_TASK_DEFAULT_QUEUE = "work"
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("work", "house")]
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name) for name in ("work", "analysis", "house")
+]
+JOB_QUEUES = dict.fromkeys(
+    (
+        "datasets.profile",
+        "explanation.compute",
+        "fairness.compute",
+        "robustness.probe",
+        "validations.compare",
+        "validations.run",
+    ),
+    "analysis",
+)
 CELERY_TASK_ROUTES = {
     name: {"queue": "house", "routing_key": "house"} for name in ("core.sweep", "trail.seal")
 }
