@@ -17,6 +17,7 @@ from apps.robustness.states import PlanState, ReportState, Verdict
 from apps.validations.checks import live_plan
 from apps.validations.states import PlanState as ValidationState
 
+CHECK = "robustness"
 LIVE = (PlanState.DRAFT, PlanState.AUTHORED, PlanState.LOCKED)
 
 
@@ -52,7 +53,7 @@ def last_done_probe_report(version: Version) -> ProbeReport | None:
     return next((r for r in reports_read(plan) if r.state == ReportState.DONE), None)
 
 
-@registries.check("robustness")
+@registries.check(CHECK)
 def robustness(version: Version) -> Outcome:
     """Every locked limit on robustness kept; a breach or too little data needs a deviation that somebody accepted."""
     return _kept(version, ROBUSTNESS, "EU AI Act Art. 15")

@@ -34,6 +34,7 @@ from apps.quality.review_rules import review_rules
 from apps.quality.states import State
 from apps.registry.models import IntendedUse, Version
 from apps.registry.states import Level, tier
+from apps.robustness.models import ProbePlan
 from apps.validations.checks import last_run
 from apps.validations.loading import comparisons_of, results_of_run
 from apps.validations.models import Plan, Run
@@ -43,6 +44,7 @@ from apps.web.sections import SECTIONS
 from apps.web.views.bias import limit_rows
 from apps.web.views.explanations import reviewed_lines
 from apps.web.views.intended_use import LABELS, tier_grid
+from apps.web.views.probes import bound_lines, limit_lines
 
 BUILDERS: dict[str, Callable[[Actor, Any], dict[str, Any]]] = {}
 
@@ -185,6 +187,17 @@ def intended_use(_actor: Actor, use: IntendedUse) -> dict[str, Any]:
         "grid": tier_grid(use),
         "levels": list(Level),
         "base_tier": tier(use.influence, use.consequence).value,
+    }
+
+
+@shows("robustness.plan")
+def probe_plan(_actor: Actor, found: ProbePlan) -> dict[str, Any]:
+    """Every probe with its limit, how strong it is, and why."""
+    return {
+        "evidence_part": "evidence/probe_plan.html",
+        "plan": found,
+        "limits": limit_lines(found),
+        "bounds": bound_lines(found),
     }
 
 

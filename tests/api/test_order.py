@@ -82,6 +82,13 @@ WITHOUT = {
     "api:person-renew-enrolment",
     "api:plans-compare",
     "api:plans-runs",
+    # Probes are asked in tests/api/test_probes.py.
+    "api:plan_probe_plans",
+    "api:probe_plans-reports",
+    "api:probe_plans-sign-approval",
+    "api:probe_plans-sign-author",
+    "api:probe_reports-cancel",
+    "api:version_probe_evidence",
     "api:run_bias_reports",
     "api:token-end",
     "api:trail_export",

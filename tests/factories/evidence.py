@@ -22,6 +22,7 @@ from tests.cast import PASSWORD, World
 from tests.evidence_base import base
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.foundation import frozen_version
+from tests.factories.probes import probed_leniently
 from tests.factories.reviews import trail_reviewed
 from tests.factories.verification import verified
 
@@ -170,6 +171,7 @@ def _continued(evidence: Evidence, until: str, begun: int, plan_changes: dict[st
         evidence.run = done_run(world, evidence.plan)
     if begun < reported <= stage:
         evidence.report = done_report(world, evidence.run)
+        probed_leniently(world, evidence.plan)
         verified(world, evidence.version)
         trail_reviewed(world, evidence.version)
     evidence.version.refresh_from_db()

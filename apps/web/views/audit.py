@@ -22,6 +22,7 @@ from apps.core.rulewords import rule_words
 from apps.explanation.models import Report as Explanation
 from apps.fairness.models import Report
 from apps.packs.models import Pack
+from apps.robustness.models import ProbePlan, ProbeReport
 from apps.trail import queries
 from apps.trail.chain import chain_state
 from apps.trail.models import Entry, Kind, Signature
@@ -118,6 +119,10 @@ def below_of(record) -> set[tuple[str, str]]:
         found |= {("fairness.report", str(pk)) for pk in reports}
         explained = Explanation.objects.filter(run__plan=record).values_list("pk", flat=True)
         found |= {("explanation.report", str(pk)) for pk in explained}
+        probes = ProbePlan.objects.filter(validation_plan=record).values_list("pk", flat=True)
+        found |= {("robustness.plan", str(pk)) for pk in probes}
+        made = ProbeReport.objects.filter(plan__validation_plan=record).values_list("pk", flat=True)
+        found |= {("robustness.report", str(pk)) for pk in made}
     elif kind == "validations.run":
         found |= {("fairness.report", str(pk)) for pk in record.bias_reports.values_list("pk", flat=True)}
         found |= {("explanation.report", str(pk)) for pk in record.explanations.values_list("pk", flat=True)}

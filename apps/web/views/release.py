@@ -72,6 +72,8 @@ def way_to(verdict: Verdict, kind: str, pk: int) -> dict:
         url = reverse("web:meeting_new", args=[pk])
     elif verdict.act == "validations.write_plan":
         url = reverse("web:plan_new", args=[pk])
+    elif verdict.act == "robustness.write_plan":
+        url = reverse("web:probe_plan_new", args=[pk])
     else:
         url = url_of(subject_of(kind, pk))
     return {"verdict": verdict, "url": url}
