@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -17,7 +19,10 @@ class WriteOutsideAct(RuntimeError):
 
 @dataclass
 class CurrentAct:
-    """One act under way. `rows` collects (table, row id, digest) of every history row and signature written."""
+    """One act under way. `rows` collects (table, row id, digest) of every history row and signature written.
+
+    `began`: the database's time at its beginning, and this process's steady clock then; None on SQLite.
+    """
 
     name: str
     act_id: str
@@ -25,6 +30,12 @@ class CurrentAct:
     reason: str = ""
     rows: list[tuple[str, int, str]] = field(default_factory=list)
     told: bool = False  # its entry is written
+    began: tuple[datetime, float] | None = None
+
+    def now(self) -> datetime:
+        """The database's time without asking again; `began` is known."""
+        assert self.began is not None
+        return self.began[0] + timedelta(seconds=time.monotonic() - self.began[1])
 
 
 _current: ContextVar[CurrentAct | None] = ContextVar("countersign_current_act", default=None)
@@ -40,6 +51,11 @@ def current() -> CurrentAct:
     if act is None:
         raise WriteOutsideAct("No act is under way: records with history are written by acts only.")
     return act
+
+
+def open_act() -> CurrentAct | None:
+    """The act under way, or None."""
+    return _current.get()
 
 
 def told(act_id: str) -> None:
@@ -68,7 +84,10 @@ def opened(name: str, *, user_id: int | None, act_id: str = "", reason: str = ""
     if connection.vendor == "postgresql":
         # The triggers on tables without an act column (grants, memberships) read it from here.
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('countersign.act_id', %s, true)", [act.act_id])
+            cursor.execute(
+                "SELECT clock_timestamp(), set_config('countersign.act_id', %s, true)", [act.act_id]
+            )
+            act.began = cursor.fetchone()[0].astimezone(UTC), time.monotonic()
     token = _current.set(act)
     try:
         yield act

@@ -31,7 +31,8 @@ from apps.trail.models import Entry, Kind
 
 NAME = 7
 CODE = 56
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+# Keys sorted: PostgreSQL gives the keys of a JSON column back in an order of its own.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 UNKNOWN = "it names a set of columns that the trail does not know"
 FORGED = "it is not as the portal wrote it"

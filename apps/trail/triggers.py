@@ -28,29 +28,30 @@ BEGIN
   RAISE EXCEPTION '{REFUSAL} (%)', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
 END
 """,
-    "trail_need_act": f"""
-BEGIN
-  IF NEW.act_id = '' OR NEW.mac = '' THEN
-    RAISE EXCEPTION '{NO_ACT} (%)', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
-  END IF;
-  RETURN NEW;
-END
-""",
     "trail_pend": f"""
 BEGIN
   INSERT INTO {PENDING_TABLE} (entry_id) VALUES (NEW.id);
   RETURN NULL;
 END
 """,
-    # Arguments: subject kind, subject column, key column, act column or ''.
+    # Arguments: subject kind, subject column, key column, act column or '', 'history' or ''. Pinning settings for each
+    # row costs as much as telling it, so that is asked only of sessions which are not as ours.
     "trail_row": f"""
 DECLARE
   told jsonb;
   act text;
 BEGIN
-  IF TG_OP = 'DELETE' THEN told := to_jsonb(OLD); ELSE told := to_jsonb(NEW); END IF;
+  IF current_setting('timezone') = 'UTC' AND current_setting('extra_float_digits') = '1'
+    AND current_setting('bytea_output') = 'hex' AND current_setting('datestyle') = 'ISO, MDY' THEN
+    IF TG_OP = 'DELETE' THEN told := to_jsonb(OLD); ELSE told := to_jsonb(NEW); END IF;
+  ELSE
+    IF TG_OP = 'DELETE' THEN told := trail_told(OLD); ELSE told := trail_told(NEW); END IF;
+  END IF;
   IF TG_ARGV[3] <> '' THEN act := told ->> TG_ARGV[3];
   ELSE act := coalesce(current_setting('countersign.act_id', true), ''); END IF;
+  IF TG_ARGV[4] <> '' AND (act = '' OR told ->> 'mac' = '') THEN
+    RAISE EXCEPTION '{NO_ACT} (%)', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
   INSERT INTO {ENTRY_TABLE} ({COLUMNS}) VALUES (
     clock_timestamp(), 'row', '', act, '', '', '', '', TG_ARGV[0], told ->> TG_ARGV[1], '',
     TG_TABLE_NAME, (told ->> TG_ARGV[2])::bigint,
@@ -59,9 +60,16 @@ BEGIN
   RETURN NULL;
 END
 """,
+    "trail_told": """
+BEGIN
+  RETURN to_jsonb(one);
+END
+""",
 }
+# What a function is besides a trigger's: its arguments and result, and the settings it pins.
+POSTGRES_SHAPES = {"trail_told": "(one anyelement) RETURNS jsonb"}
 POSTGRES_SETTINGS = {
-    "trail_row": "SET timezone = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex' SET datestyle = 'ISO'",
+    "trail_told": "SET timezone = 'UTC' SET extra_float_digits = 1 SET bytea_output = 'hex' SET datestyle = 'ISO'",
 }
 
 
@@ -145,17 +153,9 @@ def _postgres() -> list[Trigger]:
             ),
         ]
     for one in watched_tables():
-        if one.history:
-            made.append(
-                Trigger(
-                    one.table,
-                    "trail_need_act",
-                    f'CREATE TRIGGER trail_need_act BEFORE INSERT ON "{one.table}" '
-                    "FOR EACH ROW EXECUTE FUNCTION trail_need_act()",
-                )
-            )
         when = "INSERT OR UPDATE OR DELETE" if one.changes else "INSERT"
         arguments = [one.subject_kind, one.subject_column, one.key, one.act_column]
+        arguments.append("history" if one.history else "")
         quoted = ", ".join(f"'{argument}'" for argument in arguments)
         made.append(
             Trigger(
@@ -236,8 +236,9 @@ def install(connection: BaseDatabaseWrapper) -> None:
         if connection.vendor == "postgresql":
             for name, source in POSTGRES_FUNCTIONS.items():
                 settings = POSTGRES_SETTINGS.get(name, "")
+                shape = POSTGRES_SHAPES.get(name, "() RETURNS trigger")
                 cursor.execute(
-                    f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {settings} AS $${source}$$"
+                    f"CREATE OR REPLACE FUNCTION {name}{shape} LANGUAGE plpgsql {settings} AS $${source}$$"
                 )
         carry_out(cursor, connection.vendor, [trigger.sql for trigger in expected(connection)])
 

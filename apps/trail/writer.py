@@ -11,8 +11,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from apps.core.digests import canonical_json
-from apps.trail.current import told
+from apps.trail.current import open_act, told
 from apps.trail.identity import keys
+from apps.trail.inserting import insert
 from apps.trail.models import Entry, Kind
 from apps.trail.preimages import HEAD, body_digest, mac_line, stamp
 
@@ -64,6 +65,12 @@ def database_now() -> datetime:
         return datetime.fromisoformat(cursor.fetchone()[0]).replace(tzinfo=UTC)
 
 
+def _now() -> datetime:
+    """The time of an entry: the database's, asked at the act's beginning, and what went by since."""
+    act = open_act()
+    return database_now() if act is None or act.began is None else act.now()
+
+
 def record(
     *,
     kind: str,
@@ -96,7 +103,7 @@ def record(
         facts["facts"] = dict(body)
     text = canonical_json(facts).decode()
     entry = Entry(
-        at=database_now(),
+        at=_now(),
         kind=Kind(kind),
         act=act,
         act_id=act_id,
@@ -112,7 +119,7 @@ def record(
     )
     entry.digest = body_digest(entry.salt, text)
     entry.mac = keys().mac(mac_line(entry.digest, head_of(entry)))
-    entry.save(force_insert=True)
+    insert(entry)
     told(act_id)
     if not facts["rows"]:
         # Nothing but the log remembers an attempt, a sign-in or a read: it is sealed at once.

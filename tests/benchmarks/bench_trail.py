@@ -193,12 +193,9 @@ def bench_models() -> dict[str, Any]:
 def quiet_signals() -> None:
     """In the processes of simple-history alone: without what the trail hangs on its signals."""
     from django.db.models.signals import pre_delete, pre_save
-    from simple_history.signals import post_create_historical_record, pre_create_historical_record
 
     pre_save.disconnect(dispatch_uid="trail.refuse_outside_acts")
     pre_delete.disconnect(dispatch_uid="trail.refuse_deletes_outside_acts")
-    pre_create_historical_record.disconnect(dispatch_uid="trail.account")
-    post_create_historical_record.disconnect(dispatch_uid="trail.note_row")
 
 
 def save_plain(row: Any) -> None:

@@ -20,7 +20,7 @@ from apps.trail import clocks, sealer, sealing, verifier, witness
 from apps.trail.identity import keys
 from apps.trail.models import Checkpoint, Entry, Leaf, Pending
 from apps.trail.testing import without_triggers
-from apps.trail.writer import database_now, record
+from apps.trail.writer import record
 from tests.trail.children import Child, until
 from tests.trail.conftest import Desk
 from tests.worker import database_url
@@ -199,8 +199,14 @@ def test_what_stops_the_sealer_is_said_and_it_stays(committed, desk, monkeypatch
 
 def test_a_clock_set_back_is_told_in_the_trail(story, desk, monkeypatch):
     desk.rename(story.ben, "Ben Late", by=story.anna)
+    look = sealer._look
+
+    def earlier(wait):
+        locked, before, now, pending = look(wait)
+        return locked, before, now - timedelta(hours=2), pending
+
     with monkeypatch.context() as patch:
-        patch.setattr(sealer, "database_now", lambda: database_now() - timedelta(hours=2))
+        patch.setattr(sealer, "_look", earlier)
         assert sealer.seal() == 3
     desk.rename(story.ben, "Ben Later", by=story.anna)
     told = Entry.objects.get(act=clocks.ACT)

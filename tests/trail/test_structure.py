@@ -63,9 +63,9 @@ CHANGES = {
     ),
     "function with other settings": (
         ("postgresql",),
-        ["ALTER FUNCTION trail_row() RESET ALL"],
+        ["ALTER FUNCTION trail_told(anyelement) RESET ALL"],
         "trail_entry",
-        "trail_row: the function",
+        "trail_told: the function",
     ),
     "function run as its owner": (
         ("postgresql",),
