@@ -202,6 +202,11 @@ class Act:
             self.facts["signatures"] = [str(s.uuid) for s in self.signatures]
         if self.components.facts:
             self.facts["second_factor"] = self.components.facts
+        if self.components.first:
+            self.facts["single_sign_on"] = self.components.first
+        if self.signature_input is not None and (ceremony := self.signature_input.together) is not None:
+            place = ceremony.place(self.policy.act, self._given().digest, self._given().decision)
+            self.facts["ceremony"] = {"name": ceremony.name, "place": place, "of": len(ceremony.listed)}
         enter(
             "act",
             self.actor,
@@ -329,6 +334,8 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 enter_refusal(
                     actor, row, refused, subject, reason, under_way[0].wanted if under_way else None
                 )
+                if refused.status != 404 and subject is not None and subject.subject_kind == row.subject:
+                    refused.asked = (name, row.subject, subject.pk)
                 raise refused from None
             except IntegrityError as error:
                 again, earlier = once.earlier()

@@ -181,12 +181,16 @@ def _random() -> str:
     return secrets.token_urlsafe(32)
 
 
-def leave(one: Provider, back: str) -> tuple[str, dict[str, Any]]:
-    """(where to send the browser, what to keep in its session). `back`: the address of the answer."""
+def leave(one: Provider, back: str, *, afresh: str = "") -> tuple[str, dict[str, Any]]:
+    """(where to send the browser, what to keep in its session). `back`: the address of the answer.
+
+    `afresh`: the person must authenticate again, for what this nonce names (OpenID Connect Core 3.1.2.1: prompt,
+    max_age). What the provider then says of it is judged by who asked: parameters can be lost on the way.
+    """
     kept: dict[str, Any] = {
         "key": one.key,
         "state": _random(),
-        "nonce": _random(),
+        "nonce": afresh or _random(),
         "verifier": _random() + _random(),
         "back": back,
         "at": int(time.time()),
@@ -202,6 +206,8 @@ def leave(one: Provider, back: str) -> tuple[str, dict[str, Any]]:
         "code_challenge": challenge.decode(),
         "code_challenge_method": "S256",
     }
+    if afresh:
+        asked |= {"prompt": "login", "max_age": "0"}
     target = _same_place(describe(one).get("authorization_endpoint"))
     return f"{target}{'&' if urlsplit(target).query else '?'}{urlencode(asked)}", kept
 

@@ -17,7 +17,8 @@ from django.db.models import Q
 from fido2.utils import websafe_encode
 
 from apps.access import factors
-from apps.access.policy import Policy, meaning_sentence
+from apps.access.ceremony import Fresh, Listed, Together, challenge_of, fault_of
+from apps.access.policy import Policy
 from apps.access.second import report, tell, told
 from apps.access.sharing import gathered, grouped, once
 from apps.access.throttle import hit, key_of
@@ -36,6 +37,8 @@ class SignatureInput:
     """What a person enters to sign: the digest they were shown, their decision, password and second factor.
 
     `code`: a one-time code. `passkey`: an assertion (JSON) over the challenge of the showing that `nonce` names.
+    `fresh`: an authentication at the identity provider over that challenge, in the place of the password.
+    `together`: the ceremony whose components were shown for this record among others.
     """
 
     digest: str
@@ -44,6 +47,8 @@ class SignatureInput:
     code: str = ""
     passkey: str = ""
     nonce: str = ""
+    fresh: Fresh | None = None
+    together: Together | None = None
 
 
 DECISIONS = ("approved", "rejected")
@@ -51,15 +56,17 @@ DECISIONS = ("approved", "rejected")
 
 @dataclass(frozen=True)
 class Components:
-    """What a signature rests on. `repeated`: a second factor that was right and used before."""
+    """What a signature rests on. `repeated`: a component that was right and used before. `first`: of single sign-on."""
 
     factors: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     repeated: bool = False
+    first: dict[str, Any] = field(default_factory=dict)
 
 
 PASSWORD_RULE = "21 CFR 11.200(a)(1)"  # the rule of a refusal that a wrong password brings
 SECOND_RULE = factors.RULE
+FRESH_RULE = "21 CFR 11.200(a)(1): single sign-on again, for this signature alone"
 GIVEN = "signatures"  # under this name they are shared
 
 
@@ -77,11 +84,21 @@ def content_digest(subject: Subject) -> str:
     return digest(content_of(subject))
 
 
-def check_components(user: User, given: SignatureInput, row: Policy) -> Components:
-    """The password, again, and the second factor of who has one or needs one.
+def check_components(
+    user: User, given: SignatureInput, row: Policy, listed: Sequence[Listed] = ()
+) -> Components:
+    """The password, or a fresh authentication elsewhere, and the second factor of who has one or needs one.
 
-    Runs before the act's transaction, so a failure is counted even though nothing else is.
+    Runs before the act's transaction, so a failure is counted even though nothing else is. `listed`: the records of a
+    ceremony; else it is the one record that `given` and `row` name.
     """
+    if given.together is not None:
+        if not given.together.place(row.act, given.digest, given.decision):
+            raise LookupError(f"{row.act} is not among what this ceremony was shown for")
+        shown: Components = given.together.components
+        return shown
+    listed = listed or (Listed(row.act, 0, given.digest, given.decision),)
+    challenge = challenge_of(user, listed, given.nonce)
     attempts = hit(key_of("signing", str(user.uuid)), 60)
     if attempts.count > settings.SIGNING_ATTEMPTS:
         raise TooMany(
@@ -103,15 +120,13 @@ def check_components(user: User, given: SignatureInput, row: Policy) -> Componen
                 rule="21 CFR 11.300(d)",
                 who=["you, when the lock has ended", "an administrator, who can end it before"],
             )
-        good, fault = passwords.matches(User.objects.get(pk=user.pk), given.password)
-        second = _second(user, given, row) if good else None
+        good, fault, fact = _first(user, given, challenge)
+        second = _second(user, given, challenge) if good else None
         if good and (second is None or second.good or second.repeated):
             if lockout.signing_failures:
                 lockout.signing_failures, lockout.signing_locked_until = 0, None
                 lockout.save(update_fields=["signing_failures", "signing_locked_until"])
-            if second is None:
-                return Components(("password",))
-            return Components(("password", second.kind), second.facts, second.repeated)
+            return _components(given, second)
         lockout.signing_failures += 1
         if lockout.signing_failures >= settings.SIGNING_FAILURES:
             lockout.signing_locked_until = now() + timedelta(seconds=settings.LOCKOUT_SECONDS)
@@ -119,7 +134,6 @@ def check_components(user: User, given: SignatureInput, row: Policy) -> Componen
         lockout.save(update_fields=["signing_failures", "signing_locked_until"])
         failures, locked = lockout.signing_failures, lockout.signing_locked_until
     left = settings.SIGNING_FAILURES - failures
-    fact = "The password is not right. Nothing was signed."
     if second is not None:
         tell(user, second)
         fact = f"{told(second)} Nothing was signed."
@@ -131,13 +145,46 @@ def check_components(user: User, given: SignatureInput, row: Policy) -> Componen
     raise NotAllowed(
         "Your signature was not accepted.",
         fact=fact,
-        rule=PASSWORD_RULE if second is None else SECOND_RULE,
-        who=["you, with your password" if second is None else "you, with your second factor"],
+        rule=SECOND_RULE if second is not None else FRESH_RULE if given.fresh else PASSWORD_RULE,
+        who=[
+            "you, with your second factor"
+            if second is not None
+            else "you, by authenticating again"
+            if given.fresh
+            else "you, with your password"
+        ],
         cause=second.cause if second is not None else fault or "wrong password",
     )
 
 
-def _second(user: User, given: SignatureInput, row: Policy) -> factors.Seen | None:
+def _first(user: User, given: SignatureInput, challenge: bytes) -> tuple[bool, str, str]:
+    """(is the first component right, what is wrong with it for the trail, and for the person)."""
+    account = User.objects.get(pk=user.pk)
+    if given.fresh is None:
+        good, fault = passwords.matches(account, given.password)
+        return good, fault, "The password is not right. Nothing was signed."
+    wrong = passwords.fault(account)
+    told, cause = fault_of(user, given.fresh, challenge)
+    if not wrong and not told and not factors.nonce_holds(user, given.nonce):
+        told, cause = "The page was open for too long.", "nonce"
+    return not wrong and not told, wrong or cause, f"{told or 'It was not accepted.'} Nothing was signed."
+
+
+def _components(given: SignatureInput, second: factors.Seen | None) -> Components:
+    kinds: tuple[str, ...] = ("password",)
+    first: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+    repeated = False
+    if given.fresh is not None:
+        kinds, first = ("sso",), dict(given.fresh.facts)
+        used = hit(key_of("signing-fresh", given.nonce), settings.SESSION_IDLE_SECONDS + 120)
+        repeated = used.count > 1
+    if second is not None:
+        kinds, facts, repeated = (*kinds, second.kind), second.facts, repeated or second.repeated
+    return Components(kinds, facts, repeated, first)
+
+
+def _second(user: User, given: SignatureInput, challenge: bytes) -> factors.Seen | None:
     """Judge the second factor; None where none is asked for. A missing one is said before anything is counted."""
     held = {factor.kind for factor in factors.live(user)}
     if not held:
@@ -153,13 +200,6 @@ def _second(user: User, given: SignatureInput, row: Policy) -> factors.Seen | No
                 who=["you, after reading the record again"],
             )
         first = hit(key_of("signing-nonce", given.nonce), settings.SESSION_IDLE_SECONDS + 120).count == 1
-        challenge = factors.signing_challenge(
-            user=user,
-            act=row.act,
-            digest=given.digest,
-            meaning=meaning_sentence(row.meaning, given.decision),
-            nonce=given.nonce,
-        )
         seen = factors.by_passkey(user, given.passkey, websafe_encode(challenge))
         if not first:  # the same assertion sent again has the same counter
             return replace(seen, good=False, repeated=seen.good or seen.copied is not None, copied=None)

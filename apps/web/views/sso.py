@@ -46,7 +46,7 @@ def _back(one: oidc.Provider) -> str:
 def leave(request: HttpRequest, key: str) -> HttpResponse:
     """Off to the provider; state, nonce and verifier stay in the session of this browser."""
     one = _known(key)
-    _limited(request)
+    limited(request)
     try:
         target, kept = oidc.leave(one, _back(one))
     except Refused as refused:
@@ -60,7 +60,7 @@ def leave(request: HttpRequest, key: str) -> HttpResponse:
 def come_back(request: HttpRequest, key: str) -> HttpResponse:
     """Back from the provider: whoever its token names, and a confirmed link ties to an account, is let in."""
     one = _known(key)
-    _limited(request)
+    limited(request)
     kept = request.session.pop(KEPT, None)  # each answer counts once
     user = None
     try:
@@ -93,7 +93,7 @@ def come_back(request: HttpRequest, key: str) -> HttpResponse:
     return redirect(next_url(request))
 
 
-def _limited(request: HttpRequest) -> None:
+def limited(request: HttpRequest) -> None:
     """Each of these asks a provider: not more often than an address may fail to sign in."""
     asked = hit(key_of("sso", network(address(request))), settings.LOCKOUT_SECONDS)
     if asked.count > settings.ADDRESS_FAILURES:

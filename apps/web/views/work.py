@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, resolve
 
 from apps.access import duties
 from apps.access.looking import inspecting
@@ -22,8 +22,10 @@ def work(request: HttpRequest) -> HttpResponse:
         return redirect("web:inspection_room")  # nothing waits for an inspector
     found = work_for(actor)
     decide = sum(len(each.mine) for each in found.queues)
+    mine = [{"task": t, "action": (way := way_to(*t.needs)), "record": record_of(way)} for t in found.mine]
     context = {
-        "mine": [{"task": t, "action": way_to(*t.needs)} for t in found.mine],
+        "mine": mine,
+        "together": sum(1 for each in mine if each["record"]) > 1,
         "blocked": found.blocked,
         "waiting": found.waiting,
         "shown": found.shown,
@@ -37,6 +39,14 @@ def work(request: HttpRequest) -> HttpResponse:
         "needs_you": "mine" if found.mine else "",
     }
     return render(request, "web/work.html", context)
+
+
+def record_of(way) -> str:
+    """What the page of several records calls the one that is signed there; empty where nothing is signed."""
+    if not way.get("url") or not way["verdict"].signs:
+        return ""
+    found = resolve(way["url"])
+    return f"{found.kwargs['act']}:{found.kwargs['pk']}" if found.view_name == "web:sign" else ""
 
 
 urlpatterns = [path("work/", work, name="work")]
