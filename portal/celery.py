@@ -9,9 +9,13 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init, worker_process_init, worker_ready
 
+from apps.analysis import limits
+from portal import env
 from portal.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.demo")
+# Every process of the portal comes by here: workers, web, commands.
+limits.use(env.integer("ANALYSIS_MEMORY_MB", limits.MEMORY_MB))
 
 app = Celery("countersign")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -15,7 +15,6 @@ from typing import Any
 from apps.analysis.errors import InputError
 
 DUCKDB, SPARK, WAREHOUSE = "duckdb", "spark", "warehouse"
-WAREHOUSE_URL = "COUNTERSIGN_WAREHOUSE"
 
 
 def opened(engine: str, name: str, *, threads: int = 1) -> AbstractContextManager[Any]:
@@ -70,9 +69,11 @@ def _spark(name: str, threads: int) -> Iterator[Any]:
 @contextmanager
 def _warehouse(name: str, threads: int) -> Iterator[Any]:
     """`table` or `schema.table` of the data base whose Ibis URL stands in COUNTERSIGN_WAREHOUSE."""
-    url = os.environ.get(WAREHOUSE_URL)
+    url = os.environ.get("COUNTERSIGN_WAREHOUSE")
     if not url:
-        raise InputError(f"Set {WAREHOUSE_URL} to the URL of the warehouse, such as postgres://host/name.")
+        raise InputError(
+            "Set COUNTERSIGN_WAREHOUSE to the URL of the warehouse, such as postgres://host/name."
+        )
     ibis = _extra("ibis", "warehouse")
     schema, _, table = name.rpartition(".")
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from apps.analysis import cells as counting
-from apps.analysis import checks, classes, intervals, ordering, regression
+from apps.analysis import checks, classes, intervals, limits, ordering, regression
 from apps.analysis import groups as making
 from apps.analysis.canonical import identifier
 from apps.analysis.errors import InputError
@@ -137,6 +137,7 @@ def _rows(
         raise InputError("The table has a header but no rows.")
     if len(groups) > MAX_ATTRIBUTES:
         raise InputError(f"{len(groups)} group columns were named; at most {MAX_ATTRIBUTES} are compared.")
+    limits.check_rows(table.rows, len(groups))
     parts = [f"{table.column(name).number} AS {role}" for role, (name, _) in roles.items()]
     notes: list[str] = []
     join = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.analysis import cells as counting
-from apps.analysis import checks
+from apps.analysis import checks, limits
 from apps.analysis.canonical import literal
 from apps.analysis.cells import Cell
 from apps.analysis.errors import InputError
@@ -150,6 +150,7 @@ def table_of_rows(table: Table, prepared: Prepared, *, numbered: bool = False) -
     `numbered`: with the column `row_`, the place in the file.
     """
     columns = prepared.columns
+    limits.check_rows(table.rows, len(prepared.groups))
     table.materialise(columns.values())
     parts, joins = [], []
     for role, name in columns.items():

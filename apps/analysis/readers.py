@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from apps.analysis import canonical, frames
+from apps.analysis import canonical, frames, limits
 from apps.analysis.errors import InputError, ReadError
 
 MAX_COLUMNS = 4096
@@ -117,9 +117,7 @@ class Where:
 
 
 @contextmanager
-def open_table(
-    source: Any, *, threads: int = 1, memory_mb: int = 1024, engine_counts: bool = False
-) -> Iterator[Table]:
+def open_table(source: Any, *, threads: int = 1, engine_counts: bool = False) -> Iterator[Table]:
     """Open `source` and close it again.
 
     `engine_counts`: a lazy frame (Dask, Ibis, PySpark, Polars, DuckDB) is not fetched; the caller lets its own
@@ -131,8 +129,7 @@ def open_table(
     Raises `ReadError` with one sentence when it is not a readable table.
     """
     if isinstance(source, Where):
-        options: dict[str, Any] = {"threads": threads, "memory_mb": memory_mb, "engine_counts": engine_counts}
-        with open_table(source.source, **options) as whole:
+        with open_table(source.source, threads=threads, engine_counts=engine_counts) as whole:
             yield _narrowed(whole, source.values)
         return
     with tempfile.TemporaryDirectory(prefix="countersign-") as spill:
@@ -140,7 +137,7 @@ def open_table(
             ":memory:",
             config={
                 "threads": threads,
-                "memory_limit": f"{memory_mb}MB",
+                "memory_limit": f"{limits.engine_mb()}MiB",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "temp_directory": spill,

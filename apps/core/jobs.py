@@ -43,18 +43,19 @@ def enqueue(kind: str, subject: Subject, requested_by: User) -> Job:
         created_at=now(),
     )
     registries.guard["job.bind"](job)
-    transaction.on_commit(lambda: send(job.pk))
+    transaction.on_commit(lambda: send(job.pk, job.kind))
     return job
 
 
-def send(job_id: int) -> None:
-    """Tell the broker. A broker that is down is no loss: the sweep tells it again."""
+def send(job_id: int, kind: str) -> None:
+    """Tell the broker, in the queue of this kind of job. A broker that is down is no loss: the sweep tells it again."""
     if not settings.CELERY_BROKER_URL:
         return
     from celery import current_app  # the core stays importable without a configured application
 
     try:
-        current_app.send_task(TASK, args=[job_id], retry=False)
+        queue = settings.JOB_QUEUES.get(kind, settings.CELERY_TASK_DEFAULT_QUEUE)
+        current_app.send_task(TASK, args=[job_id], queue=queue, retry=False)
     except Exception as error:  # any broker failure: the row waits for the sweep
         log.warning("job %s could not be sent (%s); the sweep will send it again", job_id, error)
         return
@@ -198,7 +199,7 @@ def sweep() -> int:
         if job.attempt >= MAX_ATTEMPTS:
             _give_up(job)
         else:
-            send(job.pk)
+            send(job.pk, job.kind)
         count += 1
     return count
 

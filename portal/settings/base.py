@@ -311,9 +311,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 # Housekeeping has its own queue, so that two long computations cannot hold up the seal. Analyses have theirs, so that
 # they can be given workers with memory of their own and a mail or a pack does not wait behind them.
 CELERY_TASK_DEFAULT_QUEUE = "work"
-CELERY_TASK_QUEUES = [
-    Queue(name, Exchange(name), routing_key=name) for name in ("work", "analysis", "house")
-]
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("work", "analysis", "house")]
 JOB_QUEUES = dict.fromkeys(
     (
         "datasets.profile",

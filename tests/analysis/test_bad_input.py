@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from apps.analysis import fairness, performance
+from apps.analysis import fairness, limits, performance
 from apps.analysis.errors import InputError
 from tests.analysis.tables import results
 
@@ -171,3 +171,18 @@ def test_a_parquet_file_with_dictionary_decimal_and_timestamp_columns(tmp_path):
 def test_a_table_without_rows_is_refused():
     with pytest.raises(InputError, match="no rows"):
         fairness.report({"y": [], "p": [], "g": []}, "y", "p", groups=["g"])
+
+
+def test_rows_that_would_not_fit_in_memory_are_refused_before_they_are_fetched(monkeypatch):
+    monkeypatch.setattr(limits, "_memory_mb", 256)
+    monkeypatch.setattr(limits, "_ROW", 100_000_000)
+    for more in ({}, {"score": None, "weight": "w"}, {"score": None, "entity": "who"}):
+        with pytest.raises(
+            InputError, match="hold 4 rows in memory, about 381 MB; an analysis may use 256 MB"
+        ):
+            judged({}, **more)
+    assert judged({}, score=None)["n"] == 4  # counts need no rows
+    with pytest.raises(InputError, match="ANALYSIS_MEMORY_MB"):
+        performance.report(GOOD, "y", "p", task="regression")
+    limits.use(1)
+    assert limits.engine_mb() == 64

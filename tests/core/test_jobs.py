@@ -180,7 +180,7 @@ def test_a_job_that_cannot_even_be_given_up_does_not_stop_the_sweep(world, told,
 
 def test_the_sweep_sends_what_was_never_sent_or_never_ended(world, monkeypatch):
     sent: list[int] = []
-    monkeypatch.setattr(jobs, "send", sent.append)
+    monkeypatch.setattr(jobs, "send", lambda pk, kind: sent.append(pk))
     moment = now()
     never = new_job(world)
     unheard = new_job(world, sent_at=moment - jobs.RESEND_AFTER - timedelta(seconds=1))
@@ -202,10 +202,25 @@ def test_a_broker_that_is_down_loses_nothing(world, monkeypatch, caplog, setting
             current_app, "send_task", lambda *args, **rest: real(*args, **rest, connection=nobody)
         )
         job = new_job(world)
-        jobs.send(job.pk)
+        jobs.send(job.pk, job.kind)
     job.refresh_from_db()
     assert (job.state, job.sent_at) == ("queued", None)
     assert "the sweep will send it again" in caplog.text
+
+
+def test_long_analyses_go_to_a_queue_of_their_own(world, monkeypatch, settings):
+    from celery import current_app
+
+    from apps.core import registries
+
+    assert [kind for kind in settings.JOB_QUEUES if kind not in registries.job] == []
+    assert set(settings.JOB_QUEUES.values()) <= {queue.name for queue in settings.CELERY_TASK_QUEUES}
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+    queues = []
+    monkeypatch.setattr(current_app, "send_task", lambda *args, queue, **rest: queues.append(queue))
+    for kind in ("validations.run", "packs.build"):
+        jobs.send(new_job(world).pk, kind)
+    assert queues == ["analysis", "work"]
 
 
 @pytest.mark.django_db(transaction=True)

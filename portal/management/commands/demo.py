@@ -86,7 +86,7 @@ class _Demo:
             return
         self.supervisor.start(
             self._celery(
-                "worker", "worker", "--queues", "work", "--concurrency", "2", "--hostname", "work@%h"
+                "worker", "worker", "--queues", "work,analysis", "--concurrency", "2", "--hostname", "work@%h"
             ),
             self._celery(
                 "housekeeper", "worker", "--queues", "house", "--pool", "solo", "--hostname", "house@%h"
