@@ -196,7 +196,7 @@ def test_a_review_is_written_and_signed_by_two(world, done):
     give(world, "process_expert", "approver", world.model)
     with pytest.raises(Conflict) as refused:
         sign_review_quality(world.process_expert, done.pk, signature=sign(read(done)))
-    assert refused.value.rule[:3] in ("DY8", "DY1")
+    assert refused.value.rule.startswith("DY13")
     with pytest.raises(NotAllowed):
         sign_review_quality(world.owner, done.pk, signature=sign(read(done)))
     sign_review_quality(world.approver, done.pk, signature=sign(read(done)))
@@ -217,7 +217,7 @@ def test_another_expert_may_not_sign_what_they_did_not_write_and_developers_may_
         given = said(done) if act is write_review else {"signature": sign(read(done))}
         with pytest.raises(Conflict) as told:
             act(world.author, done.pk, **given)
-        assert told.value.rule[:3] in ("DY1", "DY2")
+        assert told.value.rule.startswith("DY2")
 
 
 def test_a_rejected_review_is_written_anew_and_old_signatures_are_void(world, done):

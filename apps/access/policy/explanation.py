@@ -39,7 +39,7 @@ ROWS = [
         "reviewed the features of an explanation",
         "explanation.report",
         [D.PROCESS_EXPERT],
-        ["validate", "author"],
+        ["approve", "author"],
     ),
     row(
         "explanation.sign_review_expert",
@@ -47,7 +47,7 @@ ROWS = [
         "signed a feature review as process expert",
         "explanation.report",
         [D.PROCESS_EXPERT],
-        ["validate", "author"],
+        ["approve", "author"],
         meaning="review",
         token=False,
     ),
