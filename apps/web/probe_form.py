@@ -32,22 +32,27 @@ HINTS = {
 }
 
 
+def _bound(name: str) -> forms.CharField:
+    label, least, greatest, _ = BOUNDS[name]
+    hint = f"{least:,g} to {greatest:,g}. {HINTS[name]}".strip()
+    return forms.CharField(label=label, max_length=24, help_text=hint, widget=forms.TextInput(attrs=_SHORT))
+
+
 class BoundsForm(Form):
     """Bounds of the probes, why they fit, and the key that makes a double click one plan."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, (label, least, greatest, _) in BOUNDS.items():
-            hint = f"{least:,g} to {greatest:,g}. {HINTS[name]}".strip()
-            self.fields[name] = forms.CharField(
-                label=label, max_length=24, help_text=hint, widget=forms.TextInput(attrs=_SHORT)
-            )
-        self.fields["rationale"] = forms.CharField(
-            max_length=20_000,
-            help_text="Why these limits and bounds fit the use: what happens to the inputs where it runs.",
-            widget=forms.Textarea(attrs={"rows": 5}),
-        )
-        self.fields["idempotency_key"] = forms.CharField(widget=forms.HiddenInput, max_length=100)
+    seed = _bound("seed")
+    rows = _bound("rows")
+    shift = _bound("shift")
+    epsilon = _bound("epsilon")
+    budget = _bound("budget")
+    cases = _bound("cases")
+    rationale = forms.CharField(
+        max_length=20_000,
+        help_text="Why these limits and bounds fit the use: what happens to the inputs where it runs.",
+        widget=forms.Textarea(attrs={"rows": 5}),
+    )
+    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
 class LimitForm(Form):

@@ -21,14 +21,14 @@ from apps.api.v1.verification_shapes import (
     ClaimOut,
     EvidenceInput,
     EvidenceOut,
-    LinkInput,
-    LinkOut,
-    MatrixOut,
     RequirementDetail,
     RequirementInput,
+    RequirementLinkInput,
+    RequirementLinkOut,
     RequirementOut,
     RiskInput,
     RiskOut,
+    TraceabilityOut,
 )
 from apps.core import blobs, uploads
 from apps.core.downloads import attachment
@@ -201,7 +201,7 @@ class OfVersion(GateViewSet):
     select_related = ("model", "intended_use__model")
 
     @extend_schema(
-        tags=["verification"], summary="The traceability matrix with its open ends", responses=MatrixOut
+        tags=["verification"], summary="The traceability matrix with its open ends", responses=TraceabilityOut
     )
     def traceability(self, request, pk=None):
         version = self.get_object()
@@ -236,25 +236,26 @@ class OfVersion(GateViewSet):
         return self.answer(queries.evidence(self.actor).get(pk=made.pk), status=201)
 
     @extend_schema(
-        tags=["verification"], summary="Say by hand what shows a requirement", request=LinkInput,
-        responses={201: LinkOut}, parameters=[IDEMPOTENCY],
+        tags=["verification"], summary="Say by hand what shows a requirement", request=RequirementLinkInput,
+        responses={201: RequirementLinkOut}, parameters=[IDEMPOTENCY],
     )  # fmt: skip
     def link(self, request, pk=None):
         version = self.get_object()
-        given = self.given(LinkInput, "verification.link_requirement", version)
+        given = self.given(RequirementLinkInput, "verification.link_requirement", version)
         return Response(
-            LinkOut(acts.link_requirement(self.actor, version.pk, **given, **self.key())).data, status=201
+            RequirementLinkOut(acts.link_requirement(self.actor, version.pk, **given, **self.key())).data,
+            status=201,
         )
 
     @extend_schema(
-        tags=["verification"], summary="Take a link away", request=ReasonInput, responses=LinkOut,
+        tags=["verification"], summary="Take a link away", request=ReasonInput, responses=RequirementLinkOut,
         parameters=[IDEMPOTENCY],
     )  # fmt: skip
     def end_link(self, request, pk=None, link_id=None):
         version = self.get_object()
         given = self.given(ReasonInput, "verification.end_link", version)
         made = acts.end_link(self.actor, version.pk, link_id=link_id, reason=given["reason"], **self.key())
-        return Response(LinkOut(made).data)
+        return Response(RequirementLinkOut(made).data)
 
     @extend_schema(
         tags=["verification"], summary="Submit figures computed elsewhere", request=ClaimInput,

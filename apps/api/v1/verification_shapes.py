@@ -131,14 +131,14 @@ class EvidenceInput(serializers.Serializer):
     produced_at = serializers.DateTimeField(required=False, default=None, allow_null=True)
 
 
-class LinkInput(serializers.Serializer):
+class RequirementLinkInput(serializers.Serializer):
     requirement = serializers.CharField(max_length=40)
     target = serializers.CharField(max_length=9, help_text=f"One of {', '.join(Target)}.")
     pattern = serializers.CharField(max_length=500)
     reason = serializers.CharField(max_length=2000)
 
 
-class LinkOut(serializers.Serializer):
+class RequirementLinkOut(serializers.Serializer):
     id = serializers.IntegerField()
     ref = serializers.CharField()
     requirement = serializers.CharField(source="requirement.ref")
@@ -168,7 +168,7 @@ class ClaimInput(serializers.Serializer):
     note = serializers.CharField(max_length=4000, required=False, default="", allow_blank=True)
 
 
-class MatrixOut(serializers.Serializer):
+class TraceabilityOut(serializers.Serializer):
     version = serializers.CharField()
     intended_use = serializers.CharField()
     open_ends = serializers.DictField(
