@@ -9,6 +9,7 @@ class AccessConfig(AppConfig):
         # They register acts, jobs, facts and visibility.
         from apps.access import (  # noqa: F401
             acts,
+            ask_queues,
             queues,
             registered,
             registered_areas,

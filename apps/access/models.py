@@ -275,6 +275,7 @@ class IdempotencyKey(models.Model):
 
 
 # Each area's own tables.
+from apps.access.ask_models import Ask  # noqa: E402
 from apps.access.inspection_models import Copy, Inspection, InspectionPlace  # noqa: E402
 from apps.access.reminder_models import Reminder  # noqa: E402
 from apps.access.review_models import AccessReview, ReviewSheet  # noqa: E402
@@ -282,6 +283,7 @@ from apps.access.training_models import TrainingMatrix, TrainingRecord  # noqa: 
 
 __all__ = [
     "AccessReview",
+    "Ask",
     "Assignment",
     "AssignmentQuerySet",
     "Copy",

@@ -16,6 +16,7 @@ from apps.core.subjects import Subject
 
 @registries.facts("access.training")
 @registries.facts("access.training_matrix")
+@registries.facts("access.ask")
 @registries.facts("access.reminder")
 def organisation_facts(_subject: Subject) -> Facts:
     return Facts(parents=(ORGANISATION_PAIR,))
@@ -55,6 +56,12 @@ def trainings_seen(scopes: Scopes) -> Q:
 @registries.visibility("access.TrainingMatrix")
 def matrices_seen(_scopes: Scopes) -> Q:
     return EVERYTHING
+
+
+@registries.visibility("access.Ask")
+def asks_seen(scopes: Scopes) -> Q:
+    """Between two people; what was asked stands in the trail."""
+    return Q(asker=scopes.user) | Q(person=scopes.user)
 
 
 @registries.visibility("access.Reminder")

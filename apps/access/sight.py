@@ -22,6 +22,7 @@ from apps.core.subjects import Subject
 # Of these, who sees all records sees no more than their visibility says.
 PERSONAL = frozenset(
     {
+        "access.Ask",
         "access.Copy",
         "access.Inspection",
         "access.InspectionPlace",

@@ -35,6 +35,8 @@ class Refused(Exception):
         self.rule = rule
         self.who = tuple(who)
         self.cause = cause
+        # (act, kind, id) of what was refused on a record that the person may see: somebody else can be asked.
+        self.asked: tuple[str, str, object] | None = None
         self.fields = {name: list(messages) for name, messages in (fields or {}).items()}
         if status is not None:
             self.status = status

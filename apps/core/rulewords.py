@@ -40,6 +40,7 @@ SENTENCES = {
     "account": "only an active account acts",
     "account-integrity": "an account is as the portal wrote it, or nothing is done with it",
     "account-state": "an account is changed only in the states that allow it",
+    "ask": "who can do it is asked by who cannot, once in a day and by whoever sees the record",
     "assignment": "a duty is held on one model, one dataset or the organisation",
     "assignment-state": "a duty is decided on while it is requested, and ended while it is held",
     "ci-identity": "a pipeline's job is who its issuer says, under a trust in force",

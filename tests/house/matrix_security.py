@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.test import override_settings
 
-from apps.access.acts import propose_link, request_correction, request_reset
+from apps.access.acts import ask, propose_link, request_correction, request_reset
+from apps.approvals.models import Slot
 from tests.factories.factors import app_for
 
 PROVIDER = {"key": "corp", "name": "Corporate", "issuer": "https://id.example/", "client_id": "x"}
@@ -19,7 +20,12 @@ def secured(world) -> dict[str, dict[str, object]]:
     )
     with override_settings(OIDC_PROVIDERS=[PROVIDER]):
         link = propose_link(world.administrator, world.stranger.pk, provider="corp", subject="abc")
+    slot = Slot.objects.get(code="approval")
+    asked = ask(world.process_expert, "approvals.sign_approval", slot.pk, person_id=world.approver.pk)
     by_pk = {
+        "web:ask": asked.pk,
+        "api:ask-detail": asked.pk,
+        "api:ask-respond": asked.pk,
         "web:name_factor": factor.pk,
         "web:end_factor": factor.pk,
         "api:second-factor-detail": factor.pk,
@@ -46,6 +52,7 @@ def secured(world) -> dict[str, dict[str, object]]:
         "api:sign-on-end": link.pk,
     }
     return {name: {"pk": pk} for name, pk in by_pk.items()} | {
+        "web:ask_somebody": {"act": "approvals.sign_approval", "pk": slot.pk},
         "web:other_access": {"kind": "tokens"},
         "api:access-register-other": {"kind": "tokens"},
         "web:sso_leave": {"key": "corp"},

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from apps.access.acting import _demands
 from apps.access.actors import Actor
+from apps.access.demands import demands as demanded
 from apps.access.duties import Duty
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, front_refusal, is_visible
 from apps.access.models import Assignment
@@ -147,7 +147,7 @@ def _demanded(person: User, row: Policy) -> Iterator[str]:
 
 def _refused(actor: Actor, row: Policy, *, reason: str) -> str:
     try:
-        _demands(
+        demanded(
             actor, replace(row, shows=False), reason, None, None
         )  # whether one is held stands in the database
     except Refused as refused:

@@ -11,6 +11,7 @@ from apps.access.acts.accounts import (
     sign_in,
     sign_out,
 )
+from apps.access.acts.asks import answer_ask, ask
 from apps.access.acts.assignments import (
     approve_assignment,
     approve_organisation_assignment,
@@ -92,6 +93,7 @@ __all__ = [
     "add_passkey",
     "add_totp",
     "adopt_training_matrix",
+    "answer_ask",
     "approve_assignment",
     "approve_correction",
     "approve_inspection",
@@ -99,6 +101,7 @@ __all__ = [
     "approve_reset",
     "approve_service",
     "approve_trust",
+    "ask",
     "confirm_identity",
     "confirm_link",
     "create_account",

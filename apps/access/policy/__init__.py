@@ -9,6 +9,7 @@ from __future__ import annotations
 from apps.access.policy import (
     accounts,
     approvals,
+    asks,
     boards,
     datasets,
     duties,
@@ -64,6 +65,7 @@ _PARTS = (
     training,
     reviews,
     services,
+    asks,
 )
 _ROWS = [row for part in _PARTS for row in part.ROWS]
 TABLE: dict[str, Policy] = {row.act: row for row in _ROWS}

@@ -61,6 +61,7 @@ class Policy:
 
 # Who may where no duty says it. Each key stands for something that the act or its allowance judges.
 WHO = {
+    "asked": "the person who was asked",
     "own": "any signed-in person, about their own affairs",
     "sees": "any signed-in person, of what they may see",
     "board": "the member of the review board who attended with a vote",

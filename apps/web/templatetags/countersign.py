@@ -18,6 +18,7 @@ from django.utils.text import slugify
 from apps.core.clock import real_now
 from apps.core.rulewords import rule_words
 from apps.web import marks, times
+from apps.web.asking import ask_link
 from apps.web.scopes import duties_in_words
 
 register = template.Library()
@@ -231,13 +232,27 @@ def who_can(context: Context, names: Any) -> SafeString:
 
 
 @register.simple_tag
-def why_not(verdict: Any, element_id: str = "") -> SafeString:
-    """The four parts of a refusal, always as visible text. Nothing for an allowed verdict."""
+def why_not(verdict: Any, element_id: str = "", about: Any = None) -> SafeString:
+    """The four parts of a refusal, always as visible text. Nothing for an allowed verdict.
+
+    about: the record, where the verdict alone is known: with the way to ask somebody who may.
+    """
     if verdict is None or _get(verdict, "allowed", False):
         return EMPTY
     lines = format_html_join("", '<p class="{}">{}</p>', refusal_lines(verdict))
+    lines = lines + ask_control(verdict, about)
     named = format_html(' id="{}"', element_id) if element_id else EMPTY
     return format_html('<div class="why-not"{}>{}</div>', named, lines)
+
+
+@register.simple_tag
+def ask_control(refusal: Any, about: Any = None) -> SafeString:
+    """“Ask A. Novak”, where somebody may do what was refused on `about`, or on what the refusal itself names."""
+    asked: tuple[str, str, object] = getattr(refusal, "asked", None) or ("", "", 0)
+    if about is not None and about != "":
+        asked = (_get(refusal, "act"), getattr(about, "subject_kind", ""), getattr(about, "pk", None))
+    address, words = ask_link(refusal, *asked) if asked[0] and asked[2] else ("", "")
+    return format_html('<p><a class="btn btn-s" href="{}">{}</a></p>', address, words) if address else EMPTY
 
 
 @register.simple_tag
