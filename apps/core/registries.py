@@ -89,4 +89,6 @@ tier = Registry("tier")  # subject kind -> fn(pk) -> "low" | "medium" | "high" |
 as_one = Contributions()  # "registry.versions" -> fn(version ids) -> {(kind, id): the record it is part of}
 closure = Contributions()  # "datasets.version:family" -> fn(subject) -> more (kind, id) pairs of that closure
 declared = Contributions()  # subject kind -> fn(ids) -> deeds declared on those records, not done by an act
+# "validations.runs" -> fn() -> {name: expression} read with those rows: where nothing hangs on them, nothing is asked
+alongside = Contributions()
 parents = Contributions()  # subject kind -> fn(subject) -> more (kind, id) parents on which a duty counts

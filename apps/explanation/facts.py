@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from apps.access import duties
 from apps.access.facts import Facts, pairs
@@ -25,6 +25,12 @@ def reports_of_closure(version_ids: Collection[int]) -> frozenset[tuple[str, str
     """What is done to an explanation is done to the version it explains."""
     found = [report for rows in reports_of_versions(version_ids).values() for report in rows]
     return pairs(Report.subject_kind, [report.pk for report in found])
+
+
+@registries.alongside("validations.runs")
+def explained() -> dict[str, Exists]:
+    """Whether a run was explained, so that pages of versions that were not ask no more than before."""
+    return {"explained": Exists(Report.objects.filter(run=OuterRef("pk")))}
 
 
 @registries.visibility("explanation.Report")

@@ -20,6 +20,7 @@ from apps.explanation.states import FACTS, State
 from apps.quality.models import Deviation
 from apps.quality.queries import opened_by
 from apps.registry.models import Version
+from apps.validations.loading import runs_of_versions
 from apps.validations.models import Run
 from apps.validations.stored import AREA, read_results
 
@@ -58,6 +59,9 @@ def reports_of_versions(version_ids: Collection[int]) -> dict[int, list[Report]]
     """Version id -> its explanation reports with their jobs, newest first; for gates and closures, whoever looks."""
 
     def load(ids: list[int]) -> dict[int, list[Report]]:
+        runs = runs_of_versions(ids)
+        if not any(getattr(run, "explained", True) for pk in ids for run in runs[pk]):
+            return {}
         rows = Report.objects.filter(run__plan__version_id__in=ids).select_related("job", *RELATED[:3])
         return grouped(rows, lambda report: report.run.plan.version_id)
 

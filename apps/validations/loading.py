@@ -7,6 +7,7 @@ from collections.abc import Collection
 from django.db.models import Count, Q
 
 from apps.access.sharing import gathered, grouped
+from apps.core import registries
 from apps.validations.models import Comparison, Plan, Result, Run
 from apps.validations.states import Verdict
 
@@ -30,6 +31,8 @@ def runs_of_versions(version_ids: Collection[int]) -> dict[int, list[Run]]:
         met = Count("results", filter=Q(results__verdict=Verdict.MET))
         rows = Run.objects.filter(plan__version_id__in=ids).select_related("plan", "job")
         rows = rows.annotate(criteria=Count("results"), criteria_met=met)
+        for give in registries.alongside["validations.runs"]:
+            rows = rows.annotate(**give())
         return grouped(rows, lambda run: run.plan.version_id)
 
     return {pk: rows or [] for pk, rows in gathered("runs", version_ids, load).items()}

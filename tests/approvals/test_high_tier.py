@@ -15,6 +15,7 @@ from tests.approvals.conftest import slot_of
 from tests.approvals.test_acts import given
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.evidence import done_report, done_run, locked_plan
+from tests.factories.explanations import reviewed
 from tests.factories.foundation import frozen_version
 from tests.factories.reviews import trail_reviewed
 
@@ -33,7 +34,9 @@ def high_gate(world):
         influence="high",
         consequence="high",
     )
-    done_report(world, done_run(world, locked_plan(world, version, test)))
+    run = done_run(world, locked_plan(world, version, test))
+    done_report(world, run)
+    reviewed(world, run)
     trail_reviewed(world, version)
     gate = acts.open_gate(world.owner, version.pk)
     run_queued()

@@ -65,6 +65,7 @@ def test_every_section_shows_its_evidence_to_whoever_sees_the_version(world, sig
         "data": ["trial/v1", "Trial database", made.plan.ref, "no shared row"],
         "validation": [made.plan.ref, made.run.ref, "auc", "n = 400", "≥ 0.8"],
         "fairness": [made.report.ref, "equal opportunity", "<svg"],
+        "explainability": ["No explanation computed by the portal", "Compute explanation"],
         "deviations": ["No deviation"],
         "signatures": ["I take responsibility for this record", made.plan.ref],
         "people": ["Author Person", "registered a model version", "nobody checked their own work"],

@@ -41,9 +41,13 @@ def _place(values: NDArray[np.generic], row: int) -> str:
 def of_feature(found: Importance, moved: float, rank: int) -> str:
     """One feature in all: what shuffling it costs, how sure that is, and how far it moves a score on average."""
     what = "lowers the AUC" if found.measure == AUC else "changes a score"
-    amount = f"{found.value:.3f} (95 % interval {found.low:.3f} to {found.high:.3f}, {found.n:,} cases)"
+    value, low, high = (
+        f"{round(each, 3) + 0.0:.3f}" for each in (found.value, found.low, found.high)
+    )  # no -0.000
+    amount = f"{value} (95 % interval {low} to {high}, {found.n:,} cases)"
     moves = f"it moves a score by {moved:.3f} on average"
     if found.low <= 0:
+        what = "changes the AUC" if found.measure == AUC else what
         return f"No influence of {found.feature} on the result is shown: shuffling it {what} by {amount}; {moves}."
     place = "matters most" if rank == 1 else f"is number {rank}"
     return f"{found.feature} {place}: shuffling it {what} by {amount}; {moves}."
