@@ -129,7 +129,15 @@ def draw_calibration(plan: Plan, figures: dict[str, Any]) -> list[dict[str, Any]
                 continue
             title = f"Calibration where {group['name']}, with 95 % intervals"
             digest = blobs.put(charts.calibration(bins, title=title).svg.encode(), area=AREA).digest
-            drawn.append({"column": column, "metric": "calibration", "title": title, "digest": digest})
+            drawn.append(
+                {
+                    "column": column,
+                    "metric": "calibration",
+                    "group": group["name"],
+                    "title": title,
+                    "digest": digest,
+                }
+            )
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""A bias report as CSV: one line per group and metric, per pair of groups and metric, and per limit."""
+"""A bias report as CSV: a line per group and metric, per calibration bin, per pair of groups and metric, per limit."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ def as_csv(report: Report) -> str:
         for group in grouping["groups"]:
             for metric, estimate in group["metrics"].items():
                 writer.writerow(_estimate(name, group["name"], metric, estimate))
+        for group in grouping["groups"]:
+            for one in group.get("calibration") or ():
+                writer.writerow(_bin(name, group["name"], one))
         for comparison in grouping.get("comparisons", ()):
             for pair in comparison["pairs"]:
                 for kind in ("difference", "ratio"):
@@ -61,6 +64,21 @@ def _estimate(grouping: str, group: str, metric: str, estimate: dict[str, Any]) 
         "n": estimate["n"],
         "method": estimate["method"],
         "note": disarmed(estimate["reason"]),
+    }
+
+
+def _bin(grouping: str, group: str, one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "line": "calibration",
+        "grouping": disarmed(grouping),
+        "group": disarmed(group),
+        "metric": "observed_rate",
+        "value": one["rate"],
+        "low": one["low"],
+        "high": one["high"],
+        "n": one["n"],
+        "method": "wilson",
+        "note": f"scores {one['from']} to {one['to']}, mean {one['mean_score']}",
     }
 
 

@@ -72,11 +72,22 @@ def results_of(report: Report) -> dict[str, Any]:
 
 
 def charts_of(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """The charts of a report's results with their SVG, compared with its digest: the same in page and PDF."""
+    """The charts with their SVG, compared with its digest: the same in page and PDF; `bins` of a calibration chart."""
     return [
-        chart | {"svg": blobs.read(chart["digest"], area=AREA).decode()}
+        chart
+        | {
+            "svg": blobs.read(chart["digest"], area=AREA).decode(),
+            "bins": _bins(results, chart) if chart["metric"] == "calibration" else [],
+        }
         for chart in results.get("charts", ())
     ]
+
+
+def _bins(results: dict[str, Any], chart: dict[str, Any]) -> list[dict[str, Any]]:
+    """The calibration bins that a calibration chart shows."""
+    grouping = next(g for g in results["report"]["groupings"] if g["attributes"] == [chart["column"]])
+    found = next(g for g in grouping["groups"] if g["name"] == chart["group"])
+    return list(found["calibration"])
 
 
 def report_page(actor: Actor | User, report_id: int) -> ReportPage:

@@ -101,7 +101,7 @@ class BaselineForm(Form):
     n = forms.CharField(
         required=False, max_length=12, label="n, if known", widget=forms.TextInput(attrs=_SHORT)
     )
-    source = forms.CharField(required=False, max_length=500, widget=forms.TextInput(attrs={"size": 30}))
+    source = forms.CharField(required=False, max_length=500, widget=forms.TextInput(attrs={"size": 18}))
     rule = forms.ChoiceField(required=False, choices=ENDS, initial="point", label="Judged on")
     id = forms.CharField(
         required=False, max_length=40, label="Identifier", widget=forms.TextInput(attrs=_SHORT)

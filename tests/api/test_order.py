@@ -43,7 +43,11 @@ ACTS = {
     "api:suspend": ("author", {}),
     "api:plans-sign-author": ("author", {}),
     "api:plans-sign-approval": ("author", {}),
+    "api:plans-replace": ("author", {}),
     "api:runs-cases": ("author", {}),
+    "api:runs-cancel": ("author", {}),
+    "api:bias_reports-sign": ("author", {}),
+    "api:bias_reports-notes": ("approver", {}),
     "api:deviations-accept": ("author", {}),
     "api:deviations-close": ("author", {}),
     "api:gates-minute": ("author", {}),
@@ -56,6 +60,8 @@ ACTS = {
 }
 # POSTs that take no input, or that everybody may who sees the record.
 WITHOUT = {
+    # Several records in one ceremony are asked in tests/access/test_ceremony.py.
+    "api:sign_together",
     "api:assignment-approve",
     # Several at once are asked in tests/access/test_approving.py.
     "api:assignment-approve-many",

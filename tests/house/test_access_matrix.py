@@ -127,7 +127,9 @@ class Things:
 
 @pytest.fixture
 def things(world, monkeypatch, settings) -> Things:
-    settings.SESSION_IDLE_SECONDS = 86400  # a session's last request is undone with its cell, and a machine may be slow
+    settings.SESSION_IDLE_SECONDS = (
+        86400  # a session's last request is undone with its cell, and a machine may be slow
+    )
     evidence = validated_world(world)
     version, plan, run, report = evidence.version, evidence.plan, evidence.run, evidence.report
     gate = open_gate(world.owner, version.pk)
@@ -288,11 +290,16 @@ def things(world, monkeypatch, settings) -> Things:
         "api:packs-download": pack.number,
         "api:plans-detail": plan.number,
         "api:plans-compare": plan.number,
+        "api:plans-replace": plan.number,
         "api:plans-runs": plan.number,
         "api:plans-sign-approval": plan.number,
         "api:plans-sign-author": plan.number,
         "api:runs-detail": run.number,
         "api:runs-cases": run.number,
+        "api:runs-cancel": run.number,
+        "api:runs-paired": run.number,
+        "api:bias_reports-sign": report.number,
+        "api:bias_reports-notes": report.number,
         "api:bias_reports-detail": report.number,
         "api:bias_reports-csv": report.number,
         "api:deviations-detail": deviation.number,
@@ -308,6 +315,9 @@ def things(world, monkeypatch, settings) -> Things:
         "web:plan": plan.number,
         "web:run_start": plan.number,
         "web:plan_compare": plan.number,
+        "web:plan_replace": plan.number,
+        "web:run_cancel": run.number,
+        "web:bias_note": report.number,
         "web:run": run.number,
         "web:bias_request": run.number,
         "web:run_cases": run.number,
@@ -357,6 +367,7 @@ def things(world, monkeypatch, settings) -> Things:
         "web:enrol": {"uid": "bm9ib2R5", "token": "cabcde-0123456789abcdef0123456789abcdef"},
         "web:service_decide": {"pk": pipeline.pk, "verb": "suspend"},
         "web:trust_decide": {"pk": trusted.pk, "verb": "approve"},
+        "web:run_csv": {"number": run.number, "table": "figures"},
         "web:sign": {"act": "approvals.sign_approval", "pk": slot.pk},
         "web:signature": {"uid": uuid.UUID(str(signature.uuid))},
         "web:signature_receipt": {"uid": uuid.UUID(str(signature.uuid))},
