@@ -68,7 +68,7 @@ def train(data: DemoData, folder: str | Path) -> dict[str, Trained]:
     }
 
 
-def _table(path: Path, features: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Any, Any]:
+def read_table(path: Path, features: tuple[str, ...], texts: tuple[str, ...]) -> tuple[Any, Any]:
     """(features as an Arrow table, labels as int64): numbers as float64, as a model in ONNX takes them."""
     import pyarrow as pa
     import pyarrow.csv as pacsv
@@ -92,7 +92,7 @@ def _train(
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     features = NUMBERS + texts
-    inputs, labels = _table(getattr(data, training), features, texts)
+    inputs, labels = read_table(getattr(data, training), features, texts)
     columns = ColumnTransformer(
         [
             ("numbers", StandardScaler(), list(NUMBERS)),
@@ -163,7 +163,7 @@ def _claims(
     """What the developers claim: figures of their own on the tune data, without intervals, by scikit-learn."""
     from sklearn.metrics import recall_score, roc_auc_score
 
-    inputs, labels = _table(path, features, texts)
+    inputs, labels = read_table(path, features, texts)
     said, scores = model.predict(inputs), model.predict_proba(inputs)[:, 1]
     return {
         "auc": {"value": round(float(roc_auc_score(labels, scores)), 4), "n": len(labels)},

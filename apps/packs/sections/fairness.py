@@ -6,8 +6,10 @@ from typing import Any
 
 from apps.analysis.metrics import LABELS
 from apps.packs.render import Chapter
+from apps.packs.sections.bias_besides import followed_up
 from apps.packs.sections.blocks import Section, at, decimal, interval, named, short
 from apps.packs.sections.evidence import gate_box, verdict_cell
+from apps.packs.sections.robustness import robustness
 from apps.packs.sections.words import KIND_SIGNS, level_words, method_words, rule_words
 
 
@@ -86,6 +88,7 @@ def fairness(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
             ]
         )
         _limits(part, record, charts)
+        followed_up(part, record)
         for chart in record["results"].get("charts", ()):
             part.figure(
                 charts[chart["digest"]],
@@ -94,6 +97,7 @@ def fairness(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
         for grouping in record["results"].get("report", {}).get("groupings", ()):
             if len(grouping["attributes"]) == 1:
                 _groups(part, grouping)
+    robustness(part, content, charts)
     return part.chapter()
 
 
