@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
-from apps.trail import witness
-from apps.trail.anchor_models import Cosignature, Stamp
+from apps.trail import destinations, witness
+from apps.trail.anchor_models import Cosignature, Destination, Stamp
 from apps.trail.models import Checkpoint, Log, Pending
 from apps.trail.queries import Verification, last_verification
 
@@ -34,6 +35,54 @@ class ChainState:
     waiting: int
     verified: Verification | None
     words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Told:
+    """How far one place outside was told. `last`: number of the last leaf it has, None before the first.
+
+    `behind`: sealed entries it has not. `failing_since`: the last time it took something, where it fails now.
+    """
+
+    kind: str
+    name: str
+    last: int | None
+    behind: int
+    at: datetime | None
+    failing_since: datetime | None
+    failures: int
+    error: str
+    contradicts: bool
+
+    @property
+    def well(self) -> bool:
+        return not self.failures and not self.contradicts
+
+
+def told_outside(size: int) -> tuple[list[Told], str]:
+    """Every configured place, and why the settings cannot be read, or ""; no query where none is configured."""
+    try:
+        places = destinations.configured()
+    except ImproperlyConfigured as error:
+        return [], str(error)
+    rows = {(row.kind, row.name): row for row in Destination.objects.all()} if places else {}
+    found = []
+    for place in places:
+        row = rows.get((place.kind, place.name)) or Destination(kind=place.kind, name=place.name)
+        found.append(
+            Told(
+                kind=place.kind,
+                name=place.name,
+                last=row.position - 1 if row.position else None,
+                behind=max(0, size - row.position),
+                at=row.done_at,
+                failing_since=(row.done_at or row.known_since) if row.failures else None,
+                failures=row.failures,
+                error=row.error,
+                contradicts=row.contradicted,
+            )
+        )
+    return found, ""
 
 
 def chain_state() -> ChainState:

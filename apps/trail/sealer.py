@@ -93,10 +93,14 @@ def _seal_batch(wait: bool) -> tuple[int, int]:
 
 
 _HEAD_COLUMNS = ", ".join(f'e."{name}"' for name in HEAD)
-_PENDING = (
-    f"SELECT {_HEAD_COLUMNS}, e.salt, e.body FROM trail_pending p JOIN trail_entry e ON e.id = p.entry_id "
-    f"ORDER BY p.entry_id LIMIT {BATCH}"
-)
+# By a list of keys, and not by a join: the planner's idea of a queue that fills and empties all the time is always old,
+# and it would read every entry there is. (SQLite has no such idea.)
+_QUEUE = f"SELECT entry_id FROM trail_pending ORDER BY entry_id LIMIT {BATCH}"
+_ENTRIES = f"SELECT {_HEAD_COLUMNS}, e.salt, e.body FROM trail_entry e"
+_PENDING = {
+    "postgresql": f"{_ENTRIES} WHERE e.id = ANY(ARRAY({_QUEUE})) ORDER BY e.id",
+    "sqlite": f"{_ENTRIES} WHERE e.id IN ({_QUEUE}) ORDER BY e.id",
+}
 _NEWEST = "SELECT size, root, frontier, note, created_at FROM trail_checkpoint ORDER BY size DESC LIMIT 1"
 Waiting = list[tuple[dict[str, Any], str, str]]
 
@@ -112,7 +116,9 @@ def _look(wait: bool) -> tuple[bool, Checkpoint | None, datetime, Waiting]:
         return True, before, database_now(), _pending()
     lock = "pg_advisory_xact_lock(%s), true" if wait else "true, pg_try_advisory_xact_lock(%s)"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {lock}; {_NEWEST}; SELECT clock_timestamp(); {_PENDING}", [LOCK])
+        cursor.execute(
+            f"SELECT {lock}; {_NEWEST}; SELECT clock_timestamp(); {_PENDING['postgresql']}", [LOCK]
+        )
         answers = [cursor.fetchall()]
         while cursor.nextset():
             answers.append(cursor.fetchall())
@@ -131,15 +137,12 @@ def _read(row: tuple[Any, ...]) -> tuple[dict[str, Any], str, str]:
 def _pending() -> Waiting:
     """Head values, salt and body of the next batch of pending entries, by id."""
     with connection.cursor() as cursor:
-        cursor.execute(_PENDING)
+        cursor.execute(_PENDING[connection.vendor])
         return list(map(_read, cursor.fetchall()))
 
 
 def _put(leaves: list[tuple], nodes: list[tuple], made: Checkpoint, start: int) -> None:
     """Write leaves, subtrees and checkpoint, and take from the queue what has its leaf now."""
-    taken = (
-        'DELETE FROM trail_pending WHERE entry_id IN (SELECT entry_id FROM trail_leaf WHERE "index" >= %s)'
-    )
     if connection.vendor != "postgresql":
         Leaf.objects.bulk_create(
             [
@@ -152,17 +155,20 @@ def _put(leaves: list[tuple], nodes: list[tuple], made: Checkpoint, start: int) 
             Node(level=level, index=index, hash=hashed) for level, index, hashed in nodes
         )
         with connection.cursor() as cursor:
-            cursor.execute(taken, [start])
+            cursor.execute(
+                'DELETE FROM trail_pending WHERE entry_id IN (SELECT entry_id FROM trail_leaf WHERE "index" >= %s)',
+                [start],
+            )
         made.save(force_insert=True)
         return
     # Hashes, digests and numbers of our own, in columns; a note is text that ends in a newline.
     statements = [
         'INSERT INTO trail_leaf ("index", entry_id, hash, body_digest) '
         "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[])",
-        taken,
+        "DELETE FROM trail_pending WHERE entry_id = ANY(%s::bigint[])",
         "INSERT INTO trail_checkpoint (size, root, frontier, note, created_at) VALUES (%s, %s, %s, %s, %s)",
     ]
-    parameters: list[Any] = [*map(list, zip(*leaves, strict=True)), start]
+    parameters: list[Any] = [*map(list, zip(*leaves, strict=True)), [leaf[1] for leaf in leaves]]
     parameters += [made.size, made.root, made.frontier, made.note, made.created_at]
     if nodes:
         statements.append(

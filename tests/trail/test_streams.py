@@ -21,6 +21,7 @@ from django.db import connection
 
 from apps.core.clock import now
 from apps.trail import destinations, sealer, sending, streams, verifier
+from apps.trail.chain import told_outside
 from apps.trail.models import Destination, Entry, Leaf
 from tests.trail.children import until
 from tests.trail.test_sealer import events
@@ -352,3 +353,28 @@ def test_the_command_sends_once_and_tells_the_state(story, collector, settings, 
     told_state = capsys.readouterr().out
     assert f"{size} entries, last told" in told_state
     assert "1 failed since" in told_state
+
+
+def test_the_state_of_each_place_is_told_with_its_gap(story, collector, settings):
+    """What the page of the trail shows: last number sent, what is missing there, and since when it fails."""
+    sealer.seal()
+    size = Leaf.objects.count()
+    assert told_outside(size) == ([], ""), "nothing configured, nothing asked"
+    settings.TRAIL_STREAMS = [collector.address]
+    (place,) = destinations.configured()
+    (fresh,), fault = told_outside(size)
+    assert (fresh.last, fresh.behind, fresh.at, fresh.well, fault) == (None, size, None, True, "")
+    assert destinations.step(place)
+    (well,), _ = told_outside(size + 3)
+    assert (well.last, well.behind, well.well, well.failing_since) == (size - 1, 3, True, None)
+    events(2)
+    sealer.seal()
+    collector.answers.append((500, {}, b""))
+    assert not destinations.step(place)
+    (ill,), _ = told_outside(size + 2)
+    assert (ill.last, ill.behind, ill.well, ill.failures) == (size - 1, 2, False, 1)
+    assert ill.failing_since == well.at
+    assert "500" in ill.error
+    settings.TRAIL_STREAMS = ["pigeon://roof"]
+    assert told_outside(size)[0] == []
+    assert "TRAIL_STREAMS" in told_outside(size)[1]

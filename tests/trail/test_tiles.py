@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import subprocess
@@ -275,3 +276,26 @@ def test_what_others_did_not_say_is_refused(anchored, tmp_path, kind, capsys):
         (place / name).write_bytes(raw)
     assert offline.main([str(place)]) == 0
     capsys.readouterr()
+
+
+def test_the_export_by_command_is_entered_before_it_begins(story, tmp_path, monkeypatch, capsys):
+    """By whom on this machine: no account of the portal stands behind a command."""
+    monkeypatch.setenv("LOGNAME", "olga")
+    before = Entry.objects.count()
+    call_command("export_trail", str(tmp_path / "log"))
+    entry = Entry.objects.get(act="trail.export")
+    assert (entry.kind, entry.actor_name, entry.scope) == (
+        "event",
+        "Operating-system user olga",
+        "organisation:0",
+    )
+    facts = json.loads(entry.body)["facts"]
+    assert facts == {
+        "filter": {},
+        "count": before,
+        "form": "tiles",
+        "folder": str(tmp_path / "log"),
+        "operator": "olga",
+    }
+    assert f"{before + 1} entries in" in capsys.readouterr().out, "its own entry is in the export"
+    assert run(tmp_path / "log")[0] == 0

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import zipfile
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -19,8 +20,9 @@ from django.urls import reverse
 from apps.access import gate
 from apps.access.acts import create_token, end_assignment, request_assignment
 from apps.access.models import Assignment
+from apps.core.clock import now
 from apps.core.errors import NotAllowed, NotVisible
-from apps.trail import queries, sealer, witness
+from apps.trail import destinations, queries, sealer, witness
 from apps.trail.chain import chain_state
 from apps.trail.identity import keys
 from apps.trail.models import Checkpoint, Entry, Leaf, Pending, Signature
@@ -337,6 +339,27 @@ def test_the_state_of_the_log_is_shown(signed_in, world, monkeypatch, tmp_path):
     copy.write_text(copy.read_text().replace(newest.root, "0" * 64))
     assert [word.agrees for word in chain_state().words] == [False]
     assert "not a state of this log" in page_of(signed_in("inspector").get(reverse("web:audit")))
+
+
+def test_who_sees_everything_is_told_how_far_the_log_stores_are(signed_in, world, settings):
+    sealer.seal()
+    settings.TRAIL_STREAMS = ["otlp+http://127.0.0.1:9"]
+    (place,) = destinations.configured()
+    long_ago = now() - timedelta(hours=5)
+    destinations.Destination.objects.create(
+        kind=place.kind,
+        name=place.name,
+        position=7,
+        known_since=long_ago,
+        done_at=long_ago,
+        failures=3,
+        error="refused <b>",
+    )
+    html = page_of(signed_in("inspector").get(reverse("web:audit")))
+    assert "Told outside" in html
+    assert re.search(r"failing since .*, 3 tries: refused &lt;b&gt;", html)
+    assert f'<td class="num">6</td><td class="num">{Checkpoint.objects.latest("size").size - 7}</td>' in html
+    assert "Told outside" not in page_of(signed_in("author").get(reverse("web:audit")))
 
 
 # ---------------------------------------------------------------- signatures

@@ -24,7 +24,7 @@ from apps.fairness.models import Report
 from apps.packs.models import Pack
 from apps.robustness.models import ProbePlan, ProbeReport
 from apps.trail import queries
-from apps.trail.chain import chain_state
+from apps.trail.chain import chain_state, told_outside
 from apps.trail.models import Entry, Kind, Signature
 from apps.web.binding import Bonds
 from apps.web.door import actor_of, page
@@ -212,14 +212,18 @@ def audit(request: HttpRequest) -> HttpResponseBase:
         return _json_lines(listing, enter)
     if wanted in ZIPPED and not listing.bad:
         return _zipped(listing, wanted, enter)
+    chain, sees_all = chain_state(), Scopes(actor.user).sees_all
+    told, unread = told_outside(chain.size) if sees_all else ([], "")
     return listing.respond(
         "audit/audit.html",
         {
-            "chain": chain_state(),
+            "chain": chain,
+            "told": told,
+            "told_fault": unread,
             "json_url": listing.url(format="jsonl"),
             "csv_zip_url": listing.url(format="csv.zip"),
             "json_zip_url": listing.url(format="jsonl.zip"),
-            "sees_all": Scopes(actor.user).sees_all,
+            "sees_all": sees_all,
         },
     )
 
