@@ -97,6 +97,10 @@ class Ground:
             found.setdefault(deed.person, []).append(deed)
         return found
 
+    def near_to(self, other: Assignment) -> Relation:
+        """How near the place of another duty is to this one."""
+        return relation(self.place, (other.scope_kind, other.scope_id), self.family)
+
     def near(self, person: User, *, besides: Extra | None = None) -> list[tuple[str, Relation, str]]:
         """(duty, how near, what tells of it) of everything the person holds or is taken to hold."""
         known = [

@@ -22,6 +22,7 @@ from apps.access.models import Assignment
 from apps.access.policy import policy
 from apps.access.sharing import shared
 from apps.access.staffing import Ground, Leaver, leavers
+from apps.access.standing_conflicts import on_place
 from apps.access.waiting import queues_for
 from apps.approvals.leavers import on_models
 from apps.core.errors import BadInput, NotVisible
@@ -95,8 +96,10 @@ def parent_people(request: HttpRequest, slug: str, kind: str) -> HttpResponseBas
     # Who could take a duty names people of the whole organisation: for those who choose among them.
     chooses = request_one.allowed or Scopes(actor.user).sees_all
     with shared():
-        coverage = queries.coverage(parent, given, ground=Ground(parent) if chooses else None)
+        ground = Ground(parent) if chooses else None
+        coverage = queries.coverage(parent, given, ground=ground)
         alone = who_leaves_a_gap(parent, coverage)
+        apart = on_place(ground, given) if ground else []
     context = {
         "parent": parent,
         "parent_url": url_of(parent),
@@ -104,6 +107,7 @@ def parent_people(request: HttpRequest, slug: str, kind: str) -> HttpResponseBas
         "coverage": coverage,
         "chooses": chooses,
         "alone": alone,
+        "apart": apart,
         "request_duty": request_one,
         "request_url": request_url(parent),
         "request_all": may(actor, "access.request_assignments", parent) if kind == duties.MODEL else None,

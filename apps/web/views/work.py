@@ -9,6 +9,7 @@ from django.urls import path, resolve
 from apps.access import duties
 from apps.access.looking import inspecting
 from apps.access.review_queries import waiting_for
+from apps.access.standing_conflicts import everywhere
 from apps.access.training_queries import own_warnings
 from apps.approvals.queries import work_for
 from apps.web.door import actor_of, page
@@ -35,6 +36,7 @@ def work(request: HttpRequest) -> HttpResponse:
         "total": len(found.mine) + decide,
         "review_sheets": waiting_for(actor),
         "trainings": own_warnings(actor.user),
+        "apart": everywhere() if duties.Duty.COMPLIANCE in found.held else [],
         "held": sorted(duties.WORDS[duties.Duty(d)] for d in found.held),
         "needs_you": "mine" if found.mine else "",
     }
