@@ -27,6 +27,8 @@ SAID = {
     "trail.csv": "The trail of the version, sortable",
     "signatures.csv": "Signatures with stored and recomputed digest",
     "results.csv": "Results of validation runs, n and interval",
+    "probes.csv": "Findings of robustness and privacy probes",
+    "traceability.csv": "Traceability matrix with its open ends",
     "duties.csv": "Duties over time",
     "entries.log": "The trail's entries, head and body, for the proof",
     "index.txt": "Place of each entry in the log",

@@ -34,6 +34,11 @@ GROUPS = (
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+PROBES = ("report", "probe", "where", "value", "low", "high", "level", "n", "count", "method", "sentence")
+TRACEABILITY = (
+    "line", "intended_use", "requirement", "text", "risks", "shown_by", "test", "outcome", "message", "evidence",
+    "link", "signature", "clauses", "lacks", "accepted_by", "blocks",
+)  # fmt: skip
 Table = tuple[tuple[str, ...], list[dict[str, Any]]]
 
 
@@ -82,6 +87,17 @@ def tables(content: dict[str, Any]) -> dict[str, Table]:
             ],
         ),
     }
+    if "traceability" in content:  # a pack of before knows no requirements
+        found["traceability.csv"] = (TRACEABILITY, content["traceability"]["lines"])
+    if "probe_reports" in content:  # a pack of before knows no probes
+        found["probes.csv"] = (
+            PROBES,
+            [
+                {"report": each["ref"], **finding}
+                for each in content["probe_reports"]
+                for finding in each["results"].get("findings", ())
+            ],
+        )
     for report in content["bias_reports"]:
         if report["results"]:
             found[f"groups-{report['ref']}.csv"] = (GROUPS, groups(report["results"]))

@@ -124,7 +124,13 @@ def signatures(version: Version, as_of: datetime) -> list[dict[str, Any]]:
     for kind, ids in by_kind.items():
         for row in Signature.objects.filter(subject_kind=kind, subject_id__in=ids, signed_at__lte=as_of):
             pair = (row.subject_kind, row.subject_id)
-            belongs = "version" if pair in own else "use" if pair == use else "ancestor"
+            belongs = (
+                "version"
+                if pair in own
+                else "use"
+                if pair == use or pair[0] == "verification.requirement"
+                else "ancestor"
+            )
             found.append((row.pk, row, belongs))
     return [_standing(row, belongs) for _, row, belongs in sorted(found, key=lambda each: each[0])]
 

@@ -67,7 +67,7 @@ def parse_cobertura(data: bytes) -> dict[str, Any]:
             current.pop()
 
     walk(data, start, end)
-    details = [
+    details: list[dict[str, Any]] = [
         {"file": path, "lines": len(lines), "covered": sum(lines.values())} for path, lines in files.items()
     ]
     counted = (sum(each["covered"] for each in details), sum(each["lines"] for each in details))
@@ -95,12 +95,12 @@ def parse_json(found: dict[str, Any]) -> dict[str, Any]:
     totals, meta = part(found.get("totals")), part(found.get("meta"))
     files = part(found.get("files"))
     enough(len(files), "files")
-    details = []
+    details: list[dict[str, Any]] = []
     for path, each in files.items():
         own = part(part(each).get("summary"))
-        lines = whole(own.get("num_statements"), f"files.{clip(path)}.summary.num_statements")
+        there = whole(own.get("num_statements"), f"files.{clip(path)}.summary.num_statements")
         covered = whole(own.get("covered_lines"), f"files.{clip(path)}.summary.covered_lines")
-        details.append({"file": clip(path), "lines": lines, "covered": covered})
+        details.append({"file": clip(path), "lines": there, "covered": covered})
     lines = (
         whole(totals.get("covered_lines"), "totals.covered_lines"),
         whole(totals.get("num_statements"), "totals.num_statements"),
