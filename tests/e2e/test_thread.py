@@ -235,6 +235,10 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
                 f"bias_limits-{i}-min_n": min_n,
             }
         )
+    validator.page.locator("[name='baselines-0-metric']").select_option("tpr")
+    validator.fills(
+        **{"baselines-0-value": "0.6", "baselines-0-n": "250", "baselines-0-source": "Report Q-17"}
+    )
     validator.looks("plan-form")
     validator.page.get_by_role("button", name="Write plan", exact=True).last.click()
     validator.sees(re.compile("is written. Sign it as its author"))
@@ -253,6 +257,9 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
     validator.clicks("Run validation")
     expect(validator.page.locator("#run-now")).to_be_visible()
     validator.waits_for("Training against test")
+    validator.sees("400 of 400 rows of potency-trial/v2 scored; none excluded.")
+    validator.sees("Against the replaced process")
+    validator.sees("Table of the thresholds chart")
     validator.looks("run")
     run = validator.page.url.removeprefix(validator.address)
 
@@ -261,6 +268,17 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
     tester.clicks("Compute bias report")
     tester.waits_for("Locked limits")
     tester.looks("bias-report")
+    report = tester.page.url.removeprefix(tester.address)
+    tester.clicks("Record remediation or feedback")
+    tester.fills(text="The sites agree with the groups.", reason="Asked at the site meeting")
+    tester.clicks("Record it", role="button")
+    tester.sees("The sites agree with the groups.")
+    tester.clicks("Sign bias report")
+    tester.looks("sign-bias-report")
+    tester.signs()
+    tester.has_signed()
+    tester.goes_to(report)
+    tester.sees("I have reviewed this record.")
 
     owner.goes_to(release)
     owner.looks("release-before-gate")

@@ -175,3 +175,76 @@ def test_who_developed_the_version_may_not_run_it_again(world, tested):
     assert answer.status_code == 409
     assert "Rule DY1:" in text_of(answer)
     assert Run.objects.count() == 1
+
+
+@pytest.mark.evidence("reported")
+def test_what_a_run_measured_stands_on_its_page_and_in_files(world):
+    evidence = validated_world(world, until="reported")
+    client, run = browser(world.author), evidence.run
+    answer = client.get(url_of(run))
+    said, page = text_of(answer), answer.content.decode()
+    assert "400 of 400 rows of Trial data v2 scored; none excluded" in said or "400 of 400 rows" in said
+    assert "No other finished run of VP-1 yet." in said
+    for heading in ("Confusion matrix", "All figures", "Training against test"):
+        assert heading in said
+    assert "0.5 locked" in said
+    assert page.count('role="img"') == 2
+    for table in ("figures", "calibration", "thresholds"):
+        file = client.get(reverse("web:run_csv", args=[run.number, table]))
+        assert file.headers["Content-Type"] == "text/csv; charset=utf-8"
+        assert len(file.content.decode().splitlines()) > 5
+    assert client.get(reverse("web:run_csv", args=[run.number, "cases"])).status_code == 404
+    assert (
+        browser(world.stranger).get(reverse("web:run_csv", args=[run.number, "figures"])).status_code == 404
+    )
+
+
+@pytest.mark.evidence("locked")
+def test_a_run_is_cancelled_on_its_page_and_stays_in_the_register(world):
+    evidence = validated_world(world, until="locked")
+    run = start_run(world.validator, evidence.plan.pk)
+    client, url = browser(world.validator), reverse("web:run_cancel", args=[run.number])
+    assert client.get(url).status_code == 200
+    assert client.post(url, {"reason": "", "idempotency_key": "k"}).status_code == 422
+    assert client.post(url, {"reason": "Wrong plan", "idempotency_key": "k"}).headers["Location"] == url_of(
+        run
+    )
+    said = text_of(client.get(url_of(run)))
+    assert "The run was cancelled. Wrong plan" in said
+    assert "Cancelled" in text_of(client.get(reverse("web:runs"), {"state": "cancelled"}))
+    assert client.get(url).status_code == 409
+    assert browser(world.author).post(url, {"reason": "x"}).status_code == 403
+
+
+@pytest.mark.evidence("run")
+def test_two_runs_are_compared_by_number_and_what_cannot_be_compared_is_said(world):
+    evidence = validated_world(world, until="run")
+    client, url = browser(world.author), reverse("web:run_compare")
+    assert client.get(url).status_code == 200
+    number = evidence.run.number
+    same = client.get(url, {"first": number, "second": number})
+    assert (same.status_code, "Choose two different runs." in text_of(same)) == (422, True)
+    assert client.get(url, {"first": number, "second": 999}).status_code == 404
+    assert client.get(url, {"first": "x", "second": ""}).status_code == 422
+    again = done_run(world, evidence.plan)
+    said = text_of(client.get(url, {"first": number, "second": again.number}))
+    assert "Accuracy 400" in said
+    assert "mcnemar, mid-p" in said
+    assert "delong, paired" in said
+    assert "Same bytes as R-1" in text_of(client.get(url_of(again)))
+
+
+def test_how_many_cases_are_enough_is_worked_out_and_bad_input_is_said(world):
+    client, url = browser(world.author), reverse("web:sample_size")
+    asked = {"wanted": "limit", "expected": "0.9", "limit": "0.8", "power": "0.8", "groups": "a=0.2\nb=0.8"}
+    said = text_of(client.get(url, asked | {"prevalence": "0.25"}))
+    assert "cases that count, in each group." in said
+    for wrong, words in (
+        ({"limit": "0.95"}, "no number of cases can show it"),
+        ({"limit": ""}, "Fill in the limit"),
+        ({"expected": "much"}, "Enter a number"),
+        ({"groups": "a"}, "name = share"),
+        ({"prevalence": "0"}, "above 0"),
+    ):
+        answer = client.get(url, asked | wrong)
+        assert (answer.status_code, words in text_of(answer)) == (422, True), wrong

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.access.gate import Judge, may, offers
 from apps.access.policy import policy
@@ -226,6 +226,7 @@ def run_cancel(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "validations/run_cancel.html", context, status=422 if form.errors else 200)
 
 
+@require_GET
 @page
 def run_csv(request: HttpRequest, number: int, table: str) -> HttpResponse:
     """Figures, calibration bins or thresholds of a run as CSV."""
@@ -238,6 +239,7 @@ def run_csv(request: HttpRequest, number: int, table: str) -> HttpResponse:
     return response
 
 
+@require_GET
 @page
 def run_compare(request: HttpRequest) -> HttpResponse:
     """Two versions on the same cases: two finished runs of one model, chosen by number."""
