@@ -66,6 +66,7 @@ class Components:
 
 PASSWORD_RULE = "21 CFR 11.200(a)(1)"  # the rule of a refusal that a wrong password brings
 SECOND_RULE = factors.RULE
+CHANGED_RULE = "21 CFR 11.70"  # of the refusal to sign what is not as it was shown
 FRESH_RULE = "21 CFR 11.200(a)(1): single sign-on again, for this signature alone"
 GIVEN = "signatures"  # under this name they are shared
 
@@ -234,7 +235,7 @@ def refuse_if_changed(subject: Subject, given: SignatureInput) -> str:
         raise Conflict(
             "Nothing was signed: the record changed since it was shown to you.",
             fact=f"You were shown {given.digest[:19]}…, the record is now {today[:19]}….",
-            rule="21 CFR 11.70",
+            rule=CHANGED_RULE,
             who=["you, after reading it again"],
         )
     return today

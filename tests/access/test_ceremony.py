@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from apps.access import oidc
 from apps.access.actors import Actor
-from apps.access.acts import confirm_link, propose_link
+from apps.access.acts import confirm_link, create_token, propose_link
 from apps.access.ceremony import Listed, challenge_of
 from apps.access.factors import new_nonce
 from apps.access.signing import SignatureInput, content_digest
@@ -25,6 +25,7 @@ from apps.registry.models import IntendedUse
 from apps.trail import sealer
 from apps.trail.models import Entry, Signature
 from tests.access.telling import body_of, last
+from tests.api.test_limits import client_of
 from tests.cast import PASSWORD, give
 from tests.factories.doors import text_of
 from tests.factories.factors import app_for, code_of
@@ -163,6 +164,30 @@ def test_the_page_signs_only_what_was_opened(world, uses):
         reverse("web:sign", args=[EXPERT, uses[0].pk]), {"together": "https://evil.example/"}
     )
     assert "evil.example" not in text_of(elsewhere)
+
+
+def test_the_api_signs_several_with_a_session_and_not_with_a_token(world, uses):
+    client, address = browser(world.process_expert), reverse("api:sign_together")
+    records = [{"act": EXPERT, "id": use.pk, "digest": content_digest(use)} for use in uses]
+    given = {"records": records, "password": PASSWORD}
+
+    def ask(**other):
+        return client.post(address, {**given, **other}, content_type="application/json")
+
+    stale = ask(records=[records[0], {**records[1], "digest": "sha256:" + "0" * 64}])
+    assert stale.status_code == 409
+    assert uses[1].ref in stale.json()["fact"]
+    assert ask(records=[]).status_code == 422
+    assert ask(records=records * 11).status_code == 422
+    assert signed() == []
+    done = ask()
+    assert done.status_code == 200
+    assert [(each["record"], each["refused"]) for each in done.json()] == [(use.ref, None) for use in uses]
+    assert len(signed()) == 2
+    token = client_of(create_token(world.process_expert, name="ci"))
+    refused = token.post(address, given, format="json")
+    assert refused.status_code == 403
+    assert "token" in str(refused.json()).lower()
 
 
 # ---------------------------------------------------------------- at the identity provider

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from apps.accounts.factors import Factor, FactorUse
 from apps.registry.acts import write_intended_use
 from apps.trail.models import Entry, Signature
 from tests.access.telling import body_of, last
-from tests.cast import PASSWORD
+from tests.cast import PASSWORD, give
 from tests.e2e.browsing import Person
 from tests.factories.factors import app_for, code_of
 from tests.factories.foundation import USE
@@ -211,3 +212,45 @@ def test_a_reset_takes_two_people(world, person):
     compliance.looks("resets")
     world.author.refresh_from_db()
     assert not world.author.has_usable_password()
+
+
+def test_single_sign_on_again_signs(world, person, settings, reached):
+    """Who comes by single sign-on authenticates there again for one record, shows a one-time code, and signs."""
+    give(world, "process_expert", "process_expert", world.other_model, by="other_owner")
+    use, other = (
+        write_intended_use(world.process_expert, model.pk, given=USE, reason="First statement")
+        for model in (world.model, world.other_model)
+    )
+    issuer = Issuer()
+    issuer.spoil = lambda claims: claims.update(auth_time=int(time.time()))
+    settings.OIDC_PROVIDERS = [issuer.provider()]
+    oidc.forget()
+    expert = person("process_expert")
+    link = propose_link(world.administrator, world.process_expert.pk, provider="corp", subject=issuer.subject)
+    confirm_link(world.process_expert, link.pk)
+    _, secret = app_for(world.process_expert)
+    act = "registry.sign_intended_use_expert"
+    expert.goes_to(f"/sign/{act}/{use.pk}/")
+    expert.page.locator("[name='decision'][value='approved']").check()
+    expert.clicks("Instead of the password: authenticate with Corporate sign-in", role="button")
+    expert.looks("sign-leave")
+    expert.clicks("Go on to Corporate sign-in")
+    expert.sees("You authenticated again for this decision")
+    went_to(expert, issuer)
+    expert.looks("sign-fresh")
+    expert.page.locator("[name='decision'][value='approved']").check()
+    expert.fills(code=code_of(secret))
+    expert.page.get_by_role("button", name=re.compile("^Sign my decision")).click()
+    expert.has_signed()
+    signature = Signature.objects.get(subject_kind="registry.intended_use")
+    assert signature.factors == ["sso", "totp"]
+    issuer.close()
+    oidc.forget()
+
+    # Several records at once: what is not opened is not signed.
+    expert.goes_to(f"/sign/together/?record={act}:{other.pk}")
+    expert.looks("review-together")
+    expert.clicks("Open IU-visc/v1")
+    expert.clicks("Back to the records you review together")
+    expert.sees("as it is now")
+    expert.looks("review-together-opened")

@@ -89,6 +89,8 @@ def test_a_record_changed_meanwhile_is_shown_again_and_not_signed(world, slot):
     assert answer.status_code == 409
     html = answer.content.decode()
     assert "changed since it was shown" in html
+    table = html.split("What changed since it was shown to you")[1].split("</table>")[0]
+    assert "<ins>" in table  # field by field, as it was shown and as it is
     assert "Kept" in html
     assert hidden(html, "digest") != form["digest"]
     assert slot_signatures() == 0

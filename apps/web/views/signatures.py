@@ -95,6 +95,12 @@ def signatures_table(actor, bonds: Bonds) -> Table:
                 [("approved", "approved"), ("rejected", "rejected")],
                 lambda rows, v: rows.filter(decision=v),
             ),
+            choice(
+                "binds",
+                "Binds now",
+                [("valid", "bound"), ("out_of_date", "out of date"), ("invalid", "invalid")],
+                lambda rows, v: rows.filter(pk__in=[row.pk for row in rows if bonds.of(row).state == v]),
+            ),
             on_day("from", "From (UTC)", lambda rows, v: rows.filter(signed_at__gte=day_begins(v))),
             on_day("to", "To (UTC)", lambda rows, v: rows.filter(signed_at__lte=day_ends(v))),
         ],

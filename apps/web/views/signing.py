@@ -24,6 +24,7 @@ from apps.access.models import Assignment
 from apps.access.policy import TABLE, Policy, meaning_sentence
 from apps.access.sharing import shared
 from apps.access.signing import (
+    CHANGED_RULE,
     FRESH_RULE,
     PASSWORD_RULE,
     SECOND_RULE,
@@ -39,12 +40,12 @@ from apps.core.subjects import model_of
 from apps.registry.models import Version
 from apps.registry.states import State
 from apps.trail.models import Signature
-from apps.web.changes import since_own_signature
+from apps.web.changes import Difference, differences, since_own_signature
 from apps.web.door import actor_of, page
 from apps.web.evidence import evidence_of
 from apps.web.forms import Form, MomentField, ReasonField
 from apps.web.links import url_of
-from apps.web.opened import note_opened
+from apps.web.opened import last_shown, note_opened
 from apps.web.scopes import duties_in_words
 from apps.web.views import sign_fresh
 from apps.web.views.second import code_field, kinds
@@ -222,7 +223,8 @@ def held_by(actor) -> list[str]:
 def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpResponse:
     content = content_of(subject)
     shown = digest(content)
-    note_opened(request, row.act, subject.pk, shown)
+    moved = _moved(request, form, refusal, content)
+    note_opened(request, row.act, subject.pk, shown, content)
     if form.is_bound:
         form.data = form.data.copy()
         for name in ("password", "code", "passkey"):
@@ -251,6 +253,7 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
         "options": options,
         "challenges": challenges,
         "since": since,
+        "moved": moved,
         "held": duties_in_words(request.user, "; ".join([*evidence.get("seat", ()), *held_by(actor)])),
         "row": row,
         "subject": subject,
@@ -264,6 +267,14 @@ def _show(request, row, subject, form, *, refusal=None, status=200) -> HttpRespo
         "needs_you": "sign" if verdict.allowed else "",
     }
     return render(request, "web/sign.html", context, status=status)
+
+
+def _moved(request, form, refusal, content: dict[str, Any]) -> list[Difference] | None:
+    """What changed between the showing that was signed and now; None where that is not what was refused."""
+    if refusal is None or refusal.rule != CHANGED_RULE:
+        return None
+    before = last_shown(request, form.data.get("digest", ""))
+    return list(differences(before, content)) if before is not None else []
 
 
 def _together(request) -> str:
