@@ -33,5 +33,9 @@ lock:
 soak: env
 	python3 manage.py test -m soak
 
+# Some minutes on an idle machine; rows in files under TMPDIR. The other benchmarks say at their top how they are called.
 bench: env
-	$(PYTHON) -m pytest tests/benchmarks -m "not soak" -s
+	$(PYTHON) tests/benchmarks/bench_fairness.py 1000000 20000
+	$(PYTHON) tests/benchmarks/bench_fairness.py 10000000 0
+	$(PYTHON) tests/benchmarks/bench_scale.py 100000000
+	$(PYTHON) tests/benchmarks/bench_onnx.py

@@ -33,5 +33,6 @@ def check_rows(rows: int, attributes: int) -> None:
     if needed > _memory_mb:
         raise InputError(
             f"Exact figures of scores, weights or entities hold {rows:,} rows in memory, about {needed:,} MB; "
-            f"an analysis may use {_memory_mb:,} MB. Leave these columns out (rates come from counts), or raise ANALYSIS_MEMORY_MB."
+            f"an analysis may use {_memory_mb:,} MB. Leave these columns out (rates come from counts), or raise "
+            "ANALYSIS_MEMORY_MB."
         )

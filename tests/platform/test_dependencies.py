@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from tests.platform.test_lock import ROOT, direct
+from tests.platform.test_lock import ROOT, direct, extras, locked
 
 OURS = {"apps", "portal", "tests"}
 # Comes with a direct dependency and is the language that one speaks: gone together, never alone.
@@ -33,7 +33,14 @@ def rows() -> list[list[str]]:
 
 def test_every_direct_dependency_has_one_row_and_no_other():
     explained = [canonicalize_name(row[0]) for row in rows()]
-    assert sorted(explained) == sorted(canonicalize_name(each.name) for each in direct())
+    assert sorted(explained) == sorted(canonicalize_name(each.name) for each in [*direct(), *extras()])
+
+
+def test_extras_are_not_locked_and_not_imported():
+    """What an installation may add is imported by name at run time, so that its absence is a sentence."""
+    names = {canonicalize_name(each.name) for each in extras()}
+    assert names & set(locked()) == set()
+    assert {name for name in ("pyspark", "ibis", "numba") if name in imported()} == set()
 
 
 def test_every_row_says_what_why_and_where():

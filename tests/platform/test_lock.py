@@ -48,6 +48,12 @@ def direct() -> list[Requirement]:
     return [Requirement(line) for line in lines]
 
 
+def extras() -> list[Requirement]:
+    """What an installation may add by itself; not in the lock file."""
+    groups = project()["project"]["optional-dependencies"].values()
+    return [Requirement(line) for lines in groups for line in lines]
+
+
 def without_requirements() -> set[str]:
     """Packages wanted only as a container of data (see tool.uv.dependency-metadata)."""
     entries = project()["tool"]["uv"].get("dependency-metadata", [])

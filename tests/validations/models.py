@@ -155,3 +155,17 @@ def reads_a_file(path: Path, location: str) -> Path:
         helper.make_node("Add", ["f0", "sum"], ["score"]),
     ]
     return graph(path, nodes, [tensor])
+
+
+def foreign_operator(path: Path, operator: str, domain: str) -> Path:
+    """Wants code that only a library beside the model would bring."""
+    made = helper.make_graph(
+        [helper.make_node(operator, ["f0"], ["score"], domain=domain)],
+        "made",
+        [helper.make_tensor_value_info("f0", TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, None)],
+    )
+    opsets = [helper.make_opsetid("", 17)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+    proto = helper.make_model(made, opset_imports=opsets, ir_version=9)
+    path.write_bytes(proto.SerializeToString())
+    return path

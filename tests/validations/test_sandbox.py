@@ -201,6 +201,15 @@ def test_weights_in_another_file_are_refused(folder: Path, cases: Path, location
         score(models.reads_a_file(folder / "x.onnx", location), "onnx", cases)
 
 
+@pytest.mark.parametrize(("operator", "domain"), [("RunShell", "com.evil"), ("Backdoor", "")])
+def test_operators_that_the_runtime_does_not_have_are_refused(
+    folder: Path, cases: Path, operator: str, domain: str
+) -> None:
+    path = models.foreign_operator(folder / "o.onnx", operator, domain)
+    with pytest.raises(ModelRefused, match=f"could not be loaded.*{operator}"):
+        score(path, "onnx", cases)
+
+
 def test_a_model_that_breaks_on_the_data_fails_with_the_runtimes_words(folder: Path, cases: Path) -> None:
     from onnx import helper, numpy_helper
 
