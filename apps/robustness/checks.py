@@ -56,13 +56,13 @@ def last_done_probe_report(version: Version) -> ProbeReport | None:
 @registries.check(CHECK)
 def robustness(version: Version) -> Outcome:
     """Every locked limit on robustness kept; a breach or too little data needs a deviation that somebody accepted."""
-    return _kept(version, ROBUSTNESS, "EU AI Act Art. 15")
+    return _kept(version, ROBUSTNESS, "probe-limits")
 
 
 @registries.check("privacy")
 def privacy(version: Version) -> Outcome:
     """The same for what the model's answers give away about the rows it was trained on."""
-    return _kept(version, PRIVACY, "privacy-probes")
+    return _kept(version, PRIVACY, "probe-limits")
 
 
 def _kept(version: Version, family: str, rule: str) -> Outcome:
