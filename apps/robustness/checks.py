@@ -18,6 +18,7 @@ from apps.validations.checks import live_plan
 from apps.validations.states import PlanState as ValidationState
 
 CHECK = "robustness"
+RULE = "probe-limits"
 LIVE = (PlanState.DRAFT, PlanState.AUTHORED, PlanState.LOCKED)
 
 
@@ -56,16 +57,16 @@ def last_done_probe_report(version: Version) -> ProbeReport | None:
 @registries.check(CHECK)
 def robustness(version: Version) -> Outcome:
     """Every locked limit on robustness kept; a breach or too little data needs a deviation that somebody accepted."""
-    return _kept(version, ROBUSTNESS, "probe-limits")
+    return _kept(version, ROBUSTNESS)
 
 
 @registries.check("privacy")
 def privacy(version: Version) -> Outcome:
     """The same for what the model's answers give away about the rows it was trained on."""
-    return _kept(version, PRIVACY, "probe-limits")
+    return _kept(version, PRIVACY)
 
 
-def _kept(version: Version, family: str, rule: str) -> Outcome:
+def _kept(version: Version, family: str) -> Outcome:
     plan = live_probe_plan(version)
     report = last_probe_report(version)
     if plan is None or plan.state != PlanState.LOCKED:
@@ -83,11 +84,11 @@ def _kept(version: Version, family: str, rule: str) -> Outcome:
             CheckState.NOT_MET,
             evidence=f"Probe report {report.ref} failed",
             why=report.failure,
-            rule=rule,
+            rule=RULE,
             refs=(report.ref,),
             needs=(("robustness.request_report", plan.subject_kind, plan.pk),),
         )
-    return _judged(version, report, family, rule)
+    return _judged(version, report, family)
 
 
 def _not_locked(version: Version, plan: ProbePlan | None) -> Outcome:
@@ -112,7 +113,7 @@ def _not_locked(version: Version, plan: ProbePlan | None) -> Outcome:
     )
 
 
-def _judged(version: Version, report: ProbeReport, family: str, rule: str) -> Outcome:
+def _judged(version: Version, report: ProbeReport, family: str) -> Outcome:
     limits = [line for line in report.summary if line["family"] == family]
     if not limits:
         named = ", ".join(PROBES[name].label.lower() for name in PROBES if PROBES[name].family == family)
@@ -120,7 +121,7 @@ def _judged(version: Version, report: ProbeReport, family: str, rule: str) -> Ou
             CheckState.NOT_MET,
             evidence=f"Probe report {report.ref}",
             why=f"{report.plan.ref} sets no limit on {named}.",
-            rule=rule,
+            rule=RULE,
             refs=(report.ref,),
         )
     open_ones = [line for line in limits if line["verdict"] != Verdict.WITHIN]
@@ -137,6 +138,6 @@ def _judged(version: Version, report: ProbeReport, family: str, rule: str) -> Ou
     return Outcome(
         CheckState.NOT_MET,
         why=f"{worst['sentence']} The developers may register a new version, or an approver may accept the deviation.",
-        rule=rule,
+        rule=RULE,
         **common,
     )
