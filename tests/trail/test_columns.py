@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import pytest
 from django.db import connection, transaction
 
 from apps.accounts.models import User
+from apps.core import registries
 from apps.trail import past, rowmac, sealer, standing, verifier
 from apps.trail.confirmed import confirm
 from apps.trail.identity import keys
@@ -122,3 +124,10 @@ def test_a_set_of_columns_is_believed_only_when_its_name_fits(row):
     fewer = rowmac.columns_of(PAST._meta.db_table, set(known) - {"is_active"})
     assert fewer.name != rowmac.columns_now(PAST).name
     assert rowmac.find_columns(PAST, fewer.name) is None
+
+
+def test_every_content_that_is_signed_names_its_schema():
+    """A content lists its fields by name, under a schema: a column added later is in none of them."""
+    assert len(list(registries.content)) > 15
+    for kind in registries.content:
+        assert f'"{kind}/' in inspect.getsource(registries.content[kind]), kind
