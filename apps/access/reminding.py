@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from apps.access import unreviewed
 from apps.access.actors import Actor
 from apps.access.acts.reminders import remind
 from apps.access.gate import eligible
@@ -43,7 +44,12 @@ class Due:
 def remind_all() -> int:
     """Tell what is due and was not told yet; how many were told."""
     worker, count = Actor.service("worker"), 0
-    for due in [*unsaid(trainings_due()), *unsaid(reviews_due()), *unsaid(decisions_due())]:
+    for due in [
+        *unsaid(trainings_due()),
+        *unsaid(reviews_due()),
+        *unsaid(decisions_due()),
+        *unsaid(not_reviewed()),
+    ]:
         try:
             remind(worker, **vars(due))
         except Conflict:  # another worker told it at this moment
@@ -159,6 +165,12 @@ def decisions_due() -> Iterator[Due]:
                 f"this waits for a decision since {since:%Y-%m-%d %H:%M} UTC{by}, and you can decide it:\n\n"
                 f"{queue.one}: {queue.what(record)}\n\n{_link(queue.path(record))}\n",
             )
+
+
+def not_reviewed() -> Iterator[Due]:
+    """Access that nobody has reviewed for a year: told to each compliance officer, about them, once a month."""
+    for officer, stage, title, text in unreviewed.due(_link("/reviews/new/")):
+        yield Due(officer.subject_kind, officer.pk, officer.pk, stage, title, text)
 
 
 def _about(sheet: ReviewSheet, person: User, stage: str, title: str, text: str) -> Due:

@@ -386,6 +386,7 @@ def review_sheet(request: HttpRequest, pk: int) -> HttpResponse:
 HEADER = (
     *("review", "sheet", "on", "whose", "line", "username", "name", "duty", "since", "until"),
     *("decision", "comment", "decided_by", "outcome", "sheet_state", "signed_by", "signed_at"),
+    *("withdrawn_by", "withdrawn_at", "withdrawn_because"),
 )
 
 
@@ -407,6 +408,7 @@ def _csv_rows(result: reads.Result) -> Iterator[list[str]]:
                 sheet["state"],
                 signature.get("printed_name", ""),
                 signature.get("signed_at", ""),
+                *(result.data.get(f"withdrawn_{part}", "") for part in ("by", "at", "because")),
             ]
 
 

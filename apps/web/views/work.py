@@ -11,6 +11,7 @@ from apps.access.looking import inspecting
 from apps.access.review_queries import waiting_for
 from apps.access.standing_conflicts import everywhere
 from apps.access.training_queries import own_warnings
+from apps.access.unreviewed import told, unreviewed
 from apps.approvals.queries import work_for
 from apps.web.door import actor_of, page
 from apps.web.views.release import way_to
@@ -37,6 +38,7 @@ def work(request: HttpRequest) -> HttpResponse:
         "review_sheets": waiting_for(actor),
         "trainings": own_warnings(actor.user),
         "apart": everywhere() if duties.Duty.COMPLIANCE in found.held else [],
+        "unreviewed": told(unreviewed().count()) if duties.Duty.COMPLIANCE in found.held else "",
         "held": sorted(duties.WORDS[duties.Duty(d)] for d in found.held),
         "needs_you": "mine" if found.mine else "",
     }
