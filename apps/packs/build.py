@@ -16,7 +16,19 @@ from apps.packs import bundle, gather
 from apps.packs.models import Pack
 from apps.packs.queries import AREA, file_name
 from apps.packs.render import Chapter, PackMeta, RenderResult, render_pack
-from apps.packs.sections import answers, decisions, evidence, fairness, front, gaps, people, records, trail
+from apps.packs.sections import (
+    answers,
+    decisions,
+    evidence,
+    explanation,
+    fairness,
+    front,
+    gaps,
+    people,
+    records,
+    traceability,
+    trail,
+)
 from apps.packs.sections.blocks import short
 from apps.trail import verifier
 from apps.trail.models import Entry
@@ -115,13 +127,15 @@ def chapters(gathered: gather.Gathered, made: front.Generation) -> list[Chapter]
         records.snapshots(content),
         records.independence(content),
         records.registry_entry(content),
-        evidence.validation(content),
+        evidence.validation(content, gathered.charts),
         fairness.fairness(content, gathered.charts),
+        explanation.explanation(content, gathered.charts),
         decisions.gate_ledger(content),
         decisions.signature_manifest(content),
         people.separation(content),
         people.people(content),
         trail.access_log(content),
         *trail.trail(content, made),
+        traceability.traceability(content),
         trail.appendix(content, made),
     ]

@@ -24,7 +24,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-RECORDS = ("version", "intended_use", "datasets", "plans", "runs", "bias_reports", "deviations")
+RECORDS = (
+    "version",
+    "intended_use",
+    "datasets",
+    "plans",
+    "runs",
+    "bias_reports",
+    "explanations",
+    "probe_plans",
+    "probe_reports",
+    "probe_evidence",
+    "deviations",
+    "requirements",
+    "risks",
+    "verification_evidence",
+    "claims",
+)
 PROGRAMS = ("check_pack.py", "check_tables.py", "check_trail.py", "offline_verifier.py")
 ALWAYS = ("content.json", "entries.log", "checkpoint.note", "log.pub", *PROGRAMS)
 SOMETIMES = ("index.txt", "cover.txt", "earlier.note", "consistency.txt")
@@ -93,6 +109,7 @@ def records(content: dict[str, Any]) -> tuple[int, list[str]]:
     every = [
         each
         for name in RECORDS
+        if name in content  # a pack of before knows no explanations
         for each in (content[name] if isinstance(content[name], list) else [content[name]])
     ]
     return len(every), [
@@ -109,6 +126,10 @@ def charts(folder: Path, content: dict[str, Any]) -> tuple[set[str], list[str]]:
         for report in content["bias_reports"]
         for chart in (*report["results"].get("charts", ()), *report["limit_charts"])
     }
+    digests |= {each["chart"] for each in content.get("explanations", ()) if each["chart"]}
+    probed = content.get("probe_reports", ())
+    digests |= {chart["digest"] for each in probed for chart in each["results"].get("charts", ())}
+    digests |= {chart["digest"] for run in content["runs"] for chart in run.get("charts", ())}
     names = {f"chart-{digest[7:19]}.svg": digest for digest in digests}
     return set(names), [
         f"{name}: not the chart that content.json tells of."

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from apps.core.clock import iso, now
 from apps.core.digests import digest
-from apps.packs.gather import gate, limits, people, records, reviews, separation, trail
+from apps.packs.gather import gate, limits, people, probes, records, reviews, separation, trail, verification
 from apps.registry.models import Version
 
 SCHEMA = "countersign.pack/2"
@@ -77,8 +77,17 @@ def gather(version_id: int, as_of: datetime) -> Gathered:
             "datasets": records.datasets(version),
             "independence": records.independence(version, as_of),
             "plans": records.plans(version),
-            "runs": records.runs(version),
+            "runs": records.runs(version, charts),
             "bias_reports": records.bias_reports(version, charts),
+            "explanations": records.explanations(version, charts),
+            "probe_plans": probes.plans(version),
+            "probe_reports": probes.reports(version, charts),
+            "probe_evidence": probes.evidence(version),
+            "requirements": verification.requirements(version),
+            "risks": verification.risks(version),
+            "verification_evidence": verification.evidence(version),
+            "claims": verification.claims(version),
+            "traceability": verification.traceability(version),
             "deviations": records.deviations(version),
             "gate": gate.ledger(version),
             "signatures": gate.signatures(version, as_of),

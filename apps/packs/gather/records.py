@@ -11,6 +11,9 @@ from apps.core import blobs
 from apps.core.clock import iso
 from apps.datasets.models import DatasetVersion
 from apps.datasets.queries import READS
+from apps.explanation.models import Report as Explanation
+from apps.explanation.queries import RELATED as EXPLAINED
+from apps.explanation.queries import results_of as explained
 from apps.fairness.models import Report
 from apps.fairness.queries import RELATED, results_of
 from apps.fairness.states import State as ReportState
@@ -166,7 +169,7 @@ def plans(of: Version) -> list[dict[str, Any]]:
     ]
 
 
-def runs(of: Version) -> list[dict[str, Any]]:
+def runs(of: Version, charts: dict[str, str]) -> list[dict[str, Any]]:
     rows = (
         Run.objects.filter(plan__version=of)
         .select_related(*RUNS)
@@ -181,10 +184,26 @@ def runs(of: Version) -> list[dict[str, Any]]:
             verdict_word=r.get_verdict_display(),
             requested_by=person(r.requested_by),
             plan_locked_at=moment(r.plan.locked_at),
-            gap=read_results(r.results_digest).get("gap", {}) if r.results_digest else {},
+            **_measured(r, charts),
         )
         for r in rows
     ]
+
+
+def _measured(run: Run, charts: dict[str, str]) -> dict[str, Any]:
+    """Of a finished run besides its judged criteria: what is printed. Charts go by digest into `charts`."""
+    stored = read_results(run.results_digest) if run.results_digest else {}
+    for chart in stored.get("charts", ()):
+        charts[chart["digest"]] = blobs.read(chart["digest"], area=AREA).decode()
+    overall = stored.get("report", {}).get("overall", {})
+    return {
+        "gap": stored.get("gap", {}),
+        "coverage": stored.get("coverage", {}),
+        "replaced_process": stored.get("replaced", []),
+        "undecided": stored.get("undecided", {}),
+        "confusion": overall.get("counts", {}),
+        "charts": stored.get("charts", []),
+    }
 
 
 def bias_reports(of: Version, charts: dict[str, str]) -> list[dict[str, Any]]:
@@ -204,6 +223,40 @@ def bias_reports(of: Version, charts: dict[str, str]) -> list[dict[str, Any]]:
                 requested_by=person(each.requested_by),
                 results=results,
                 levels={line["id"]: level_of(line, results) for line in each.summary},
+                notes=[
+                    {
+                        "kind": note.get_kind_display(),
+                        "text": note.text,
+                        "reason": note.reason,
+                        "written_by": person(note.written_by),
+                        "written_at": moment(note.written_at),
+                    }
+                    for note in each.notes.select_related("written_by")
+                ],
+            )
+        )
+    return found
+
+
+def explanations(of: Version, charts: dict[str, str]) -> list[dict[str, Any]]:
+    """Each explanation with its stored results and review; the chart goes by digest into `charts`."""
+    found = []
+    rows = Explanation.objects.filter(run__plan__version=of).select_related(*EXPLAINED).order_by("number")
+    for each in rows:
+        if each.chart_digest:
+            charts[each.chart_digest] = blobs.read(each.chart_digest, area=AREA).decode()
+        found.append(
+            record(
+                each,
+                state=each.state,
+                state_word=each.get_state_display(),
+                origin_word=each.get_origin_display(),
+                review_state=each.review_state,
+                review_word=each.get_review_state_display(),
+                requested_by=person(each.requested_by),
+                reviewed_by=person(each.reviewed_by),
+                results=explained(each).get("explanation", {}),
+                chart=each.chart_digest,
             )
         )
     return found

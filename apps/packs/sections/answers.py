@@ -252,7 +252,7 @@ QUESTIONS = (
     ("Who approved it, were they independent, what did they sign, what is missing?", _who,
      (("s18", "Signatures"), ("s19", "Separation"))),
     ("How do you know it works, for whom does it work worst, against which limits set when?", _works,
-     (("s14", "Validation"), ("s15", "Fairness"))),
+     (("s14", "Validation"), ("s15", "Fairness"), ("s16", "Explanation"))),
     ("What went wrong, what did you do, and what is not there?", _wrong,
      (("s3", "Gaps"), ("s14", "Deviations"), ("s17", "Gate ledger"))),
 )  # fmt: skip

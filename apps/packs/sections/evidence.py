@@ -9,6 +9,8 @@ from apps.analysis.metrics import LABELS
 from apps.core.outcomes import CheckState
 from apps.packs.render import Chapter
 from apps.packs.sections.blocks import Cell, Section, at, decimal, interval, named
+from apps.packs.sections.measured import NAMES, baselines, measured, plan_facts
+from apps.packs.sections.traceability import verification
 from apps.packs.sections.words import KIND_SIGNS, SIGNS, method_words, rule_words
 
 MARKS = {
@@ -43,7 +45,7 @@ def gate_box(part: Section, content: dict[str, Any], code: str, **facts: str) ->
         part.box(CheckState(row["state"]), **facts)
 
 
-def validation(content: dict[str, Any]) -> Chapter:
+def validation(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
     part = Section("s14", "14", "Verification and validation", at(content["as_of"]))
     locked = [p for p in content["plans"] if p["locked_at"]]
     last = locked[-1] if locked else None
@@ -66,7 +68,9 @@ def validation(content: dict[str, Any]) -> Chapter:
         _plan(part, each)
     for run in content["runs"]:
         _run(part, run)
+        measured(part, run, charts)
         _gap(part, run)
+    verification(part, content)
     _deviations(part, content)
     return part.chapter()
 
@@ -85,6 +89,7 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
                 f"as is a score from {plan['threshold']}",
             ),
             ("Groups", ", ".join(plan["group_columns"])),
+            *plan_facts(plan),
             ("Rationale", plan["rationale"]),
             ("Digest", record["digest"], "code"),
         ]
@@ -97,12 +102,13 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
         ],
         [
             (
-                c["id"], LABELS.get(c["metric"], c["metric"]), c.get("subgroup") or "all", _limit(c),
+                c["id"], NAMES.get(c["metric"], c["metric"]), c.get("subgroup") or "all", _limit(c),
                 rule_words(c["rule"]), c["min_n"],
             )
             for c in plan["criteria"]
         ],
     )  # fmt: skip
+    baselines(part, record)
     part.table(
         f"Bias limits of {record['ref']}",
         [
@@ -158,7 +164,7 @@ def _run(part: Section, record: dict[str, Any]) -> None:
         ],
         [
             (
-                r["criterion"], f"{LABELS.get(r['metric'], r['metric'])}, {r['subgroup']}", r["n"], decimal(r["value"]),
+                r["criterion"], f"{NAMES.get(r['metric'], r['metric'])}, {r['subgroup']}", r["n"], decimal(r["value"]),
                 interval(r), f"{_limit(r)}, {rule_words(r['rule'])}", verdict_cell(r["verdict"]),
             )
             for r in run["results"]

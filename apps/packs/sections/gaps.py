@@ -14,7 +14,6 @@ LEFT_OUT = {
     7: ("Algorithmic impact assessment", "The portal keeps no impact assessment yet.", "owner"),
     8: ("Model card", "Not assembled yet; its facts are in 5, 6, 13, 14 and 15.", "owner"),
     10: ("Lineage graph with sampled records", "No record of single cases is kept.", "developer"),
-    16: ("Explainability", "The portal computes no explanations yet.", "validator"),
     21: ("CI/CD history", "Pipelines are not connected; deployments are not recorded.", "deployer"),
     22: ("Monitoring dashboards", "The portal does not monitor yet.", "monitor"),
     23: ("Drift history", "The portal does not monitor yet.", "monitor"),
@@ -22,7 +21,6 @@ LEFT_OUT = {
     25: ("Changes and envelopes", "The portal keeps no change records yet.", "owner"),
     26: ("Incidents and CAPA (deviations are in 14)", "Only deviations are recorded.", "QA approver"),
     29: ("Retention log", "No retention schedule is kept; nothing is disposed of.", "compliance officer"),
-    30: ("Traceability matrix", "Requirements are not recorded one by one.", "validator"),
     31: ("Clause crosswalk", "Clauses stand beside each check in 17 only.", "compliance officer"),
     32: ("Suppliers and reviews", "Neither is recorded.", "owner"),
     33: ("Portal validation", "The portal has no validation report of its own yet.", "compliance officer"),
@@ -55,6 +53,11 @@ def gaps(content: dict[str, Any]) -> list[Gap]:
         ("not_met", f"{report['ref']} failed", report["content"]["failure"])
         for report in content["bias_reports"]
         if report["state"] == "failed"
+    ]
+    found += [
+        ("not_met", f"{each['ref']} failed", each["content"]["failure"])
+        for each in (*content["explanations"], *content["probe_reports"])
+        if each["state"] == "failed"
     ]
     found += [
         ("not_met", f"Conflict {c['rule']}: {c['person']}", f"{c['first']}; {c['second']}")
