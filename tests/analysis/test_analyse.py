@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from jsonschema import Draft202012Validator
 
-from apps.analysis import fairness
+from apps.analysis import fairness, schemas
 from apps.analysis.jsonform import to_json
 from tests.analysis.tables import results, write
 
@@ -72,13 +73,32 @@ def test_without_json_it_speaks_to_people(file):
         (["--label", "race"], "not binary"),
         (["--label", "y", "--positive", "yes"], "positive value yes"),
         (["--label", "y", "--limit", "disparate_impact"], "A limit needs a metric and a number."),
+        (["--label", "y", "--where", "sex=X"], "None of the 1,500 rows has “sex” = “X”"),
+        (["--label", "y", "--where", "sex"], "A condition is COL=VALUE, not “sex”."),
+        (["--label", "y", "--score", "s", "--threshold", "2"], "A threshold lies between 0 and 1, not at 2."),
+        (["--label", "y", "--weight", "p"], "“p” is named as prediction and as weight"),
+        (["--label", "y", "--score", "race"], "in 1,500 of 1,500 rows (1,500 text)"),
+        (["--label", "y", "--groups", "s"], "“s” has 1,500 values; at most 60 groups are compared"),
     ],
 )
 def test_bad_input_exits_2_with_a_sentence(file, arguments, sentence, capsys):
     with pytest.raises(SystemExit) as exit_:
         analyse("fairness", file, "--prediction", "p", "--groups", "sex", *arguments)
     assert exit_.value.code == 2
-    assert sentence in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert sentence in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert said.out == ""
+
+
+def test_only_some_rows_and_says_so(file):
+    asked = ("--label", "y", "--prediction", "p", "--groups", "race", "--json")
+    women = json.loads(analyse("fairness", file, "--where", "sex=F", *asked))
+    men = json.loads(analyse("fairness", file, "--where", "sex=M", *asked))
+    assert women["n"] + men["n"] == 1500
+    assert women["inputs"]["where"] == {"sex": "F"}
+    assert women["notes"][0] == "Only the rows with “sex” = “F”."
+    Draft202012Validator(schemas.load()).validate(women)
 
 
 def test_as_a_process_it_needs_no_database_and_keeps_the_exit_codes(file, tmp_path):
