@@ -22,6 +22,7 @@ import logging
 import os
 import re
 import uuid
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +32,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client, RequestFactory
 from django.test.client import ClientHandler
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -52,11 +53,13 @@ from apps.packs.acts import request_pack
 from apps.packs.models import Pack
 from apps.quality.acts import open_deviation
 from apps.quality.review_acts import open_trail_review, record_trail_finding
+from apps.robustness.models import ProbeReport
 from apps.trail.models import Entry, Signature
 from tests.access.test_reviews import opened, sheet_of
 from tests.access.test_training import adopt, record
 from tests.approvals.boards import SEATED, amended, founded, minuted, planned
 from tests.factories.evidence import validated_world
+from tests.factories.explanations import submitted
 from tests.factories.services import asked_trust, service, service_token
 from tests.house.matrix_inspections import inspected
 from tests.house.matrix_people import relate
@@ -89,6 +92,7 @@ RELATED = (
     "ended",
 )
 METHODS = ("GET", "POST")
+ON_POSTGRESQL = 4  # there .ci/run asks every fourth URL, always the same ones; SQLite and `make soak` ask all
 
 
 def routes(patterns: list, namespace: str = "") -> Iterator[tuple[str, frozenset[str]]]:
@@ -184,7 +188,13 @@ def things(world, monkeypatch, settings) -> Things:
     def entry(scope: str) -> int:
         return Entry.objects.filter(scope=scope, kind="act").latest("pk").pk
 
+    explanation = submitted(world, run)
+    probes = ProbeReport.objects.select_related("plan").get()
+
     by_pk = {
+        "api:version_probe_evidence": version.pk,
+        "web:probe_files": version.pk,
+        "web:probe_plan_new": plan.pk,
         "api:version_gate": version.pk,
         "api:suspend": version.pk,
         "api:version_plans": version.pk,
@@ -285,6 +295,35 @@ def things(world, monkeypatch, settings) -> Things:
         "api:training-standing-detail": Assignment.objects.get(person=world.monitor).pk,
     }
     by_number = {
+        "api:plan_probe_plans": plan.number,
+        "api:probe_plans-detail": probes.plan.number,
+        "api:probe_plans-reports": probes.plan.number,
+        "api:probe_plans-sign-approval": probes.plan.number,
+        "api:probe_plans-sign-author": probes.plan.number,
+        "api:probe_reports-cancel": probes.number,
+        "api:probe_reports-csv": probes.number,
+        "api:probe_reports-detail": probes.number,
+        "web:probe_cancel": probes.number,
+        "web:probe_csv": probes.number,
+        "web:probe_json": probes.number,
+        "web:probe_plan": probes.plan.number,
+        "web:probe_report": probes.number,
+        "web:probe_request": probes.plan.number,
+        "api:run_explanations": run.number,
+        "api:run_submitted_explanations": run.number,
+        "api:explanations-cancel": explanation.number,
+        "api:explanations-csv": explanation.number,
+        "api:explanations-detail": explanation.number,
+        "api:explanations-review": explanation.number,
+        "api:explanations-sign-expert": explanation.number,
+        "api:explanations-sign-quality": explanation.number,
+        "web:explanation": explanation.number,
+        "web:explanation_cancel": explanation.number,
+        "web:explanation_csv": explanation.number,
+        "web:explanation_json": explanation.number,
+        "web:explanation_request": run.number,
+        "web:explanation_review": explanation.number,
+        "web:explanation_submit": run.number,
         "api:run_bias_reports": run.number,
         "api:packs-detail": pack.number,
         "api:packs-download": pack.number,
@@ -517,6 +556,8 @@ def compare(world, things: Things, part: str) -> None:
     door, only = Door(), os.environ.get("ONLY", "")
 
     def wanted(name: str) -> bool:
+        if part and connection.vendor == "postgresql" and zlib.crc32(name.encode()) % ON_POSTGRESQL:
+            return False
         return re.search(only, name) is not None and (not part or (part == "api") == name.startswith("api:"))
 
     addresses = [each for each in things.addresses() if wanted(each[0])]
