@@ -27,6 +27,9 @@ from apps.core.clock import now
 from apps.core.jobs import run_queued
 from apps.datasets import acts as datasets
 from apps.datasets.models import Dataset, DatasetVersion
+from apps.explanation import acts as explanations
+from apps.explanation.models import Report as Explanation
+from apps.explanation.queries import RELATED as EXPLAINED
 from apps.fairness.acts import request_report
 from apps.fairness.models import Report
 from apps.packs.acts import request_pack
@@ -43,7 +46,9 @@ from portal.demo import data as demo_data
 from portal.demo import people, story, training
 from portal.demo.board import meet
 from portal.demo.people import PASSWORD
+from portal.demo.probing import probe
 from portal.demo.qualification import train_everybody
+from portal.demo.verification import require, verify
 
 ZONE = "Europe/Zurich"
 # Recorded as if by the developers' repository; the demo has no repository of its own.
@@ -80,9 +85,12 @@ class Seeding:
         self.train()
         self.data_versions()
         use = self.intended_use()
+        require(use, self.people, self.say)
         for label in ("1.0.0", "1.1.0", "1.2.0"):
             self.version(label, use)
-        self.version("2.0.0", self.wider_use())
+        wider = self.wider_use()
+        require(wider, self.people, self.say)
+        self.version("2.0.0", wider)
         self.say("Recording the people's training")
         train_everybody(self.people)
 
@@ -293,12 +301,38 @@ class Seeding:
             self.say(f"Computing the bias report of {label}")
             request_report(self.of("bias_tester"), run.pk)
         run_queued()
-        if label != "1.0.0":  # what is rejected needs no review of its trail
+        if label != "1.0.0":  # what is rejected needs no explanation, and no review of its trail
+            verify(version, self._made(label), self.data, self.people, self.say)
+            self._explain(run)
+            probe(version, plan, self._made(label), self.data, self.people, self.say)
             self._review_trail(version)
         if label == "2.0.0":  # waits for its board's conditions, then for signatures
             meet(self._gate(version), self.people, self.say)
             return
         self._decide(version, reject=label == "1.0.0")
+
+    def _explain(self, run: Run) -> None:
+        """What the version rests on, reviewed and signed by the process expert and by quality."""
+        if run.state != RunState.DONE:
+            return
+        if not Explanation.objects.filter(run=run).exists():
+            self.say(f"Explaining {run.plan.version.label}")
+            explanations.request_report(self.of("validator"), run.pk)
+        run_queued()
+        expert, approver = self.of("process_expert"), self.of("approver")
+        steps: dict[str, Callable[[Explanation], Any]] = {
+            "none": lambda found: explanations.write_review(expert, found.pk, **_feature_review(found)),
+            "written": lambda found: explanations.sign_review_expert(
+                expert, found.pk, signature=_signature(found)
+            ),
+            "signed": lambda found: explanations.sign_review_quality(
+                approver, found.pk, signature=_signature(found)
+            ),
+        }
+        for state, step in steps.items():
+            found = Explanation.objects.select_related(*EXPLAINED).filter(run=run).latest("number")
+            if found.review_state == state:
+                step(found)
 
     def _review_trail(self, version: Version) -> None:
         """The compliance officer, who has done nothing on the version so far, goes through its trail."""
@@ -315,8 +349,11 @@ class Seeding:
         review = TrailReview.objects.select_related("version__model", "opened_by").get(pk=review.pk)
         trail_reviews.sign_trail_review(reviewer, review.pk, signature=_signature(review))
 
+    def _made(self, label: str) -> training.Trained:
+        return self.trained["1.1.0" if label in ("1.2.0", "2.0.0") else label]
+
     def _register(self, model: Model, label: str, use: IntendedUse) -> Version:
-        made = self.trained["1.1.0" if label in ("1.2.0", "2.0.0") else label]
+        made = self._made(label)
         path = made.skops if label == "1.2.0" else made.onnx
         if label == "2.0.0":
             path = training.relabelled(path, label)
@@ -449,6 +486,18 @@ def _use() -> dict[str, Any]:
         "consequence": said.consequence,
         "consequence_rationale": said.consequence_reason,
         "residual_risk": " ".join(f"{risk.hazard}: {risk.control}." for risk in story.RISKS),
+    }
+
+
+def _feature_review(report: Explanation) -> dict[str, Any]:
+    """Everything plausible, with a reason for the features that lead."""
+    return {
+        "decisions": {
+            each["feature"]: {"decision": "plausible", "reason": story.WHY_PLAUSIBLE.get(each["feature"], "")}
+            for each in report.summary["features"]
+        },
+        "surrogate": {"decision": "plausible", "reason": story.WHY_PLAUSIBLE["surrogate"]},
+        "conclusion": story.REVIEW_CONCLUSION,
     }
 
 
