@@ -11,10 +11,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.access import oidc
+from apps.access import oidc, passkeys
 from apps.access.actors import Actor
 from apps.access.acts import confirm_link, create_token, propose_link
-from apps.access.ceremony import Listed, challenge_of
+from apps.access.ceremony import Listed, as_text, challenge_of
 from apps.access.factors import new_nonce
 from apps.access.signing import SignatureInput, content_digest
 from apps.access.signing_together import sign_together
@@ -28,7 +28,7 @@ from tests.access.telling import body_of, last
 from tests.api.test_limits import client_of
 from tests.cast import PASSWORD, give
 from tests.factories.doors import text_of
-from tests.factories.factors import app_for, code_of
+from tests.factories.factors import app_for, code_of, passkey_for
 from tests.factories.foundation import USE
 from tests.factories.issuer import Issuer
 
@@ -130,6 +130,27 @@ def test_the_components_are_shown_once_over_all_of_them(world, uses):
     both, one = (challenge_of(world.process_expert, some, nonce) for some in (lines, lines[:1]))
     turned = challenge_of(world.process_expert, lines[::-1], nonce)
     assert len({both, one, turned}) == 3
+
+
+def test_a_passkey_signs_all_that_is_listed_and_nothing_else(world, uses):
+    expert, lines = world.process_expert, listed(uses)
+    factor, device = passkey_for(expert)
+    _, strange = passkey_for(world.owner)
+
+    def shown(some, by) -> SignatureInput:
+        nonce = new_nonce(expert)
+        options, _ = passkeys.request([factor])
+        options["challenge"] = as_text(challenge_of(expert, some, nonce))
+        return SignatureInput("", PASSWORD, passkey=by.shows(options), nonce=nonce)
+
+    for wrong in (shown(lines[:1], device), shown(lines, strange)):  # of one record alone; of another person
+        with pytest.raises(NotAllowed) as refused:
+            sign_together(Actor.of(expert), lines, wrong)
+        assert "passkey" in refused.value.fact
+    assert signed() == []
+    good = shown(lines, device)
+    done = sign_together(Actor.of(expert), lines, good)
+    assert [each.signature.factors for each in done] == [["password", "passkey"]] * 2
 
 
 def browser(person) -> Client:
