@@ -13,6 +13,7 @@ from apps.quality.acts import open_deviation
 from apps.quality.review_acts import open_trail_review
 from apps.trail.models import Entry
 from tests.factories.evidence import validated_world
+from tests.factories.explanations import submitted
 from tests.house.test_access_matrix import routes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
@@ -48,6 +49,11 @@ ACTS = {
     "api:runs-cancel": ("author", {}),
     "api:bias_reports-sign": ("author", {}),
     "api:bias_reports-notes": ("approver", {}),
+    "api:run_submitted_explanations": ("author", {}),
+    "api:explanations-cancel": ("author", {}),
+    "api:explanations-review": ("author", {}),
+    "api:explanations-sign-expert": ("author", {}),
+    "api:explanations-sign-quality": ("author", {}),
     "api:deviations-accept": ("author", {}),
     "api:deviations-close": ("author", {}),
     "api:gates-minute": ("author", {}),
@@ -96,6 +102,7 @@ WITHOUT = {
     "api:probe_reports-cancel",
     "api:version_probe_evidence",
     "api:run_bias_reports",
+    "api:run_explanations",
     "api:token-end",
     "api:trail_export",
     "api:trail_reviews-extend",
@@ -159,7 +166,7 @@ WITHOUT = {
     "api:waiver-revoke",
     "api:waiver-sign",
 }
-MULTIPART = {"api:models-uploads", "api:gates-minute"}
+MULTIPART = {"api:run_submitted_explanations", "api:models-uploads", "api:gates-minute"}
 
 
 def posts() -> set[str]:
@@ -217,6 +224,8 @@ def addresses(world) -> dict[str, dict]:
         "dataset-versions": {"pk": evidence.train.pk},
         "plans": {"number": plan.number},
         "runs": {"number": evidence.run.number},
+        "run_submitted_explanations": {"number": evidence.run.number},
+        "explanations": {"number": submitted(world, evidence.run).number},
         "deviations": {"number": deviation.number},
         "gates": {"pk": gate.pk},
         "slots": {"pk": Slot.objects.get(gate=gate, code="approval").pk},
