@@ -146,7 +146,7 @@ def _sessions(path: Path) -> Any:
 def _scores(made: Trained, path: Path, table: Path) -> list[float]:
     import numpy
 
-    inputs, _ = training._table(table, made.features, made.texts)
+    inputs, _ = training.read_table(table, made.features, made.texts)
     feeds = {
         name: inputs[name].to_numpy().astype(object if name in made.texts else numpy.float32).reshape(-1, 1)
         for name in made.features
@@ -179,7 +179,7 @@ def _outcomes_complete(made: Trained, _path: Path, data: DemoData) -> str:
     """Women progress about as often in the training data as in the tuning data; where forms are missing, far less."""
     rates = []
     for table in (getattr(data, made.training), data.tune):
-        inputs, labels = training._table(table, ("sex",), ("sex",))
+        inputs, labels = training.read_table(table, ("sex",), ("sex",))
         rates.append(float(labels[inputs["sex"].to_numpy() == "female"].mean()))
     return (
         f"event rate of women {rates[0]:.3f}, in the tuning data {rates[1]:.3f}"
