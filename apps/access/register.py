@@ -23,6 +23,7 @@ from apps.access.gate import visible
 from apps.access.models import Assignment, SeparationRules, Waiver
 from apps.access.policy import TABLE, Policy
 from apps.access.queries import place_names
+from apps.access.training_then import TrainingThen
 from apps.accounts.models import User
 from apps.core.clock import iso
 from apps.trail.standing import is_ours
@@ -134,6 +135,11 @@ class Standing:
 
     rules_version: int | None
     waivers: dict[tuple[int, str, int], tuple[str, ...]]
+    training: TrainingThen
+
+    def trained(self, row: Any) -> str:
+        """How the training stood that the duty of this row needs."""
+        return self.training.told(row.person_id, row.duty, row.scope_kind, row.scope_id)
 
     def opened(self, row: Any) -> tuple[str, ...]:
         return self.waivers.get((row.person_id, row.scope_kind, row.scope_id), ())
@@ -146,7 +152,8 @@ def standing_at(moment: datetime) -> Standing:
     for each in rows:
         key = (each.person_id, each.scope_kind, each.scope_id)
         found[key] = (*found.get(key, ()), each.told())
-    return Standing(newest.version if newest else None, found)
+    people = newest_at(Assignment, moment).values("person_id")
+    return Standing(newest.version if newest else None, found, TrainingThen(moment, people))
 
 
 def names_of(actor: Actor, rows: QuerySet[Any]) -> dict[str, str]:
@@ -159,7 +166,7 @@ def asked_besides() -> str:
     """What the register leaves out of "could": said on the page and in what is taken away."""
     told = (
         "Training and second factor are asked besides: who lacks one that an act needs is refused although the "
-        "register names them."
+        "register names them. How the training stood then is told; which second factors there were is not."
     )
     if settings.SECOND_FACTOR == "required":
         return told
@@ -191,6 +198,7 @@ def as_data(row: Any, place: str, standing: Standing) -> dict[str, Any]:
         "until": iso(row.ends_at) if row.ends_at else None,
         "identity_confirmed": row.identified_then is not None,
         "acts": [each.act for each in acts],
+        "training": standing.trained(row),
         "waivers": list(standing.opened(row)),
         "history_row": row.history_id,
         "intact": is_ours(row),

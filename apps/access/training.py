@@ -148,10 +148,11 @@ WORST_FIRST = (State.MISSING, State.LAPSED, State.OUTDATED, State.SOON, State.CU
 def shipped() -> Book:
     """The kinds and the proposed matrix that came with this version of the portal."""
     data = json.loads(DATA.read_text(encoding="utf-8"))
-    return _book(0, data)
+    return book_of(0, data)
 
 
-def _book(version: int, body: Mapping[str, Any]) -> Book:
+def book_of(version: int, body: Mapping[str, Any]) -> Book:
+    """A matrix as it was stored; version 0 is the shipped proposal."""
     kinds = json.loads(DATA.read_text(encoding="utf-8"))["kinds"] if version else body["kinds"]
     return Book(
         version=version,
@@ -185,13 +186,13 @@ def book_in_force(marks: Marks | None = None) -> Book:
 
 def _newest() -> Book:
     row = TrainingMatrix.objects.order_by("-version").values("version", "body").first()
-    return _book(row["version"], row["body"]) if row else shipped()
+    return book_of(row["version"], row["body"]) if row else shipped()
 
 
 @lru_cache(maxsize=8)
 def _known(version: int, digest: str) -> Book:
     """Content under its own digest: what is remembered never goes stale."""
-    return _book(version, TrainingMatrix.objects.get(version=version, digest=digest).body)
+    return book_of(version, TrainingMatrix.objects.get(version=version, digest=digest).body)
 
 
 def months_later(start: date, months: int) -> date:

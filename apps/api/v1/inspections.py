@@ -297,6 +297,7 @@ class RegisterOut(serializers.Serializer):
         child=serializers.CharField(),
         help_text="That the duty allows. Training and second factor are asked besides.",
     )
+    training = serializers.CharField(help_text="How the training that the duty needs stood then.")
     waivers = serializers.ListField(child=serializers.CharField())
     history_row = serializers.IntegerField()
     intact = serializers.BooleanField(help_text="The history row is as the portal wrote it.")

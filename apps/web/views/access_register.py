@@ -62,6 +62,7 @@ def table(actor: Any, places: Any, standing: register.Standing) -> Table:
                 "Identity",
                 value=lambda r: "confirmed" if r.identified_then else "not confirmed: may sign nothing",
             ),
+            Column("training", "Training then", value=standing.trained),
             Column("waivers", "Waivers", value=lambda r: "; ".join(standing.opened(r))),
             Column(
                 "intact",
