@@ -88,7 +88,7 @@ def test_a_report_is_asked_for_watched_cancelled_and_read(world, locked):
     report = ProbeReport.objects.first()
     answer = client.get(reverse("web:probe_report", args=[report.number]))
     said, page = text_of(answer), answer.content.decode()
-    assert "Noise of 5 %. Within the limit, at most 0.1" in said
+    assert "Within limits Within the limit, at most 0.1: Noise of 5 %" in said
     assert "The upright mark is the limit" in said
     assert "No number: no files of the two pipelines were handed in" in said
     assert "no row of the test data is shown here" in said
