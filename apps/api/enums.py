@@ -6,7 +6,7 @@ from django.db.models import Model
 
 from apps.access import reasons
 from apps.access.inspection_models import Copy, Inspection
-from apps.access.models import AccessReview, Assignment, ReviewSheet, Waiver
+from apps.access.models import AccessReview, Ask, Assignment, ReviewSheet, Waiver
 from apps.access.training import State as TrainingState
 from apps.accounts.factors import Reset, SignOnLink
 from apps.accounts.services import ServiceAccount
@@ -32,6 +32,7 @@ def _of(model: type[Model], field: str) -> Choices:
     return list(model._meta.get_field(field).choices)  # type: ignore[union-attr, arg-type]  # a field with choices
 
 
+ASK_STATE = _of(Ask, "state")
 ASSIGNMENT_STATE = _of(Assignment, "state")  # of duties and of seats on boards
 BOARD_DECISION = _of(Meeting, "decision")
 BOARD_CHANGE_KIND = _of(BoardChange, "kind")

@@ -247,6 +247,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "apps.api.as_of.describe"],
     "ENUM_NAME_OVERRIDES": {
+        "AskState": "apps.api.enums.ASK_STATE",
         "AssignmentState": "apps.api.enums.ASSIGNMENT_STATE",
         "BiasVerdict": "apps.api.enums.BIAS_VERDICT",
         "BoardDecision": "apps.api.enums.BOARD_DECISION",

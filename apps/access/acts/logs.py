@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import transaction
 
 from apps.access import clockwork
@@ -40,8 +41,13 @@ def retire_log(act: Act, *, origin: str, operator: str) -> str:
 def enter_verification(
     act: Act, *, counted: dict[str, int], findings: int, first: list[str], seconds: str
 ) -> None:
-    """Enter the result of a verification of trail and files. `first`: lines of the first findings."""
+    """Enter the result of a verification of trail and files. `first`: lines of the first findings.
+
+    Where second factors are not required, each of these entries says so, with the reason that was configured.
+    """
     act.allow(ORGANISATION_SUBJECT)
+    if settings.SECOND_FACTOR != "required":
+        act.event(second_factors={"required": False, "because": settings.SECOND_FACTOR_REASON})
     act.event(
         entries=counted.get("entries", 0), counted=counted, findings=findings, first=first, seconds=seconds
     )
