@@ -89,7 +89,7 @@ class DecidedInput(serializers.Serializer):
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
 
 
-class ReviewInput(serializers.Serializer):
+class FeatureReviewInput(serializers.Serializer):
     decisions = serializers.DictField(
         child=DecidedInput(), help_text="Every feature of the report → its decision."
     )
@@ -152,14 +152,14 @@ class Explanations(Numbered):
     @extend_schema(
         tags=["explanations"],
         summary="Decide on every feature and on the surrogate tree",
-        request=ReviewInput,
+        request=FeatureReviewInput,
         responses=ExplanationDetail,
         parameters=[IDEMPOTENCY],
     )
     @action(detail=True, methods=["post"])
     def review(self, request, number=None):
         report = self.get_object()
-        given = self.given(ReviewInput, "explanation.write_review", report)
+        given = self.given(FeatureReviewInput, "explanation.write_review", report)
         acts.write_review(self.actor, report.pk, **given, **self.key())
         return self.answer(self.get_object())
 
