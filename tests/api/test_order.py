@@ -125,6 +125,9 @@ WITHOUT = {
     "api:training-list",
     "api:training-matrix-list",
     # Resets and links are asked in tests/api/test_security.py.
+    # Who may is judged of the record that the body names: tests/access/test_asks.py.
+    "api:ask-list",
+    "api:ask-respond",
     # Corrections are asked in tests/accounts/test_corrections.py.
     "api:correction-approve",
     "api:correction-list",
