@@ -30,7 +30,7 @@ from apps.datasets.models import Dataset, DatasetVersion
 from apps.explanation import acts as explanations
 from apps.explanation.models import Report as Explanation
 from apps.explanation.queries import RELATED as EXPLAINED
-from apps.fairness.acts import request_report
+from apps.fairness.acts import record_note, request_report, sign_report
 from apps.fairness.models import Report
 from apps.packs.acts import request_pack
 from apps.packs.models import Pack
@@ -301,6 +301,7 @@ class Seeding:
             self.say(f"Computing the bias report of {label}")
             request_report(self.of("bias_tester"), run.pk)
         run_queued()
+        self._follow_up(run)
         if label != "1.0.0":  # what is rejected needs no explanation, and no review of its trail
             verify(version, self._made(label), self.data, self.people, self.say)
             self._explain(run)
@@ -310,6 +311,18 @@ class Seeding:
             meet(self._gate(version), self.people, self.say)
             return
         self._decide(version, reject=label == "1.0.0")
+
+    def _follow_up(self, run: Run) -> None:
+        """The bias tester signs the report; what the first version's report led to is recorded beside it."""
+        report = Report.objects.filter(run=run, state="done").order_by("-number").first()
+        if report is None:
+            return
+        if not has_valid(report, "review"):
+            sign_report(self.of("bias_tester"), report.pk, signature=_signature(report))
+        for kind, text, reason in story.FOLLOWED_UP.get(run.plan.version.label, ()):
+            if not report.notes.filter(kind=kind).exists():
+                duty = "developer" if kind == "remediation" else "bias_tester"
+                record_note(self.of(duty), report.pk, kind=kind, text=text, reason=reason)
 
     def _explain(self, run: Run) -> None:
         """What the version rests on, reviewed and signed by the process expert and by quality."""

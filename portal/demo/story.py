@@ -169,6 +169,23 @@ CRITERIA: tuple[dict[str, Any], ...] = (
     },
 )
 
+# version -> (kind, what was done or said, why it is recorded) beside its bias report
+FOLLOWED_UP: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "1.0.0": (
+        (
+            "remediation",
+            "The outcome forms of the first data cut were incomplete for women. They were completed; sex is no input "
+            "any more. Version 1.1.0 is trained on the complete forms.",
+            "Equal opportunity by sex was outside its limit.",
+        ),
+        (
+            "feedback",
+            "The clinic had noticed fewer reviews of women at week 20 and asks for recall by sex with every release.",
+            "Told at the clinic's meeting after the report.",
+        ),
+    ),
+}
+
 # How good the process is that the model replaces: the rule, counted on the training version (825 patients, 193 events).
 BASELINES: tuple[dict[str, Any], ...] = (
     {

@@ -64,7 +64,7 @@ def test_the_csv_holds_every_figure(world, reported):
     answer = browser(world.author).get(reverse("web:bias_csv", args=[reported.report.number]))
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert answer["Content-Disposition"] == 'attachment; filename="B-1.csv"'
-    assert {row["line"] for row in rows} == {"group", "difference", "ratio", "limit"}
+    assert {row["line"] for row in rows} == {"group", "calibration", "difference", "ratio", "limit"}
     assert [row["verdict"] for row in rows if row["line"] == "limit"] == ["within", "within", "undecided"]
 
 
