@@ -11,8 +11,8 @@ from tests.cast import PASSWORD
 from tests.factories.doors import session_api, token_api
 from tests.factories.evidence import validated_world
 from tests.factories.verification import REQUIREMENT
+from tests.verification.claims import CLAIM, RISK
 from tests.verification.files import case, junit
-from tests.verification.test_acts import CLAIM, RISK
 
 pytestmark = pytest.mark.evidence("frozen")
 

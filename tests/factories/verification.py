@@ -6,11 +6,12 @@ from typing import Any
 
 from apps.core import blobs, uploads
 from apps.registry.models import Version
-from apps.verification.acts import approve_requirement, attach_evidence, write_requirement
-from apps.verification.models import Evidence, Requirement
+from apps.verification.acts import approve_requirement, attach_evidence, write_requirement, write_risk
+from apps.verification.models import Evidence, Requirement, Risk
 from apps.verification.receiving import receive
 from tests.cast import World
 from tests.factories.foundation import sign
+from tests.verification.claims import RISK
 from tests.verification.files import case, cyclonedx, junit
 
 REQUIREMENT: dict[str, Any] = {
@@ -26,6 +27,11 @@ def requirement(world: World, **changes: Any) -> Requirement:
     return write_requirement(
         world.process_expert, world.model.pk, given=REQUIREMENT | changes, reason="From the intended use"
     )
+
+
+def risk(world: World, **changes: Any) -> Risk:
+    """Written by the owner."""
+    return write_risk(world.owner, world.model.pk, given=RISK | changes, reason="Found in review")
 
 
 def approved(world: World, **changes: Any) -> Requirement:

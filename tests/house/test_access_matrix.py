@@ -64,6 +64,7 @@ from tests.factories.services import asked_trust, service, service_token
 from tests.house.matrix_inspections import inspected
 from tests.house.matrix_people import relate
 from tests.house.matrix_security import secured
+from tests.house.matrix_verification import verification
 
 pytestmark = pytest.mark.evidence("reported")
 
@@ -422,6 +423,7 @@ def things(world, monkeypatch, settings) -> Things:
         "web:dataset_download": {"slug": "trial", "number": evidence.train.number},
         **inspected(world, evidence.train),
         **secured(world),
+        **verification(world, version),
     }
     visc: dict[str, dict[str, object]] = {
         "web:decide_assignment": {"pk": asked_other.pk, "verb": "approve"},

@@ -27,24 +27,10 @@ from tests.cast import give
 from tests.factories.evidence import signed, validated_world
 from tests.factories.foundation import USE
 from tests.factories.verification import REQUIREMENT, approved, attached, requirement, verified
+from tests.verification.claims import CLAIM, RISK
 from tests.verification.files import FAILED, SKIPPED, case, cyclonedx, junit, sarif
 
 pytestmark = pytest.mark.evidence("frozen")
-RISK = {"hazard": "Units are mixed up", "harm": "A bad lot passes", "severity": "high", "likelihood": "low"}
-RISK |= {"control": "Units are checked at the door"}
-CLAIM = {
-    "origin": "Contract laboratory, Basel",
-    "figures": [
-        {"metric": "auc", "subgroup": "all", "value": "0.91", "low": "0.88", "high": "0.94", "n": 400}
-    ],
-    "script_digest": "sha256:" + "a" * 64,
-    "script_name": "evaluate.py",
-    "data_digest": "sha256:" + "b" * 64,
-    "tool": "scikit-learn",
-    "tool_version": "1.7.0",
-    "computed_at": datetime(2026, 11, 1, 12, tzinfo=UTC),
-    "note": "",
-}
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from apps.verification.models import Claim, Evidence, Link, Requirement, Risk
 from tests.factories.doors import browser, text_of
 from tests.factories.evidence import validated_world
 from tests.factories.verification import approved, attached, requirement
+from tests.verification.claims import CLAIM, RISK
 from tests.verification.files import FAILED, case, cyclonedx, junit
-from tests.verification.test_acts import CLAIM, RISK
 
 pytestmark = pytest.mark.evidence("frozen")
 
