@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from apps.access.duties import Duty
 from apps.access.gate import rules_in_force, visible
 from apps.access.models import Proposal, RulesChange, SeparationRules
 from apps.access.replay import LOOKED_BACK, Case, Comparison
+from apps.access.rulebook import openable
 from apps.access.rulesdiff import Difference, differences
 from apps.access.separation import ANY, ENGINE, UNTOUCHABLE, DynamicRule, Rules, StaticRule, parse
 from apps.accounts.models import User
@@ -80,14 +81,15 @@ SCOPE_WORDS = {
 
 def readable(rules: Rules) -> dict[str, list[Read]]:
     """The rules as people read them: two duties, two acts, and the rules about the rules."""
+    offered = openable(rules)
     return {
-        "static": [_read(rule) for rule in rules.static],
-        "dynamic": [_read(rule) for rule in rules.dynamic if rule not in ENGINE],
-        "engine": [_read(rule) for rule in ENGINE],
+        "static": [_read(rule, offered) for rule in rules.static],
+        "dynamic": [_read(rule, offered) for rule in rules.dynamic if rule not in ENGINE],
+        "engine": [_read(rule, offered) for rule in ENGINE],
     }
 
 
-def _read(rule: StaticRule | DynamicRule) -> Read:
+def _read(rule: StaticRule | DynamicRule, offered: Container[str]) -> Read:
     if isinstance(rule, StaticRule):
         first, second = (
             ", ".join(duties.WORDS[d] for d in Duty if d in side) for side in (rule.first, rule.second)
@@ -98,7 +100,9 @@ def _read(rule: StaticRule | DynamicRule) -> Read:
             "any act" if verb == ANY else verb.replace("_", " ") for verb in (rule.first, rule.second)
         )
         tiers = f"at the {' and '.join(sorted(rule.tiers))} tiers only" if rule.tiers else ""
-    waiver = "never" if rule.id in UNTOUCHABLE or not rule.waivable else "possible"
+    waiver = "possible" if rule.id in offered else "would open nothing"  # where it cannot be asked for
+    if rule.id in UNTOUCHABLE or not rule.waivable:
+        waiver = "never"
     notes = "; ".join(part for part in (tiers, rule.note) if part)
     return Read(rule.id, rule.text, first, second, SCOPE_WORDS[rule.scope], waiver, rule.source, notes)
 

@@ -11,6 +11,7 @@ from apps.access import acts, queries
 from apps.access.acting import ACTS
 from apps.access.gate import may, rules_in_force
 from apps.access.models import Assignment, Waiver
+from apps.access.rule_queries import readable
 from apps.access.rulebook import openable, waivers_in_force
 from apps.access.separation import UNTOUCHABLE
 from apps.access.signing import content_digest
@@ -328,3 +329,13 @@ def test_before_it_is_signed_the_rule_is_shown_with_its_words(world):
     page = text_of(browser(world.approver).get(reverse("web:sign", args=[APPROVER, waiver.pk])))
     for told in ("ST8: who validates a model may not develop it", waiver.control, waiver.reason, "Until"):
         assert told in page
+
+
+def test_the_page_of_the_rules_says_possible_of_those_that_can_be_asked_for(world):
+    """And of no other: what a waiver would open nothing of is named so."""
+    rules = rules_in_force()
+    told = {each.id: each.waiver for group in readable(rules).values() for each in group}
+    assert {rule for rule, word in told.items() if word == "possible"} == set(openable(rules))
+    assert {told[rule] for rule in UNTOUCHABLE if rule in told} == {"never"}
+    assert "would open nothing" in told.values()
+    assert "would open nothing" in text_of(browser(world.compliance).get("/rules/"))
