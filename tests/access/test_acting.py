@@ -329,7 +329,7 @@ def test_a_key_does_not_open_what_is_closed_meanwhile(world):
 @pytest.mark.django_db(transaction=True)
 def test_a_job_is_queued_with_the_commit_and_not_without(world, monkeypatch):
     sent: list[int] = []
-    monkeypatch.setattr("apps.core.jobs.send", sent.append)
+    monkeypatch.setattr("apps.core.jobs.send", lambda pk, kind: sent.append(pk))
     evidence = validated_world(world, until="locked")
     sent.clear()
     run = start_run(world.validator, evidence.plan.pk)
