@@ -222,7 +222,6 @@ def draw(result: dict[str, Any]) -> str:
             each["low"],
             each["high"],
             each["n"],
-            charts.OK if each["low"] > 0 else charts.FEW,
         )
         for each in shown
     ]

@@ -71,7 +71,7 @@ def test_it_is_read_reviewed_and_signed_by_expert_and_quality(world, tested):
     ):
         assert sentence in told
     assert "Seeds 11, 12" in told
-    assert "Cases explained one by one 100, against 100 others" in told
+    assert "One by one 100 cases, against 100 others" in told
     assert page.count('role="img"') == 1
     assert "style=" not in page
     for digest in (report.results_digest, report.cases_digest, report.chart_digest):
