@@ -17,6 +17,7 @@ from apps.approvals.templates import template_for
 from apps.core import blobs, registries
 from apps.quality.acts import open_deviation
 from apps.registry.models import Model, Version
+from apps.robustness.models import ProbeEvidence, ProbePlan, ProbeReport
 from apps.trail.models import Signature
 from tests.approvals.boards import SEATS, approved, decided, founded, minuted, planned, proposed, seat, seats
 from tests.factories.data import onnx_model, train_csv
@@ -70,6 +71,7 @@ def expected(evidence, gate: Gate) -> Seen:
     """What hangs on the version, and what it was made of and is tested on."""
     version, plan, run = evidence.version, evidence.plan, evidence.run
     kinds = {"registry.intended_use": evidence.use.pk, "validations.plan": plan.pk}
+    kinds["robustness.plan"] = ProbePlan.objects.get().pk
     signatures = {
         pk
         for kind, subject in kinds.items()
@@ -90,6 +92,9 @@ def expected(evidence, gate: Gate) -> Seen:
         "validations.Comparison": set(plan.comparisons.values_list("pk", flat=True)),
         "validations.Result": set(run.results.values_list("pk", flat=True)),
         "fairness.Report": {evidence.report.pk},
+        "robustness.ProbeEvidence": {ProbeEvidence.objects.get().pk},
+        "robustness.ProbePlan": {ProbePlan.objects.get().pk},
+        "robustness.ProbeReport": {ProbeReport.objects.get().pk},
         "quality.Deviation": set(version.deviations.values_list("pk", flat=True)),
         "approvals.Gate": {gate.pk},
         "approvals.Slot": set(gate.slots.values_list("pk", flat=True)),

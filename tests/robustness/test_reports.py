@@ -10,6 +10,9 @@ from apps.core import blobs, jobs
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.core.models import Job
 from apps.core.outcomes import CheckState
+from apps.packs.gather import probes as gathered
+from apps.packs.sections import robustness as section
+from apps.packs.sections.blocks import Section
 from apps.quality.acts import accept_deviation
 from apps.quality.models import Deviation
 from apps.registry.models import Version
@@ -75,6 +78,22 @@ def test_nothing_kept_holds_a_row_of_the_test_data(world, locked):
     markers = [line.split(",")[2] for line in test]
     assert sum(value in kept for value in markers if len(value) >= 7) <= 2  # figures that look alike
     assert not [line for line in test if line.split(",")[0] in kept]
+    charts: dict[str, str] = {}
+    told = {
+        "gate": {"now": {"rows": []}},
+        "signatures": [],
+        "probe_plans": gathered.plans(locked.version),
+        "probe_reports": gathered.reports(locked.version, charts),
+        "probe_evidence": gathered.evidence(locked.version),
+    }
+    part = Section("s15", "15", "Robustness", "now")
+    section.robustness(part, told, charts)
+    printed = str(part.chapter().html)
+    assert report.ref in printed
+    assert "Training and serving alike (handed in)" in printed
+    assert "served.csv" in printed
+    assert "<svg" in printed
+    assert not [line for line in test if line.split(",")[0] in printed]
 
 
 def test_a_breached_and_an_undecided_limit_open_their_deviations(world, locked):
