@@ -285,6 +285,11 @@ def test_a_fresh_authentication_stands_in_the_place_of_the_password(world, issue
     assert done.status_code == 302, text_of(done)
     [signature] = signed()
     assert signature.factors == ["sso", "totp"]
+    twice = expert.post(sign_page(uses[0]), final | {"code": code_of(secret)})
+    assert twice["Location"] == done["Location"]  # the same form again: the same signature
+    other = final | {"code": code_of(secret), "idempotency_key": "another"}
+    assert expert.post(sign_page(uses[0]), other).status_code in (403, 409)
+    assert signed() == [signature]
     facts = body_of(Entry.objects.get(kind="act", act_id=signature.act_id))["facts"]
     assert facts["single_sign_on"]["subject"] == issuer.subject
     # It counted once: the next record asks anew.

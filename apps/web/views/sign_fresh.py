@@ -52,7 +52,7 @@ def fresh_of(kept: dict[str, Any]) -> Fresh:
 
 
 def used(request: HttpRequest) -> None:
-    """The authentication has been used, or counts no more."""
+    """The authentication counts no more. After a signature it stays: the same form again is answered the same."""
     request.session.pop(KEPT, None)
 
 

@@ -196,7 +196,6 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
         return _show(
             request, row, subject_of(request, act, pk)[1], form, refusal=refused, status=refused.status
         )
-    sign_fresh.used(request)
     done = (
         Signature.objects.filter(signer=request.user, subject_kind=row.subject, subject_id=str(pk))
         .order_by("-pk")
