@@ -114,6 +114,7 @@ SENTENCES = {
     "job-lease": "one worker works a job at a time",
     "note": "a note says what was done or said",
     "once-only": "this is done once",
+    "one-ceremony": "records are signed together as they were opened one by one, with one meaning",
     "one-digest-one-version": "the same bytes are one version",
     "one-end": "what has ended does not end again",
     "one-report-at-a-time": "a run has one report of a kind under way at a time",
