@@ -212,7 +212,7 @@ WHY_PLAUSIBLE = {
     "cd4_week20": "The count at week 20 says how the treatment works; a fall is what physicians act on.",
     "cd4_start": "Where a patient starts bounds where they can go.",
     "arm": "Monotherapy did worse in this trial than the combinations.",
-    "surrogate": "It begins with the count of week 20 and goes on with earlier counts, as a physician would.",
+    "surrogate": "It begins with the count of week 20 and goes on with the treatment arm, as a physician would.",
 }
 REVIEW_CONCLUSION = (
     "The counts of week 20 lead, as the course of the infection would have it. What does not matter to the result is "
