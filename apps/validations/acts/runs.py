@@ -172,7 +172,7 @@ def cancel_run(act: Act, run_id: int) -> Run:
     """Stop a run that is queued or under way. It keeps its number and the reason; nothing of it counts."""
     run = _locked_run(act, run_id)
     act.allow(run)
-    jobs.cancel(Job.objects.get(pk=run.job_id), act.reason)
+    jobs.cancel(Job.objects.get(pk=run.job_id or 0), act.reason)
     act.write(run, state=RunState.CANCELLED, finished_at=now(), failure=act.reason)
     return run
 
