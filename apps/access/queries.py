@@ -10,11 +10,12 @@ from django.apps import apps
 from django.db.models import Prefetch, Q, QuerySet
 
 from apps.access import duties
+from apps.access import past as past_moment
 from apps.access.actors import Actor
 from apps.access.assigning import PARENTS
 from apps.access.duties import Duty
 from apps.access.facts import facts_of
-from apps.access.gate import Judge, Verdict, visible
+from apps.access.gate import Judge, Scopes, Verdict, visible
 from apps.access.models import Assignment, AssignmentQuerySet, Waiver
 from apps.access.policy import Policy, policy
 from apps.access.rulebook import waivers_on
@@ -62,6 +63,19 @@ def on_parent(actor: Actor, parent: Subject) -> QuerySet[Assignment]:
         .on(parent.subject_kind, parent.pk)
         .select_related("person", "requester", "approver", "ended_by")
     )
+
+
+def told_of_duties(actor: Actor, parent: Subject, given: Iterable[Assignment]) -> bool:
+    """Whether the reader is told who holds what on a parent, of which `given` are the rows they see (`on_parent`).
+
+    Who reads a model by a seat on a review board alone sees none, or an old duty of their own: to them “nobody holds
+    it” would be untrue, and what each person did is not theirs to read.
+    """
+    if any(each.person_id != actor.user.pk for each in given) or Scopes(actor.user).sees_all:
+        return True
+    with past_moment.today():  # who reads a moment past reads it by what they hold today
+        mine = Assignment.objects.active().filter(person=actor.user)
+        return mine.on(parent.subject_kind, parent.pk).exists()
 
 
 def is_past(assignment: Assignment) -> bool:

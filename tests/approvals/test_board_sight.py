@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.urls import reverse
 
 from apps.access.acts import create_token
 from apps.access.gate import offers, visible
@@ -23,9 +24,11 @@ from tests.approvals.boards import SEATS, approved, decided, founded, minuted, p
 from tests.factories.data import onnx_model, train_csv
 from tests.factories.evidence import signed, validated_world
 from tests.factories.foundation import data_version, registered_version
+from tests.factories.reviews import trail_reviewed
 from tests.factories.services import as_service, service, service_token
 
 pytestmark = pytest.mark.evidence("reported")
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 LABELS = sorted(registries.visibility._functions)
 Seen = dict[str, set[Any]]
 
@@ -117,6 +120,35 @@ def test_a_seat_opens_exactly_what_its_board_is_asked_about(world, evidence, hig
         **expected(evidence, high_gate),
         "approvals.Attendance": attended,
     }
+
+
+def test_pages_show_a_seat_the_evidence_and_neither_the_trail_nor_who_did_what(
+    world, evidence, high_gate, client
+):
+    """The owner reads on the same pages what the seat does not open: nothing is hidden from a duty."""
+    version = evidence.version
+    review = trail_reviewed(world, version)
+    planned(world, high_gate, founded(world))
+    assert not visible(world.stranger, Signature).filter(subject_kind=review.subject_kind).exists()
+
+    def read(person: str, *way: str) -> str:
+        client.force_login(world.people[person], backend=BACKEND)
+        address = reverse(way[0], args=[version.model.slug, *way[1:]])
+        return client.get(address).content.decode()
+
+    for person, shown in (("owner", True), ("stranger", False)):
+        signed_on = read(person, "web:section", version.label, "signatures")
+        assert evidence.plan.ref in signed_on
+        assert (review.ref in signed_on) is shown
+        who = read(person, "web:section", version.label, "people")
+        assert "Made by" in who
+        assert "Conflicts found" in who
+        assert ("Who did what" in who) is shown
+        assert ("Who holds which duty now" in who) is shown
+        assert ("by a seat on a review board" in who) is not shown
+        duties = read(person, "web:model_people")
+        assert ("Who holds which duty now" in duties) is shown
+        assert ("What one leaver would block" in duties) is shown
 
 
 def test_reading_is_all_that_a_seat_opens(world, evidence, high_gate):

@@ -11,7 +11,7 @@ from django.urls import path
 
 from apps.access import queries as access_queries
 from apps.access.actors import Actor
-from apps.access.gate import Judge, visible
+from apps.access.gate import Judge, visible, visible_within
 from apps.access.sharing import shared
 from apps.access.signing import content_digest, given_on, standings
 from apps.accounts.models import User
@@ -24,6 +24,7 @@ from apps.fairness.models import Report
 from apps.packs.models import Pack
 from apps.quality import queries as quality
 from apps.quality import review_queries
+from apps.quality.models import TrailReview
 from apps.quality.queries import deviations_of_versions
 from apps.quality.review_queries import reviews_of
 from apps.registry import queries as registry
@@ -156,16 +157,23 @@ def deviations(actor: Actor, version: Version) -> dict[str, Any]:
     return {"deviations": linked(quality.register(actor, version=version))}
 
 
-def signed_records(version: Version) -> list[Any]:
-    """The version's records that carry signatures: intended use, plans, deviations, slots of its gate."""
+def signed_records(actor: Actor, version: Version) -> list[Any]:
+    """The version's records that carry signatures: intended use, plans, deviations, slots of its gate.
+
+    Reviews of its trail only to whom they are shown: a seat on a review board opens the version and no trail.
+    """
     gate = live_gate(version)
+    reviews = reviews_of(version)
+    if reviews:
+        shown = set(visible_within(actor, TrailReview).filter(version=version).values_list("pk", flat=True))
+        reviews = [review for review in reviews if review.pk in shown]
     return [
         version.intended_use,
         *plans_of_versions([version.pk])[version.pk],
         *probe_plans_of_versions([version.pk])[version.pk],
         *deviations_of_versions([version.pk])[version.pk],
         *explanation.reports_of_versions([version.pk])[version.pk],
-        *reviews_of(version),
+        *reviews,
         *slots_of(gate),
     ]
 
@@ -173,7 +181,7 @@ def signed_records(version: Version) -> list[Any]:
 @builds("signatures")
 def signatures(actor: Actor, version: Version) -> dict[str, Any]:
     """Every manifestation on the version's records, each judged against its record as it is now."""
-    records = signed_records(version)
+    records = signed_records(actor, version)
     given = given_on([(record.subject_kind, str(record.pk)) for record in records])
     return {
         "signed": [
@@ -186,18 +194,20 @@ def signatures(actor: Actor, version: Version) -> dict[str, Any]:
 
 @builds("people")
 def people(actor: Actor, version: Version) -> dict[str, Any]:
-    """Who made it, who did what that separation counts, conflicts found, and who holds which duty now."""
+    """Who made it, conflicts found; to who has a duty, also who did what that separation counts, and who holds what."""
     judge = Judge(version)
+    held = list(access_queries.on_parent(actor, version.model))
+    named = access_queries.told_of_duties(actor, version.model, held)
     told: dict[str, dict[str, None]] = {}
-    for deed in judge.deeds:
+    for deed in judge.deeds if named else ():
         told.setdefault(deed.person, {})[deed.told] = None
     persons = User.objects.filter(uuid__in=told).order_by("printed_name")
-    held = list(access_queries.on_parent(actor, version.model))
     return {
+        "named": named,
         "authors": registry.authors_of(version),
         "deeds": [{"person": p, "told": list(told[str(p.uuid)])} for p in persons],
         "conflicts": conflicts_of(version),
-        "coverage": access_queries.coverage(version.model, held),
+        "coverage": access_queries.coverage(version.model, held) if named else [],
         "rules_version": judge.rules.version,
     }
 

@@ -96,14 +96,16 @@ def parent_people(request: HttpRequest, slug: str, kind: str) -> HttpResponseBas
     # Who could take a duty names people of the whole organisation: for those who choose among them.
     chooses = request_one.allowed or Scopes(actor.user).sees_all
     with shared():
+        named = queries.told_of_duties(actor, parent, given)
         ground = Ground(parent) if chooses else None
-        coverage = queries.coverage(parent, given, ground=ground)
-        alone = who_leaves_a_gap(parent, coverage)
+        coverage = queries.coverage(parent, given, ground=ground) if named else []
+        alone = who_leaves_a_gap(parent, coverage) if named else []
         apart = on_place(ground, given) if ground else []
     context = {
         "parent": parent,
         "parent_url": url_of(parent),
         "kind_word": "model" if kind == duties.MODEL else "dataset",
+        "named": named,
         "coverage": coverage,
         "chooses": chooses,
         "alone": alone,
