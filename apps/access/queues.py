@@ -17,7 +17,7 @@ from apps.access.acts.rule_changes import gains_refused
 from apps.access.assigning import PARENTS
 from apps.access.duties import Duty
 from apps.access.models import Assignment, Inspection, RulesChange, Waiver
-from apps.access.registered import prime_owing
+from apps.access.owing import prime_owing
 from apps.access.waiting import Queue, Row, columns, loaded, partly, queue
 from apps.accounts.corrections import Correction
 from apps.accounts.factors import Reset

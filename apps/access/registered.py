@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from django.db.models import Exists, Q
 
 from apps.access import duties
 from apps.access.facts import Facts
 from apps.access.gate import ORGANISATION_PAIR, Scopes
 from apps.access.models import Assignment, RulesChange, Waiver
+from apps.access.owing import owing
 from apps.access.separation import Deed
-from apps.access.sharing import gathered, grouped
 from apps.core import registries
 from apps.core.subjects import Subject
 
@@ -37,41 +35,9 @@ def assignment_facts(assignment: Assignment) -> Facts:
     )
     place = (assignment.scope_kind, assignment.scope_id)
     if assignment.state == Assignment.State.REQUESTED:
-        declared += _owing(assignment)
+        person, here = assignment.person, {place, ORGANISATION_PAIR}
+        declared += owing(kind, assignment.pk, person.pk, person.printed_name, here)
     return Facts(parents=(place, ORGANISATION_PAIR), declared=declared)
-
-
-def _owing(assignment: Assignment) -> tuple[Deed, ...]:
-    """Who holds a duty here, or on the organisation, that the receiver approved: they may not approve in return."""
-    here = {(assignment.scope_kind, assignment.scope_id), ORGANISATION_PAIR}
-    owed = [
-        other
-        for other in gathered("approved by", [assignment.person_id], _approved_by)[assignment.person_id] or ()
-        if (other.scope_kind, other.scope_id) in here
-    ]
-    kind, pk = assignment.subject_kind, str(assignment.pk)
-    return tuple(
-        Deed(
-            str(other.person.uuid),
-            "owe_duty",
-            kind,
-            pk,
-            f"hold the duty {duties.WORDS[duties.Duty(other.duty)]} ({other.ref}), which "
-            f"{assignment.person.printed_name} approved",
-        )
-        for other in owed
-    )
-
-
-def _approved_by(people: list[int]) -> dict[int, list[Assignment]]:
-    """Person -> the duties in force that they approved."""
-    rows = Assignment.objects.active().filter(approver_id__in=people).select_related("person")
-    return grouped(rows, lambda row: row.approver_id)
-
-
-def prime_owing(people: Collection[int]) -> None:
-    """Read what these people approved, in one query."""
-    gathered("approved by", list(people), _approved_by)
 
 
 @registries.visibility("accounts.User")

@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.access.facts import Facts, pairs
 from apps.access.gate import ORGANISATION_PAIR
+from apps.access.owing import Empowered, owing
 from apps.access.separation import Deed
 from apps.access.sharing import gathered, grouped
 from apps.access.signing import content_digest
@@ -53,12 +54,29 @@ def change_facts(change: BoardChange) -> Facts:
 
 @registries.facts("approvals.board_member")
 def member_facts(member: BoardMember) -> Facts:
+    """Nor does who holds a duty of the organisation, or a seat, that the receiver approved approve it (EN4)."""
     kind, pk = member.subject_kind, str(member.pk)
-    declared = (
+    declared: tuple[Deed, ...] = (
         Deed(str(member.requester.uuid), "request_grant", kind, pk, "asked for this seat"),
         Deed(str(member.person.uuid), "receive_grant", kind, pk, "would receive this seat"),
     )
+    if member.state == MemberState.REQUESTED:
+        person = member.person
+        declared += owing(kind, member.pk, person.pk, person.printed_name, {ORGANISATION_PAIR})
     return Facts(parents=(ORGANISATION_PAIR,), declared=declared)
+
+
+@registries.empowered("people")
+def seats_approved(people: list[int]) -> list[tuple[int, Empowered]]:
+    """(who approved it, the seat) of the seats in force. A seat counts everywhere: any release may be put before it."""
+    rows = BoardMember.objects.in_force().filter(approver_id__in=people).select_related("person", "board")
+    return [
+        (
+            row.approver_id,
+            Empowered(str(row.person.uuid), ORGANISATION_PAIR, f"the seat {row.ref} on {row.board}"),
+        )
+        for row in rows.order_by("pk")
+    ]
 
 
 @registries.facts("approvals.meeting")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from django.db.models import Q
 
+from apps.access.owing import prime_owing
 from apps.access.waiting import Queue, Row, columns, loaded, partly, queue
 from apps.accounts.models import User
 from apps.approvals.board_models import Board, BoardChange, BoardMember, Meeting
@@ -40,6 +41,7 @@ def _seats(rows: list[Row], people: Mapping[int, User]) -> list[BoardMember]:
         made.person, made.requester = people[row["n1"]], people[row["n2"]]
         made.board = partly(Board, {**row, "id": row["n3"]}, {"t3": "name"})
         found.append(made)
+    prime_owing({each.person_id for each in found})
     return found
 
 

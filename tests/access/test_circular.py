@@ -9,15 +9,19 @@ from __future__ import annotations
 import pytest
 
 from apps.access import acts
-from apps.access.gate import eligible, may
+from apps.access.gate import ORGANISATION_PAIR, eligible, may
 from apps.access.models import Assignment
+from apps.access.owing import Empowered, owed
+from apps.approvals import board_seat_acts
 from apps.core.errors import Conflict
 from tests.access.people import crowd
 from tests.access.telling import refused
+from tests.approvals.boards import approved, proposed, seat
 from tests.cast import give
 
 pytestmark = pytest.mark.django_db
 APPROVE = "access.approve_assignment"
+SEAT = "approvals.approve_seat"
 ORGANISATION = "access.approve_organisation_assignment"
 
 
@@ -98,3 +102,43 @@ def test_two_opposite_approvals_at_once_are_told_one_after_the_other(world):
     assert may(world.ben, APPROVE, yours).allowed
     acts.approve_assignment(world.ben, yours.pk)
     assert may(world.ann, APPROVE, mine).rule.startswith("EN4")
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (ORGANISATION_PAIR, "hold the seat BM-3 on Release board, which Ann approved"),
+        (("registry.model", 8), ""),
+    ],
+)
+def test_whoever_holds_what_the_receiver_approved_owes_it_where_it_counts(place, told):
+    """A seat counts as a duty does: on the organisation everywhere, on another model not."""
+    seat = Empowered("uuid-of-ben", place, "the seat BM-3 on Release board")
+    here = {("registry.model", 7), ORGANISATION_PAIR}
+    deeds = owed("access.assignment", 5, "Ann", here, [seat])
+    assert [(d.person, d.verb, d.told) for d in deeds] == (
+        [("uuid-of-ben", "owe_duty", told)] if told else []
+    )
+
+
+def test_a_seat_is_paid_back_neither_by_a_duty_nor_by_a_seat(world):
+    """The officer's own duty came from another; the seat came from who would now receive something."""
+    crowd(world, ["officer"])
+    first = acts.request_organisation_assignment(
+        world.administrator, person_id=world.officer.pk, duty="compliance", reason="A second officer"
+    )
+    acts.approve_organisation_assignment(world.compliance2, first.pk)
+    board = approved(world, proposed(world))
+    own = seat(world, board, "officer", "legal")
+    back = asked(world, "compliance", "process_expert")
+    with refused(Conflict, "EN4", act=APPROVE, by=world.officer) as caught:
+        acts.approve_assignment(world.officer, back.pk)
+    assert f"hold the seat {own.ref} on Release board, which Cora Compliance approved" in caught.value.fact
+    wanted = board_seat_acts.request_seat(
+        world.registrar, board.pk, person_id=world.compliance.pk, function="ethics", reason="Ethics"
+    )
+    for person in (world.officer, world.compliance2):  # one by the seat, one by the duty
+        assert may(person, SEAT, wanted).rule.startswith("EN4")
+    board_seat_acts.end_seat(world.compliance2, own.pk, reason="Leaves the board")
+    assert may(world.officer, SEAT, wanted).allowed, "a seat that ended empowers nobody"
+    assert acts.approve_assignment(world.officer, back.pk).approver == world.officer
