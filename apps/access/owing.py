@@ -72,4 +72,5 @@ def duties_approved(people: list[int]) -> list[tuple[int, Empowered]]:
             ),
         )
         for row in rows
+        if row.approver_id is not None
     ]
