@@ -27,6 +27,7 @@ from apps.registry.models import Version
 from apps.robustness.loading import plans_of_versions as probe_plans_of_versions
 from apps.trail.models import Entry, Kind
 from apps.validations.loading import comparisons_of_plans, plans_of_versions, runs_of_versions
+from apps.verification.loading import dossiers_of
 
 
 def gates_of_versions(version_ids: Collection[int]) -> dict[int, list[Gate]]:
@@ -118,7 +119,7 @@ def minute_of(gate: Gate) -> Minute | None:
 
 
 def prime_content(version_ids: Collection[int]) -> None:
-    """Read what the content of the gates of these versions names: seven queries, however many there are."""
+    """Read what the content of the gates of these versions names: eight queries at most, however many there are."""
     authors_of_versions(version_ids)
     data_of_versions(version_ids)
     deviations_of_versions(version_ids)
@@ -134,6 +135,7 @@ def prime(versions: Collection[Version]) -> None:
     ids = [version.pk for version in versions]
     families = set(ids).union(*(kin.family for kin in kin_of(ids).values()))
     prime_content(families)
+    dossiers_of(families)
     gates_of_versions(families)
     plans = plans_of_versions(ids)
     comparisons_of_plans([plan.pk for pk in ids for plan in plans[pk]])

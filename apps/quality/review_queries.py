@@ -16,11 +16,12 @@ from apps.access.facts import pairs
 from apps.access.policy import TABLE
 from apps.access.recorded import Recorded, about, deeds_of, leaf_index, recorded
 from apps.access.separation import Deed, Rules
-from apps.access.sharing import gathered, grouped, once
+from apps.access.sharing import came_along, gathered, grouped, once
 from apps.accounts.models import User
 from apps.core import registries
 from apps.quality.models import Deviation, TrailFinding, TrailMark, TrailReview
 from apps.quality.queries import deviations_of_versions, is_unsettled
+from apps.quality.review_reading import records_along, rows_along
 from apps.quality.review_rules import Line, WorkingHours, is_reading, outdates, review_rules
 from apps.registry.models import Version
 from apps.trail.models import Entry, Kind
@@ -80,14 +81,19 @@ def line_of(entry: Any) -> Line:
 def reviews_of_versions(version_ids: Collection[int]) -> dict[int, list[TrailReview]]:
     """Version id -> its reviews that were not withdrawn, oldest first; for gates, whoever looks.
 
-    An open one with `marked`, the entries that were seen. Three queries with marks and findings, however many.
+    An open one with `marked`, the entries that were seen. One query with marks and findings, however many.
     """
 
     def load(ids: list[int]) -> dict[int, list[TrailReview]]:
         rows = TrailReview.objects.filter(version_id__in=ids).exclude(state="withdrawn")
-        found = list(rows.select_related("opened_by").order_by("number"))
-        marks = marks_of_reviews([review.pk for review in found])
-        findings_of_reviews([review.pk for review in found])  # read along
+        rows = rows.annotate(marks_read=rows_along(TrailMark), findings_read=rows_along(TrailFinding))
+        found: list[Any] = list(rows.select_related("opened_by").order_by("number"))
+        marks = {each.pk: records_along(TrailMark, each.marks_read, "entry") for each in found}
+        came_along("trail marks", marks)
+        came_along(
+            "trail findings",
+            {each.pk: records_along(TrailFinding, each.findings_read, "number") for each in found},
+        )
         for review in found:
             review.marked = frozenset(mark.entry for mark in marks[review.pk])
         return grouped(found, lambda row: row.version_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from apps.access import duties
 from apps.access.facts import Facts, pairs
@@ -40,6 +40,12 @@ def probes_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
     plans = [plan.pk for found in plans_of_versions(version_ids).values() for plan in found]
     reports = [report.pk for found in reports_of_versions(version_ids).values() for report in found]
     return pairs(ProbePlan.subject_kind, plans) | pairs(ProbeReport.subject_kind, reports)
+
+
+@registries.alongside("validations.plans")
+def probed() -> dict[str, Exists]:
+    """Whether a plan has probe plans, so that pages of versions that were not probed ask no more than before."""
+    return {"probed": Exists(ProbePlan.objects.filter(validation_plan=OuterRef("pk")))}
 
 
 @registries.visibility("robustness.ProbePlan")

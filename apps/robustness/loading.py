@@ -1,4 +1,5 @@
-"""Probe plans with their reports, read once for a whole page (`apps.access.sharing`), whoever looks: one query."""
+"""Probe plans with their reports, read once for a whole page (`apps.access.sharing`), whoever looks: one
+query where a version was probed, none beside that of its validation plans where it was not."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from django.db.models import F
 from apps.access.sharing import gathered, grouped
 from apps.core.models import Job
 from apps.robustness.models import ProbePlan, ProbeReport
+from apps.validations.loading import plans_of_versions as validation_plans
 
 _REPORT = {f"r_{f.attname}": F(f"reports__{f.attname}") for f in ProbeReport._meta.concrete_fields}
 _JOB = {f"j_{f.attname}": F(f"reports__job__{f.attname}") for f in Job._meta.concrete_fields}
@@ -19,6 +21,9 @@ def plans_of_versions(version_ids: Collection[int]) -> dict[int, list[ProbePlan]
     """Version id -> its probe plans, newest first, each with `reports_read`: its reports with jobs, newest first."""
 
     def load(ids: list[int]) -> dict[int, list[ProbePlan]]:
+        validation = validation_plans(ids)
+        if not any(getattr(plan, "probed", True) for pk in ids for plan in validation[pk]):
+            return {}
         rows: Any = ProbePlan.objects.filter(validation_plan__version_id__in=ids)
         rows = rows.select_related("validation_plan__test_data__dataset", "written_by")
         found: dict[int, Any] = {}

@@ -19,6 +19,8 @@ def plans_of_versions(version_ids: Collection[int]) -> dict[int, list[Plan]]:
         rows = Plan.objects.filter(version_id__in=ids).select_related(
             "test_data__dataset", "written_by", "replaces"
         )
+        for give in registries.alongside["validations.plans"]:
+            rows = rows.annotate(**give())
         return grouped(rows, lambda plan: plan.version_id)
 
     return {pk: rows or [] for pk, rows in gathered("plans", version_ids, load).items()}
