@@ -74,7 +74,7 @@ def test_a_rejected_version_is_told_by_its_facts(world, settings):
     assert len(content["bias_reports"][-1]["limit_charts"]) == 2  # a difference and a ratio by sex
     for chart in content["bias_reports"][-1]["limit_charts"]:
         assert "limit 0." in gathered.charts[chart["digest"]]
-    runs = said(evidence.validation(content))
+    runs = said(evidence.validation(content, gathered.charts))
     assert "Training minus test" in runs
     assert "DeLong on the logit scale" in runs
     assert "delong, logit" not in runs
