@@ -21,6 +21,8 @@ RESERVED = "case_"  # the portal's own columns in per-case results
 MAX_GROUP_COLUMNS = 8
 MAX_CRITERIA = 100
 METRICS = {**LABELS, UNDECIDED: OTHER_LABELS[UNDECIDED]}  # what a criterion may name
+# A plan of medium or high tier judges one of these: they tell one kind of error from the other, or cases from others.
+TELLING = frozenset("tpr fnr tnr fpr ppv fdr npv for f1 mcc auc average_precision balanced_accuracy".split())
 BOUNDS = {
     "mcc": (-1.0, 1.0),
     "calibration_gap": (-1.0, 1.0),
@@ -114,15 +116,12 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
             limits.append(found)
     if not given.criteria:
         wrong("criteria", "A plan needs at least one acceptance criterion.")
-    elif (
-        "criteria" not in problems
-        and facts.tier != "low"
-        and {c["metric"] for c in criteria} - {UNDECIDED} <= {"accuracy"}
-    ):
+    elif "criteria" not in problems and facts.tier != "low" and not {c["metric"] for c in criteria} & TELLING:
         wrong(
             "criteria",
-            f"Accuracy alone is not enough at {facts.tier} tier: add a metric that tells false positives from "
-            "false negatives, such as sensitivity and specificity (Annex 22 draft 4.1).",
+            f"At {facts.tier} tier accuracy, or a figure of the data, is not enough: add a metric that tells false "
+            "positives from false negatives or cases from others, such as sensitivity and specificity (Annex 22 "
+            "draft 4.1).",
         )
     if not given.bias_limits and facts.affects_people:
         wrong(

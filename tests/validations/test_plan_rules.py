@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from apps.core.errors import BadInput
-from apps.validations.rules import PlanFacts, PlanInput, checked_plan, disparity_name, subgroup_values
+from apps.validations.rules import (
+    METRICS,
+    TELLING,
+    PlanFacts,
+    PlanInput,
+    checked_plan,
+    disparity_name,
+    subgroup_values,
+)
 
 FACTS = PlanFacts(columns=frozenset({"outcome", "sex", "site", "age"}), tier="medium", affects_people=True)
 CRITERION = {"metric": "sensitivity", "limit": "0.8", "direction": "min", "rule": "lower", "min_n": 50}
@@ -104,15 +112,20 @@ def test_all_faults_come_at_once():
 
 
 @pytest.mark.parametrize(("tier", "allowed"), [("low", True), ("medium", False), ("high", False)])
-def test_bare_accuracy_is_enough_at_low_tier_only(tier, allowed):
+@pytest.mark.parametrize(
+    "metrics", [("accuracy",), ("accuracy", "base_rate"), ("selection_rate",), ("brier",)]
+)
+def test_bare_accuracy_is_enough_at_low_tier_only(tier, allowed, metrics):
+    """Nor is it with a figure beside it that says nothing of errors."""
     facts = PlanFacts(FACTS.columns, tier, affects_people=False)
-    criteria = [CRITERION | {"metric": "accuracy"}]
+    criteria = [CRITERION | {"metric": metric} for metric in metrics]
     if allowed:
         assert checked_plan(given(criteria=criteria), facts)["criteria"]
     else:
         assert "Annex 22 draft 4.1" in refused(facts, criteria=criteria)["criteria"][0]
         both = [*criteria, CRITERION | {"metric": "specificity"}]
-        assert len(checked_plan(given(criteria=both), facts)["criteria"]) == 2
+        assert len(checked_plan(given(criteria=both), facts)["criteria"]) == len(both)
+        assert set(METRICS) >= TELLING
 
 
 def test_no_limit_is_needed_where_nobody_is_affected():
@@ -184,7 +197,7 @@ def test_the_replaced_process_is_named_by_value_source_and_n_or_said_to_be_none(
         (
             BAND | {"criteria": [CRITERION | {"metric": "accuracy"}, UNDECIDED]},
             "criteria",
-            "Accuracy alone is not enough",
+            "or a figure of the data, is not enough",
         ),
     ],
 )
