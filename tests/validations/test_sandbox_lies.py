@@ -131,3 +131,34 @@ def test_frames_that_point_outside_themselves_are_refused() -> None:
     for cut in range(len(whole)):
         with pytest.raises(WireError):
             unpack(whole[:cut])
+
+
+def test_what_a_process_says_of_rows_it_was_given_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its words may be cells of the vault: they would stand in the record, the trail and a deviation for good."""
+    for kind, name in (("run", "ValueError"), ("load", "patient 4711"), ("run", "patient_4711")):
+        said = {"kind": kind, "type": name, "text": "patient 4711 has 0.12345"}
+        with pytest.raises(ModelFailed) as caught:
+            _run(tmp_path, monkeypatch, answer=f'wire.send(out, b"FAIL", *wire.pack({said!r}))')
+        assert "4711" not in str(caught.value)
+        assert "0.12345" not in str(caught.value)
+        assert ("ValueError" if name == "ValueError" else "without a known name") in str(caught.value)
+
+
+def test_labels_are_told_by_number_and_type() -> None:
+    from apps.validations.sandbox.answers import Collector
+    from apps.validations.sandbox.results import ModelInfo
+    from apps.validations.sandbox.wire import pack_text
+
+    collector = Collector()
+    collector.add(
+        {"keys": None, "label": "text", "width": 0}, [memoryview(pack_text(["p 4711", "p 4712"]))], 2
+    )
+    info = ModelInfo(
+        format="onnx", inputs=(), outputs=(), size=1, digest="", producer="", ir_version=None, opset={},
+        estimator="", classes=(), runtime={}, isolation={},
+    )  # fmt: skip
+    with pytest.raises(ModelFailed, match=r"it says 2 other labels \(text\)\.") as caught:
+        collector.result(info, (), "1", 0.5, 0.0)
+    assert "4711" not in str(caught.value)

@@ -77,7 +77,10 @@ class Collector:
         if positive is None:
             positive = classes[-1] if classes else "1"
         elif labels is not None and positive not in classes:
-            raise ModelFailed(f"The model never says {positive!r}; its labels are {', '.join(classes)}.")
+            # Told by count and type: a model may say texts that it copied from the rows.
+            kind = "text" if labels.dtype.kind == "O" else "whole numbers"
+            said = f"{len(classes)} other label{'' if len(classes) == 1 else 's'} ({kind})"
+            raise ModelFailed(f"The model never says {positive!r}; it says {said}.")
         scores = None
         warnings = []
         if matrix is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import os
 import signal
@@ -42,6 +43,25 @@ _ENV = {
     "MKL_NUM_THREADS": "1",
 }
 _MAX_INFO = 4 * 1024**2
+# Names of errors that are repeated after rows were sent: onnxruntime's and Python's own. Any other name could itself be
+# made from a cell by a process that was taken over.
+_ERRORS = frozenset(
+    {
+        "EPFail",
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NotFittedError",
+        "NotImplemented",
+        "RuntimeException",
+        *(
+            name
+            for name, kind in vars(builtins).items()
+            if isinstance(kind, type) and issubclass(kind, Exception)
+        ),
+    }
+)
 
 
 class _Process:
@@ -50,6 +70,7 @@ class _Process:
     def __init__(self, fmt: str, limits: Limits, cwd: str):
         self.limits = limits
         self.timed_out = False
+        self.rows_sent = False
         self.child = subprocess.Popen(
             [sys.executable, "-I", str(_SCRIPT)],
             stdin=subprocess.PIPE,
@@ -82,6 +103,7 @@ class _Process:
         self.child.kill()
 
     def send(self, tag: bytes, parts: list[bytes]) -> None:
+        self.rows_sent = self.rows_sent or tag == b"ROWS"
         try:
             wire.send(self.stdin, tag, *parts)
         except BrokenPipeError:
@@ -100,6 +122,8 @@ class _Process:
         if tag == wanted:
             return header, buffers
         if tag == b"FAIL":
+            if self.rows_sent:
+                raise _failed_on_rows(str(header.get("kind")), str(header.get("type")), self.limits)
             raise _failure(str(header.get("kind")), str(header.get("text"))[:600], self.limits)
         raise self._death()
 
@@ -152,7 +176,18 @@ def _failure(kind: str, text: str, limits: Limits) -> SandboxError:
         )
     if kind == "load":
         return ModelRefused(f"The model could not be loaded. The runtime says: {text}")
-    return ModelFailed(f"The model loaded, and then failed on the data. The runtime says: {text}")
+    return ModelFailed(f"The model loaded, and then failed. The runtime says: {text}")
+
+
+def _failed_on_rows(kind: str, name: str, limits: Limits) -> SandboxError:
+    """Once rows were sent, whatever the process says may hold their values: it is told by the error's name alone."""
+    if kind == "memory":
+        return _failure("memory", "", limits)
+    named = name if name in _ERRORS else "an error without a known name"
+    return ModelFailed(
+        f"The model loaded, and then failed on the data with {named}. What the runtime said of it is not kept: it "
+        "may hold values of the test data."
+    )
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def _out_of_memory(error: BaseException) -> bool:
 
 def _fail(out: BinaryIO, stage: str, error: BaseException) -> None:
     kind = "memory" if _out_of_memory(error) else stage
-    text = " ".join(str(error).split())[:600] or type(error).__name__
+    # A runtime's text may print cells of the rows it was given, so only that of loading leaves the process.
+    text = (" ".join(str(error).split())[:600] if stage == "load" else "") or type(error).__name__
     wire.send(out, b"FAIL", *wire.pack({"kind": kind, "type": type(error).__name__, "text": text}))
 
 
