@@ -117,6 +117,13 @@ OUTSIDE = (
         ("sbom", b"[1]", "not an object"),
         ("benchmark", b'{"benchmarks": []}', "The file holds no benchmark"),
         ("benchmark", b'{"benchmarks": [{"name": "a", "stats": {"mean": -1}}]}', "Benchmark 1, mean"),
+        (
+            "benchmark",
+            b'{"benchmarks": [{"name": "a", "stats": {"mean": 1' + b"0" * 400 + b"}}]}",
+            "Benchmark 1, mean: this is not a duration",
+        ),
+        ("sarif", sarif({"message": {"text": "\ud800"}}), "“\\ud800” is half of a character"),
+        ("sbom", cyclonedx(components=[{"name": "a\udfff"}]), "“\\udfff” is half of a character"),
         ("benchmark", b"\x00\x01\x02", "NUL"),
         ("benchmark", b"\xff\xfe\xff", "Byte 1 is not UTF-8"),
         ("picture", b"x", "Say what the file is"),

@@ -12,9 +12,13 @@ FIELDS = ("mean", "stddev", "min", "max")
 
 
 def _seconds(value: Any, where: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    try:
+        found = -1.0 if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        found = math.inf
+    if not math.isfinite(found) or found < 0:
         raise Unreadable(f"{where}: this is not a duration in seconds.")
-    return repr(float(value))
+    return repr(found)
 
 
 def parse_json(found: dict[str, Any]) -> dict[str, Any]:

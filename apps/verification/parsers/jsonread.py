@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from apps.verification.parsers.found import Unreadable, clip
@@ -10,6 +11,24 @@ from apps.verification.parsers.found import Unreadable, clip
 
 def _no_constant(name: str) -> None:
     raise Unreadable(f"{name} is not a JSON number.")
+
+
+_UNPAIRED = re.compile("[\ud800-\udfff]")
+
+
+def _refuse_half_characters(found: Any) -> None:
+    """Half of a surrogate pair, written as an escape, is no character: nothing can store it as UTF-8."""
+    waiting = [found]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, str) and (half := _UNPAIRED.search(each)):
+            raise Unreadable(
+                f"The text “\\u{ord(half[0]):04x}” is half of a character: write both halves of the pair, or neither."
+            )
 
 
 def load(data: bytes) -> dict[str, Any]:
@@ -26,6 +45,8 @@ def load(data: bytes) -> dict[str, Any]:
         raise Unreadable("The JSON is nested too deep to be read.") from None
     except ValueError as error:  # a whole number of thousands of digits
         raise error if isinstance(error, Unreadable) else Unreadable(f"{error}.") from None
+    if "\\u" in text:
+        _refuse_half_characters(found)
     if not isinstance(found, dict):
         raise Unreadable("The file holds JSON, but not an object of named parts.")
     return found

@@ -53,9 +53,10 @@ def ask_somebody(request: HttpRequest, act: str, pk: int) -> HttpResponse:
     form.fields["person"].choices = [(str(each.pk), each.printed_name) for each in people]
     if request.method == "POST":
         given = form.data.get("person", "")
-        if form.is_valid() or refusal is not None or given.isdigit():
+        numbered = given.isdecimal() and len(given) < 19  # ² is a digit to Python, and no number
+        if form.is_valid() or refusal is not None or numbered:
             key = form.data.get("idempotency_key", "")
-            asked = int(given) if given.isdigit() else 0
+            asked = int(given) if numbered else 0
             done = attempt(form, acts.ask, actor, act, subject.pk, person_id=asked, idempotency_key=key)
             if done:
                 messages.success(
