@@ -1,12 +1,13 @@
 """An explanation of a frozen model on cases of its vault set: the model runs in the sandbox, in one process.
 
-Values of cases never leave: the report tells in which fifth of the cases a value lies, and the attributions of each
-case stay in the vault as a file of their own.
+Values of cases never leave: of a few examples the report tells in coarse words where value and score lie; scores,
+attributions and row numbers stay in the vault as a file of their own.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,6 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
             apart = _apart(scorer(model, types), columns, cases, rows)
             runtime, isolation = model.info.runtime, model.info.isolation
     result = made.result
-    _number_cases(result, rows)
     result["n"]["cases_there"] = file.metadata.num_rows
     if plan.test_data.dataset.sensitive:
         result |= {"examples": [], "examples_withheld": WITHHELD}
@@ -84,7 +84,7 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
         "version": version.ref,
         "artefact_digest": version.artefact_digest,
         "test_table_digest": plan.test_data.table_digest,
-        "largest_difference_from_run": apart,
+        "largest_difference_from_run": _upwards(apart),
         "explanation": result,
     }
     return {
@@ -157,6 +157,11 @@ def _apart(
     return apart
 
 
+def _upwards(apart: float) -> float:
+    """The next power of ten: the digits of one case's difference are the model's to choose, and do not leave."""
+    return float(f"1e{math.ceil(math.log10(apart))}") if apart > 0 else 0.0
+
+
 def _seldom(progress: Callable[[int, int, str], None]) -> Callable[[int, int, str], None]:
     """Progress is written when the stage changes, at the end, and at most twice a second between."""
     last: list[Any] = ["", 0.0]
@@ -167,14 +172,6 @@ def _seldom(progress: Callable[[int, int, str], None]) -> Callable[[int, int, st
             progress(done, total, stage)
 
     return report
-
-
-def _number_cases(result: dict[str, Any], rows: NDArray[np.intp]) -> None:
-    """Cases are called by their row in the test file, not by their place in the sample."""
-    for each in result["examples"]:
-        own = int(rows[each["case"] - 1]) + 1
-        each["sentence"] = each["sentence"].replace(f"Test case {each['case']:,} ", f"Test case {own:,} ", 1)
-        each["case"] = own
 
 
 def summary_of(result: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +192,9 @@ def summary_of(result: dict[str, Any]) -> dict[str, Any]:
         ],
         "stability": result["stability"]["sentence"],
         "surrogate": result["surrogate"]["sentence"],
-        "examples": [{"case": each["case"], "sentence": each["sentence"]} for each in result["examples"]],
+        "examples": [
+            {"example": each["example"], "sentence": each["sentence"]} for each in result["examples"]
+        ],
     }
 
 

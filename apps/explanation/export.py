@@ -11,7 +11,7 @@ from apps.explanation.queries import results_of
 
 COLUMNS = (
     "line",
-    "case",
+    "example",
     "feature",
     "rank",
     "measure",
@@ -21,7 +21,10 @@ COLUMNS = (
     "n",
     "moved",
     "place",
-    "local_effect",
+    "direction",
+    "strength",
+    "local_direction",
+    "score",
     "decision",
     "note",
 )
@@ -47,15 +50,15 @@ def as_csv(report: Report) -> str:
             }
         )
     for example in found.get("examples", ()):
-        for rank, each in enumerate(example["features"], start=1):
+        for each in example["features"]:
             writer.writerow(
                 {
-                    "line": "case",
-                    "case": example["case"],
+                    "line": "example",
+                    "example": example["example"],
                     "feature": disarmed(each["feature"]),
-                    "rank": rank,
                     "measure": "attribution",
-                    **{name: each[name] for name in ("value", "low", "high", "local_effect")},
+                    **{name: each[name] for name in ("rank", "direction", "strength", "local_direction")},
+                    "score": example["score_band"],
                     "place": disarmed(each["place"]),
                 }
             )

@@ -69,8 +69,18 @@ def reports_of_versions(version_ids: Collection[int]) -> dict[int, list[Report]]
 
 
 def results_of(report: Report) -> dict[str, Any]:
-    """The stored results of a finished report, compared with their digest; {} until it is done."""
-    return read_results(report.results_digest) if report.state == State.DONE else {}
+    """The stored results of a finished report, compared with their digest; {} until it is done.
+
+    Single cases of the first schema hold row numbers and exact scores: they are left out wherever results are shown.
+    """
+    found = read_results(report.results_digest) if report.state == State.DONE else {}
+    told = found.get("explanation", {})
+    if told.get("schema") == "countersign.explanation/1":
+        told |= {
+            "examples": [],
+            "examples_withheld": "Single cases of a report of before are no longer told.",
+        }
+    return found
 
 
 def chart_of(report: Report) -> str:

@@ -70,7 +70,7 @@ def test_a_report_is_computed_in_the_sandbox_and_kept(world, tested):
     for name in ("results_digest", "chart_digest", "cases_digest", "summary", "method"):
         assert getattr(report, name) == getattr(again, name)
     rows = list(csv.DictReader(io.StringIO(as_csv(report))))
-    assert {row["line"] for row in rows} == {"feature", "case", "surrogate"}
+    assert {row["line"] for row in rows} == {"feature", "example", "surrogate"}
     assert len([row for row in rows if row["line"] == "feature"]) == 3
     with pytest.raises(NotVisible):
         queries.report_page(world.other_developer, report.pk)
@@ -82,7 +82,10 @@ def test_no_value_of_a_case_leaves_the_vault(world, tested):
     report = explained(world, tested.run)
     for each in queries.results_of(report)["explanation"]["examples"]:
         assert all("fifth" in f["place"] for f in each["features"])
-        assert set(each["features"][0]) == {"feature", "place", "value", "low", "high", "local_effect"}
+        assert set(each["features"][0]) == {
+            "feature", "rank", "place", "direction", "strength", "local_direction",
+        }  # fmt: skip
+        assert set(each) == {"example", "score_band", "sentence", "features", "local"}
 
 
 def test_single_cases_of_sensitive_data_are_not_told(world, tested):

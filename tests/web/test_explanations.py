@@ -81,7 +81,7 @@ def test_it_is_read_reviewed_and_signed_by_expert_and_quality(world, tested):
             io.StringIO(browser(world.author).get(f"{url_of(report)}figures.csv").content.decode())
         )
     )
-    assert {row["line"] for row in rows} == {"feature", "case", "surrogate"}
+    assert {row["line"] for row in rows} == {"feature", "example", "surrogate"}
     kept = json.loads(browser(world.author).get(f"{url_of(report)}figures.json").content)
     assert kept["results_digest"] == report.results_digest
 

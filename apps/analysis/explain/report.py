@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from apps.analysis.errors import InputError
 from apps.analysis.explain import sentences
 from apps.analysis.explain.columns import Columns, Floats, Score, Tally, length, take
-from apps.analysis.explain.local import local_fit
+from apps.analysis.explain.local import LocalFit, local_fit
 from apps.analysis.explain.permutation import WORDS, Importance, auc, permutation_importance
 from apps.analysis.explain.shapley import Attributions, merged, shapley
 from apps.analysis.explain.stability import compare
 from apps.analysis.explain.surrogate import surrogate_tree
 
-SCHEMA = "countersign.explanation/1"
+SCHEMA = "countersign.explanation/2"
 LEAST_CASES = 40
 MOST_FEATURES = 200
 Z95 = 1.959963984540054
@@ -99,11 +99,11 @@ def explain(
     examples = []
     lies = sentences.places(part, explained[chosen])
     samples = max(settings.local_samples, 4 * p)
-    for at, place in zip(chosen, lies, strict=True):
+    for number, (at, place) in enumerate(zip(chosen, lies, strict=True), start=1):
         fit = local_fit(
             tally, take(cases, np.array([at])), background, samples=samples, seed=settings.seeds[0]
         )
-        examples.append(_example(whole, int(at), int(rows[explained[at]]) + 1, place, asdict(fit)))
+        examples.append(_example(number, whole, int(at), threshold, place, fit))
     stage[0] = "Growing the surrogate tree"
     tree = surrogate_tree(part, scores, threshold=threshold, depth=settings.depth, seed=settings.seeds[0])
     progress(total, total, "Writing it down")
@@ -158,28 +158,33 @@ def _examples(scores: Floats, threshold: float, count: int) -> NDArray[np.intp]:
 
 
 def _example(
-    whole: Attributions, at: int, row: int, place: dict[str, str], fit: dict[str, Any]
+    number: int, whole: Attributions, at: int, threshold: float, place: dict[str, str], fit: LocalFit
 ) -> dict[str, Any]:
-    values, errors = whole.values[at], whole.errors[at]
-    order = np.argsort(-np.abs(values), kind="stable")
+    """One case in coarse words only, without its row number.
+
+    A model that knows it is being explained could write the row into the digits of its score, or into the order of many
+    attributions: whatever is told here has a few values, and only the first features are told.
+    """
+    values, spread = whole.values[at], float(np.std(whole.scores))
+    order = np.argsort(-np.abs(values), kind="stable")[: sentences.NAMED]
+    told = [
+        {
+            "feature": whole.features[j],
+            "rank": rank,
+            "place": place[whole.features[j]],
+            "direction": sentences.direction(values[j]),
+            "strength": sentences.strength(values[j], spread),
+            "local_direction": sentences.direction(fit.effects[j]),
+        }
+        for rank, j in enumerate(order, start=1)
+    ]
+    score_band = sentences.band(float(whole.scores[at]), threshold, spread)
     return {
-        "case": row,
-        "score": float(whole.scores[at]),
-        "sentence": sentences.of_case(
-            row, float(whole.scores[at]), whole.base, whole.features, values, errors, place
-        ),
-        "features": [
-            {
-                "feature": whole.features[j],
-                "place": place[whole.features[j]],
-                "value": float(values[j]),
-                "low": float(values[j] - Z95 * errors[j]),
-                "high": float(values[j] + Z95 * errors[j]),
-                "local_effect": float(fit["effects"][j]),
-            }
-            for j in order
-        ],
-        "local": {"fit": fit["fit"], "samples": fit["samples"], "agreement": fit["agreement"]},
+        "example": number,
+        "score_band": score_band,
+        "sentence": sentences.of_case(number, score_band, told),
+        "features": told,
+        "local": {"fit": sentences.closeness(fit.fit), "samples": fit.samples},
     }
 
 

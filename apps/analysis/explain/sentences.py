@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.analysis.explain.columns import Columns, Floats, is_text
+from apps.analysis.explain.columns import Columns, is_text
 from apps.analysis.explain.permutation import AUC, Importance
 from apps.analysis.explain.surrogate import Surrogate
 
 FIFTHS = ("lowest fifth", "second lowest fifth", "middle fifth", "second highest fifth", "highest fifth")
-NAMED = 3  # features that a sentence about a case names
-Z95 = 1.959963984540054
+NAMED = 3  # features that are told of a case: the order of all would itself be room for a row
+NONE = 0.0005  # an attribution below it is told as none
 
 
 def places(columns: Columns, rows: NDArray[np.intp]) -> list[dict[str, str]]:
@@ -29,7 +31,9 @@ def _place(values: NDArray[np.generic], row: int) -> str:
         if value in ("", None):
             return "empty"
         share = float((values == value).mean())
-        return f"shared by {100 * share:.0f} % of cases" if share >= 0.05 else "a rare value"
+        if share >= 0.2:
+            return "shared by many cases"
+        return "shared by some cases" if share >= 0.05 else "a rare value"
     numbers = values.astype(np.float64)
     if np.isnan(numbers[row]):
         return "empty"
@@ -53,26 +57,39 @@ def of_feature(found: Importance, moved: float, rank: int) -> str:
     return f"{found.feature} {place}: shuffling it {what} by {amount}; {moves}."
 
 
-def of_case(
-    row: int,
-    score: float,
-    base: float,
-    features: tuple[str, ...],
-    values: Floats,
-    errors: Floats,
-    lies: dict[str, str],
-) -> str:
-    """One case: its score beside the average, and the features that moved it most, with a 95 % margin each."""
-    apart = score - base
-    side = "above" if apart >= 0 else "below"
-    start = f"Test case {row:,} scores {score:.3f}, {abs(apart):.3f} {side} the average of {base:.3f}"
-    order = [j for j in np.argsort(-np.abs(values), kind="stable")[:NAMED] if abs(values[j]) >= 0.0005]
-    if not order:
+def band(score: float, threshold: float, spread: float) -> str:
+    """Where a score lies beside the threshold, in five steps. spread: standard deviation of the scores."""
+    apart = score - threshold
+    if abs(apart) <= 0.1 * spread:
+        return "near the threshold"
+    side = "above" if apart > 0 else "below"
+    return f"far {side} the threshold" if abs(apart) > spread else f"{side} the threshold"
+
+
+def direction(value: float) -> str:
+    """What an attribution does to the score: "raises", "lowers" or "none"."""
+    return "none" if abs(value) < NONE else "raises" if value > 0 else "lowers"
+
+
+def strength(value: float, spread: float) -> str:
+    """How much, as one of three words. spread: standard deviation of the scores."""
+    away = abs(value)
+    return "strongly" if away >= 0.5 * spread else "moderately" if away >= 0.1 * spread else "slightly"
+
+
+def closeness(fit: float | None) -> str:
+    """A local fit's weighted R² as a word."""
+    return "no variation" if fit is None else "close" if fit >= 0.8 else "rough" if fit >= 0.5 else "poor"
+
+
+def of_case(number: int, score_band: str, told: list[dict[str, Any]]) -> str:
+    """One example in words: where its score lies, and the features that moved it most. No figure of the case."""
+    start = f"Example {number} scores {score_band}"
+    moving = [each for each in told if each["direction"] != "none"]
+    if not moving:
         return f"{start}; no feature moves it."
     parts = [
-        f"{features[j]} ({lies[features[j]]}) {'raises' if values[j] > 0 else 'lowers'} it by "
-        f"{abs(values[j]):.3f} ± {Z95 * errors[j]:.3f}"
-        for j in order
+        f"{each['feature']} ({each['place']}) {each['direction']} it {each['strength']}" for each in moving
     ]
     return f"{start}: {', '.join(parts)}."
 

@@ -52,7 +52,7 @@ class ExplanationDetail(ExplanationOut):
     )
     progress = serializers.SerializerMethodField(help_text="Of the job: state, done, total, stage, log.")
     explanation = serializers.SerializerMethodField(
-        help_text="Features, stability, surrogate and examples with their sentences; numbers as text."
+        help_text="Features, stability, surrogate, examples in words only; numbers as text."
     )
     reviewed_by = serializers.CharField(source="reviewed_by.username", default=None)
     signatures = serializers.SerializerMethodField()
