@@ -69,6 +69,8 @@ RECORD_MARKS = {
     **JOB_MARKS,
     "met": CHECK_MARKS["met"],
     "not_met": CHECK_MARKS["not_met"],
+    "none": Mark("Not reviewed", "not_started", "plain"),
+    "written": Mark("Written", "pencil", "outline"),
     "wanted": Mark("Wanted", "waiting", "outline"),
     "signed": Mark("Signed", "pen-line", "quiet"),
     "authored": Mark("Signed by its author", "pen-line", "outline"),

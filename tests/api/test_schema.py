@@ -45,5 +45,5 @@ def test_every_post_says_how_it_repeats(schema):
         and not any(p["name"] == "Idempotency-Key" for p in item["post"].get("parameters", ()))
     }
     assert {path.rsplit("/", 1)[-1] for path in without} <= {
-        "download", "cases", "profile", "uploads", "export", "simulate", "evidence", "token",
+        "download", "cases", "profile", "uploads", "export", "simulate", "evidence", "token", "file",
     }  # fmt: skip

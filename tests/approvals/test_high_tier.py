@@ -14,7 +14,7 @@ from apps.registry.models import Version
 from tests.approvals.conftest import slot_of
 from tests.approvals.test_acts import given
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
-from tests.factories.evidence import done_report, done_run, locked_plan
+from tests.factories.evidence import done_run, judged, locked_plan
 from tests.factories.explanations import reviewed
 from tests.factories.foundation import frozen_version
 from tests.factories.reviews import trail_reviewed
@@ -35,7 +35,7 @@ def high_gate(world):
         consequence="high",
     )
     run = done_run(world, locked_plan(world, version, test))
-    done_report(world, run)
+    judged(world, run)
     reviewed(world, run)
     trail_reviewed(world, version)
     gate = acts.open_gate(world.owner, version.pk)

@@ -16,7 +16,7 @@ from apps.quality.review_acts import open_trail_review, record_trail_finding, si
 from apps.registry.acts import download_artefact
 from apps.validations.acts import start_run
 from tests.approvals.conftest import slot_of
-from tests.factories.evidence import done_report, signed, validated_world
+from tests.factories.evidence import judged, signed, validated_world
 from tests.factories.reviews import seen_whole, trail_reviewed
 
 pytestmark = pytest.mark.evidence("run")
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.evidence("run")
 @pytest.fixture
 def unreviewed(world):
     made = validated_world(world, until="run")
-    done_report(world, made.run)
+    judged(world, made.run)
     made.version.refresh_from_db()
     return made
 

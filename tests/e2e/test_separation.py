@@ -36,7 +36,7 @@ from tests.access.test_waivers import ask
 from tests.cast import PASSWORD, give
 from tests.e2e.browsing import Person
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
-from tests.factories.evidence import done_report, done_run, locked_plan
+from tests.factories.evidence import done_run, judged, locked_plan
 from tests.factories.foundation import data_version, registered_version, signed_use
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,7 +63,7 @@ def slot(world) -> Slot:
         by="colleague",
     )
     version = freeze(world.colleague, version.pk)
-    done_report(world, done_run(world, locked_plan(world, version, test)))
+    judged(world, done_run(world, locked_plan(world, version, test)))
     gate = open_gate(world.owner, version.pk)
     run_queued()
     return Slot.objects.select_related("gate__version__model", "gate__version__intended_use").get(

@@ -124,6 +124,14 @@ def done_report(world: World, run: Run) -> Report:
     return Report.objects.select_related("run__plan__version__model").get(pk=report.pk)
 
 
+def judged(world: World, run: Run) -> Report:
+    """Whatever else of evidence the release gate wants at medium tier: bias report, probes, verification."""
+    report = done_report(world, run)
+    probed_leniently(world, run.plan)
+    verified(world, run.plan.version)
+    return report
+
+
 def validated_world(
     world: World,
     *,
@@ -170,9 +178,7 @@ def _continued(evidence: Evidence, until: str, begun: int, plan_changes: dict[st
     if begun < run <= stage:
         evidence.run = done_run(world, evidence.plan)
     if begun < reported <= stage:
-        evidence.report = done_report(world, evidence.run)
-        probed_leniently(world, evidence.plan)
-        verified(world, evidence.version)
+        evidence.report = judged(world, evidence.run)
         trail_reviewed(world, evidence.version)
     evidence.version.refresh_from_db()
     return evidence

@@ -8,11 +8,13 @@ from apps.core import blobs, uploads
 from apps.registry.models import Version
 from apps.verification.acts import approve_requirement, attach_evidence, write_requirement, write_risk
 from apps.verification.models import Evidence, Requirement, Risk
+from apps.verification.queries import requirements_of
 from apps.verification.receiving import receive
+from apps.verification.states import WANTED, Kind
 from tests.cast import World
 from tests.factories.foundation import sign
 from tests.verification.claims import RISK
-from tests.verification.files import case, cyclonedx, junit
+from tests.verification.files import case, cyclonedx, junit, sarif
 
 REQUIREMENT: dict[str, Any] = {
     "text": "The model ranks lots that fail above lots that pass.",
@@ -50,10 +52,21 @@ def attached(
 
 
 def verified(world: World, version: Version) -> Requirement:
-    """Everything verification gives a gate of medium tier."""
+    """Everything verification gives a gate of the version's tier: every requirement it inherits is shown."""
+    for each in requirements_of(version):
+        if each.intended_use_id != version.intended_use_id:  # confirmed for the use of this version
+            newer = write_requirement(
+                world.process_expert,
+                world.model.pk,
+                given=REQUIREMENT,
+                revises=each.number,
+                reason="Holds here too",
+            )
+            approve_requirement(world.approver, newer.pk, signature=sign(newer))
     made = approved(world)
-    attached(
-        world, version, "junit", junit(case("test_ranking", f"REQ-{made.number}"), case("test_reads_file"))
-    )
+    shown = [f"REQ-{each.number}" for each in requirements_of(version)]
+    attached(world, version, "junit", junit(case("test_ranking", *shown), case("test_reads_file")))
     attached(world, version, "sbom", cyclonedx())
+    if Kind.SARIF in WANTED[version.intended_use.tier]:
+        attached(world, version, "sarif", sarif())
     return made
