@@ -272,3 +272,21 @@ def test_what_cannot_be_probed_says_why():
         Frame({}, {})
     with pytest.raises(InputError, match="point, near or far"):
         judge(of(silent, "noise_1"), 0.1, "middle", 1)
+
+
+def test_a_group_of_few_cases_is_not_told_nor_what_others_leave_of_it():
+    from collections import Counter
+
+    from apps.analysis.probes.shifted import _told
+
+    assert _told(Counter({"a": 100, "b": 195, "c": 5})) == ["b"]
+    assert _told(Counter({"a": 295, "b": 5})) == []
+    assert _told(Counter({"a": 100, "b": 100, "c": 12, "d": 12})) == ["a", "b"]
+    whole = cases()
+    odd = np.array(["one"] + ["two", "three"] * 200, dtype=object)[: whole.n]
+    test = Cases(whole.frame, whole.labels, {"site": odd})
+    found = run_probes(logistic, test, None, Settings(), ["group_shift"])
+    assert "one" not in {f.where.rpartition(" ")[2] for f in found}
+    few = of(found, "group_shift", "site")
+    assert (few.n, few.value, dict(few.more)) == (0, None, {})
+    assert "too few to tell" in few.sentence

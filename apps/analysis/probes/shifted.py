@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +13,7 @@ from apps.analysis.probes.frames import Answers, Ask, Cases, Floats, Frame, leve
 
 FAR_PART = 0.10
 QUANTILE = 0.99
+MIN_GROUP = 20  # cases: of fewer, a share tells of single ones
 
 
 def distances(train: Frame, rows: Frame) -> Floats:
@@ -77,14 +80,21 @@ def group_shift(test: Cases, answers: Answers, part: float) -> list[Finding]:
     part * (1 - w) * (a_r - a_g); the interval is Newcombe's for a_r - a_g, scaled.
     """
     right = (answers.decided == test.labels) & answers.usable
-    named = [
-        (f"{name} = {value if value is not None else 'empty'}", values == value)
-        for name, values in test.groups.items()
-        for value in sorted(set(values.tolist()), key=str)
-    ]
-    compared = [(where, inside) for where, inside in named if 0 < int(inside.sum()) < test.n]
+    compared, few = [], []
+    for name, values in test.groups.items():
+        sizes = Counter(values.tolist())
+        if len(sizes) < 2:
+            continue
+        told = _told(sizes)
+        if len(told) < len(sizes):
+            why = f"some groups of {name} have fewer than {MIN_GROUP} cases: too few to tell"
+            few.append(nothing("group_shift", name, why))
+        compared += [
+            (f"{name} = {value if value is not None else 'empty'}", values == value)
+            for value in sorted(told, key=str)
+        ]
     if not compared:
-        return [nothing("group_shift", "", "no group column has two groups")]
+        return few or [nothing("group_shift", "", "no group column has two groups")]
     level = intervals.simultaneous(intervals.LEVEL, len(compared))
     found = []
     for where, inside in compared:
@@ -113,7 +123,22 @@ def group_shift(test: Cases, answers: Answers, part: float) -> list[Finding]:
                 more={"accuracy_in": k_in / n_in, "accuracy_out": k_out / n_out, "n_out": n_out},
             )
         )
-    return found
+    return found + few
+
+
+def _told(sizes: Counter[object]) -> list[object]:
+    """The groups that are told: they, all others taken together and what is left out have at least `MIN_GROUP` cases.
+
+    Where fewer are left out, the smallest group that would be told goes with them: else the difference tells them.
+    """
+    total = sum(sizes.values())
+    told = [value for value, n in sizes.items() if MIN_GROUP <= n <= total - MIN_GROUP]
+    left = total - sum(sizes[value] for value in told)
+    while told and 0 < left < MIN_GROUP:
+        smallest = min(told, key=lambda value: (sizes[value], str(value)))
+        told.remove(smallest)
+        left += sizes[smallest]
+    return told
 
 
 def repeatability(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
