@@ -25,6 +25,7 @@ SCHEMA = "countersign.explanation-upload/1"
 METHODS = ("shap", "lime", "alibi", "permutation", "other")
 MAX_BYTES = 5 * 1024 * 1024
 MAX_CASES = 5000
+MOST = 1e100
 Z95 = 1.959963984540054
 
 
@@ -61,16 +62,22 @@ def read(data: bytes, name: str, known: list[str], *, method: str, library: str)
         raise _bad("The file has no cases.")
     if len(values) > MAX_CASES:
         raise _bad(f"The file has {len(values):,} cases; at most {MAX_CASES:,} are taken.")
-    return Submitted(
+    taken = Submitted(
         tuple(features),
         values,
         found.get("method") or method,
         found.get("library") or library,
         found.get("background", ""),
     )
+    for name, said in (("library", taken.library), ("background_digest", taken.background)):
+        if not said.isprintable():
+            raise _bad(f"“{name}” holds characters that cannot be shown. Write it in printable characters.")
+    return taken
 
 
 def _bad(sentence: str) -> BadInput:
+    """The refusal; whatever the file holds that cannot be shown or stored is written as an escape."""
+    sentence = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in sentence)
     return BadInput("The explanation was not taken.", rule="explanation-upload", fields={"file": [sentence]})
 
 
@@ -145,13 +152,25 @@ def _weights(given: Any, names: list[str]) -> NDArray[np.float64]:
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise _bad(f"“{where}” holds {str(value)[:40]!r}, which is not a finite number.")
+    return _within(value, f"“{where}” holds")
+
+
+def _within(value: float, where: str) -> float:
+    """A number of either form, within what can be summed and squared as a double."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _bad(f"{where} {str(value)!r}, which is not a finite number.")
+    if abs(value) > MOST:
+        raise _bad(f"{where} a number beyond ±1e100, which is not taken.")
     return float(value)
 
 
 def _csv(text: str) -> dict[str, Any]:
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    except csv.Error as error:
+        raise _bad(f"This is not CSV: {str(error)[:120]}.") from None
     if len(rows) < 2:
         raise _bad("The CSV needs a header with the feature names and a row for each case.")
     header = [cell.strip() for cell in rows[0]]
@@ -172,7 +191,7 @@ def _cell(text: str, line: int, name: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise _bad(f"Line {line}, {name}: {text[:40]!r} is not a finite number.")
-    return value
+    return _within(value, f"Line {line}, {name}:")
 
 
 def results_of(found: Submitted) -> dict[str, Any]:
