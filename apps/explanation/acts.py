@@ -16,7 +16,7 @@ from apps.explanation import external
 from apps.explanation.computing import summary_of_submitted
 from apps.explanation.models import Report
 from apps.explanation.queries import RELATED, reports_of_versions
-from apps.explanation.rules import checked_review, doubts
+from apps.explanation.rules import checked_review, doubts, refuse_decided
 from apps.explanation.states import (
     DECISION_WORDS,
     FACTS,
@@ -43,6 +43,7 @@ def _refuse_unless_done(run: Run, what: str) -> None:
             rule="PC27",
             who=["a validator, on a run that came to its end"],
         )
+    refuse_decided(run.plan.version.state, run.plan.version.ref, what)
 
 
 @registries.precondition("explanation.request_report")
@@ -156,8 +157,8 @@ def submit_report(
     problems: dict[str, list[str]] = {}
     if method not in external.METHODS:
         problems["method"] = [f"One of: {', '.join(external.METHODS)}."]
-    if not library.strip() or len(library) > 80:
-        problems["library"] = ["Name the library and its version, in at most 80 characters."]
+    if not library.strip() or len(library) > 80 or not library.isprintable():
+        problems["library"] = ["Name the library and its version, in at most 80 printable characters."]
     if not blobs.exists(file_digest) or blobs.path(file_digest).stat().st_size > external.MAX_BYTES:
         problems["file"] = [f"Upload a file of at most {external.MAX_BYTES // 1024**2} MB."]
     if problems:
@@ -193,7 +194,9 @@ def submit_report(
 
 
 def _move(report: Report, verb: str) -> ReviewState:
-    """The review's next state; WrongState where the table has none."""
+    """The review's next state; WrongState where the table has none, and once the version is decided."""
+    version = report.run.plan.version
+    refuse_decided(version.state, version.ref, f"The review of {report.ref} is not open for this.")
     after = REVIEW_TRANSITIONS.get((ReviewState(report.review_state), verb))
     if after is None or report.state != State.DONE:
         state, review = State(report.state), ReviewState(report.review_state)

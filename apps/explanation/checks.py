@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from apps.access.sharing import once
@@ -26,14 +28,28 @@ def last_report(version: Version) -> Report | None:
     return once(("last explanation", version.pk), lambda: _last_report(version))
 
 
-def _last_report(version: Version) -> Report | None:
+def report_bound(version: Version, decided: datetime | None) -> Report | None:
+    """The explanation that the signatures of a gate bind: the newest that is done; of a gate that was decided, the
+    newest that was done by then. One that is under way or failed takes no signature its matching content."""
+    return _last_report(
+        version,
+        lambda r: (
+            r.state == State.DONE
+            and (decided is None or (r.finished_at is not None and r.finished_at <= decided))
+        ),
+    )
+
+
+def _last_report(
+    version: Version, counts: Callable[[Report], bool] = lambda r: r.state != State.CANCELLED
+) -> Report | None:
     run = last_done_run(version)
     if run is None:
         return None
     found = [
         report
         for report in reports_of_versions([version.pk])[version.pk]
-        if report.run_id == run.pk and report.origin == Origin.COMPUTED and report.state != State.CANCELLED
+        if report.run_id == run.pk and report.origin == Origin.COMPUTED and counts(report)
     ]
     newest = found[0] if found else None
     if newest is not None and newest.state == State.DONE and newest.review_state != ReviewState.APPROVED:

@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.core.errors import BadInput
+from apps.core.errors import BadInput, WrongState
 from apps.explanation.states import DECISION_WORDS, Decision
+from apps.registry.states import WORDS as VERSION_WORDS
+from apps.registry.states import State as VersionState
 
 MAX_REASON = 2000
+DECIDED = (VersionState.RELEASED, VersionState.REJECTED, VersionState.SUSPENDED)
 ALLOWED = frozenset(str(each) for each in Decision)
 
 
 def wanted(tier: str, affects_people: bool) -> bool:
     """Whether a release must be explained: at high tier, and where decisions materially affect people (PC27)."""
     return tier == "high" or affects_people
+
+
+def refuse_decided(state: str, ref: str, what: str) -> None:
+    """A decision rests on the explanation that was there: nothing is added once the version is decided."""
+    if VersionState(state) in DECIDED:
+        raise WrongState(
+            what,
+            fact=f"{ref} is {VERSION_WORDS[VersionState(state)].lower()}.",
+            rule="PC28",
+            who=["nobody: its release was decided"],
+        )
 
 
 def checked_review(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from apps.core.clock import now
+from apps.core.errors import WrongState
 from apps.core.jobs import run_queued
 from apps.explanation.acts import request_report, sign_review_expert, sign_review_quality, write_review
-from apps.explanation.checks import explanation_reviewed
+from apps.explanation.checks import explanation_reviewed, report_bound
 from apps.explanation.models import Report
 from apps.packs.check_pack import records
 from apps.packs.gather import gather
@@ -107,3 +108,28 @@ def test_a_doubt_blocks_until_its_deviation_is_accepted_and_the_pack_tells_it(wo
     assert records(gathered.content)[1] == []
     kinds = {each["kind"]: each["valid"] for each in gathered.content["signatures"]}
     assert kinds["explanation.report"] is True
+
+
+def test_a_new_question_unsays_no_signature_and_a_decided_version_takes_none(world, tested):
+    """Gates bind the report that is done, of a decided gate the one done by then; afterwards nothing is added."""
+    report = reviewed(world, tested.run)
+    queued = request_report(world.validator, tested.run.pk)
+    version = Version.objects.get(pk=tested.version.pk)
+    assert report_bound(version, None) == report
+    Report.objects.filter(pk=queued.pk).update(state="failed", finished_at=now())
+    assert report_bound(version, None) == report
+    other = {"results_digest": "sha256:other", "review_state": "none", "finished_at": now()}
+    Report.objects.filter(pk=queued.pk).update(state="done", **other)
+    assert report_bound(version, None) == queued
+    assert report_bound(version, report.finished_at) == report
+    Version.objects.filter(pk=version.pk).update(state="released")
+    for refused in (
+        lambda: request_report(world.validator, tested.run.pk),
+        lambda: submitted(world, tested.run),
+        lambda: write_review(world.process_expert, queued.pk, **said(report)),
+        lambda: sign_review_expert(world.process_expert, report.pk, signature=signed(report)),
+        lambda: sign_review_quality(world.approver, report.pk, signature=signed(report)),
+    ):
+        with pytest.raises(WrongState) as told:
+            refused()
+        assert (told.value.rule, told.value.who) == ("PC28", ("nobody: its release was decided",))
