@@ -11,7 +11,7 @@ from apps.approvals.models import Gate, Minute, Slot
 from apps.core import registries
 from apps.core.digests import digest, plain
 from apps.explanation.checks import CHECK as EXPLAINED
-from apps.explanation.checks import last_report as last_explanation
+from apps.explanation.checks import report_bound as explanation_bound
 from apps.explanation.rules import wanted
 from apps.fairness.checks import last_done_report
 from apps.quality.models import Deviation
@@ -61,7 +61,8 @@ def gate_content(gate: Gate) -> dict:
 def _explained(gate: Gate) -> dict[str, Any] | None:
     """The explanation with its review by digest, where the intended use asks for one."""
     use = gate.version.intended_use
-    found = last_explanation(gate.version) if wanted(use.tier, use.affects_people) else None
+    asked = wanted(use.tier, use.affects_people)
+    found = explanation_bound(gate.version, gate.decided_at) if asked else None
     return {"results": found.results_digest, "review": digest(plain(found.review))} if found else None
 
 
