@@ -125,8 +125,15 @@ def _judged(version: Version, report: ProbeReport, family: str) -> Outcome:
             refs=(report.ref,),
         )
     open_ones = [line for line in limits if line["verdict"] != Verdict.WITHIN]
+    kept = f"Probe report {report.ref}: {len(limits) - len(open_ones)} of {len(limits)} limits kept"
+    # The sentence of such a line names who handed the files in.
+    claims = [
+        f"{line['what']}: submitted, not computed here. {line['sentence']}"
+        for line in limits
+        if line["submitted"]
+    ]
     common: dict[str, Any] = {
-        "evidence": f"Probe report {report.ref}: {len(limits) - len(open_ones)} of {len(limits)} limits kept",
+        "evidence": " · ".join([kept, *claims]),
         "refs": (report.ref,),
         "digests": (report.results_digest,),
     }

@@ -209,7 +209,10 @@ def _parity(report: ProbeReport) -> dict[str, Any] | None:
         return None
     found = dict(report.parity.outcome)
     greatest = found.get("max_difference")
-    return found | {"max_difference": None if greatest is None else float(greatest)}
+    return found | {
+        "max_difference": None if greatest is None else float(greatest),
+        "submitted_by": report.parity.submitted_by.printed_name,
+    }
 
 
 def _epsilons(report: ProbeReport) -> list[dict[str, Any]] | None:

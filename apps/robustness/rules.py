@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.analysis.probes import PRIVACY, PROBES, RULES
-from apps.core.errors import BadInput
+from apps.core.errors import BadInput, WrongState
 
 MAX_LIMITS = 40
+DECIDED = ("released", "rejected", "suspended")  # states of a version: apps.registry.states
 # What is probed at least, by risk tier (gate G4: basic robustness; full robustness and parity; privacy as well).
 BASIC = ("noise_5", "missing_each")
 FULL = (
@@ -52,6 +53,17 @@ class PlanFacts:
 
     tier: str
     texts: bool | None = None
+
+
+def refuse_decided(ref: str, state: str, what: str) -> None:
+    """Probes and the files for them belong before the decision on a version."""
+    if state in DECIDED:
+        raise WrongState(
+            f"{what} {ref} any more.",
+            fact=f"{ref} is {state}: what was decided on stays as it was.",
+            rule="decided",
+            who=["a developer, on a new version; what is found later is a deviation"],
+        )
 
 
 def required(facts: PlanFacts) -> list[str]:

@@ -60,6 +60,8 @@ def test_probes_are_made_by_the_worker_judged_and_kept(world, locked):
     assert {f["probe"] for f in results["findings"]} == set(by_probe)
     assert queries.charts_of(results)[0]["svg"].startswith("<svg")
     assert report.environment["runtime"]["threads"] == 1
+    assert "as handed in by Author Person, not computed here" in by_probe["parity"]["sentence"]
+    assert "by Author Person, not computed here" in robustness(fresh(locked.version)).evidence
     entry = Entry.objects.filter(act="robustness.finish_report").latest("id")
     assert (entry.actor_name, entry.on_behalf_name) == ("Countersign worker", "Validator Person")
     assert not Deviation.objects.exists()
@@ -239,7 +241,8 @@ def test_files_that_cannot_be_taken_are_refused_beside_their_field(world, locked
     assert "two files" in refused()["second"][0]
     assert "Upload the file first" in refused(file_digest="sha256:" + "0" * 64)["file"][0]
     assert "different columns" in refused(second_digest=put(b"a,c\n1,2\n").digest)["second"][0]
-    assert "tolerance" in refused(second_digest=put(b"a,b\n1,2\n").digest, tolerance="-1")
+    for apart in ("-1", "nan", "0.00001", "1e9"):
+        assert "tolerance" in refused(second_digest=put(b"a,b\n1,2\n").digest, tolerance=apart)
     assert "no column utility" in refused(kind="epsilon", file_digest=put(b"epsilon\n1\n").digest)["file"][0]
     assert refused(kind="epsilon", file_digest=put(b"\x00\x01\x02").digest)["file"]
     with pytest.raises(NotAllowed):
@@ -279,3 +282,20 @@ def test_probes_are_seen_by_who_has_a_duty_on_the_model(world, locked):
         assert not rows(world.other_developer).exists()
     with pytest.raises(NotVisible):
         queries.report_page(world.other_developer, report.pk)
+
+
+def test_after_the_decision_nothing_is_handed_in_and_no_probes_are_made():
+    from types import SimpleNamespace
+
+    from apps.robustness.acts.evidence import submit_precondition
+    from apps.robustness.acts.reports import request_precondition
+
+    for state in ("released", "rejected", "suspended"):
+        version = SimpleNamespace(pk=1, ref="V-1", state=state)
+        for refuse, subject in (
+            (submit_precondition, version),
+            (request_precondition, SimpleNamespace(ref="RP-1", state="locked", version=version)),
+        ):
+            with pytest.raises(WrongState) as refused:
+                refuse(subject)
+            assert refused.value.rule == "decided"

@@ -18,13 +18,15 @@ SHOWN = 10
 MAX_ROWS = 200_000
 MAX_COLUMNS = 500
 MAX_EPSILONS = 50
+MAX_TOLERANCE = 1e-6
 
 
 def parity(first: pa.Table, second: pa.Table, *, key: str = "", tolerance: float = 0.0) -> dict[str, Any]:
     """What two pipelines made of the same rows, compared value by value.
 
     `key`: a column that names the rows, in both; without one, rows stand in the same order. Numbers differ when they
-    lie more than `tolerance` apart or one is missing; texts when they are not equal. Returns {"rows", "differing",
+    lie more than `tolerance` apart (times the first file's greatest value of the column, where below 1) or one is
+    missing; texts when they are not equal. Returns {"rows", "differing",
     "max_difference" (of numbers), "columns": [{"name", "differing", "max_difference"}], "first": the first differing
     rows as [{"row" from 1, "column", "difference" or None}], "digest": SHA-256 of the comparison}. No value is kept:
     rows may be personal data. Raises InputError with one sentence.
@@ -97,7 +99,8 @@ def _differs(
             by = np.abs(a - b)
         same = (np.isnan(a) & np.isnan(b)) | (a == b)
         by = np.where(same, 0.0, by)
-        return ~same & ~(by <= tolerance), by
+        size = np.abs(a[np.isfinite(a)]).max(initial=0.0)
+        return ~same & ~(by <= tolerance * min(1.0, size)), by
     a, b = (np.array(each.cast(pa.string()).to_pylist(), dtype=object) for each in (first, second))
     return np.asarray(a != b, dtype=bool), None
 
@@ -124,7 +127,9 @@ def parity_finding(found: Mapping[str, Any] | None) -> Finding:
     if found is None:
         return nothing("parity", "", "no files of the two pipelines were handed in")
     greatest = found["max_difference"]
-    words = "differ between the training and the serving pipeline"
+    by = found.get("submitted_by", "")
+    words = "differ between the training and the serving pipeline, as handed in" + (f" by {by}" if by else "")
+    words += ", not computed here"
     if greatest is not None:
         words += f"; the greatest difference of a number is {greatest:.3g}"
     return share("parity", "", found["differing"], found["rows"], words, digest=found["digest"])

@@ -15,6 +15,7 @@ from apps.robustness.acts.plans import locked_probe_plan
 from apps.robustness.loading import reports_of_versions
 from apps.robustness.models import ProbePlan, ProbeReport
 from apps.robustness.queries import newest_evidence
+from apps.robustness.rules import refuse_decided
 from apps.robustness.states import (
     PLAN_WORDS,
     REPORT_WORDS,
@@ -30,6 +31,7 @@ PROBE = "robustness.probe"
 @registries.precondition("robustness.request_report")
 def request_precondition(plan: ProbePlan) -> None:
     what = f"The probes of {plan.ref} cannot be made."
+    refuse_decided(plan.version.ref, plan.version.state, "No probes are made of")
     if plan.state != PlanState.LOCKED:
         raise WrongState(
             what,

@@ -47,7 +47,7 @@ class FilesForm(UploadForm):
         required=False,
         max_length=24,
         initial="0",
-        help_text="0: every number is the same to the last bit.",
+        help_text="At most 0.000001. 0: every number is the same to the last bit.",
         widget=forms.TextInput(attrs={"size": 8, "autocomplete": "off"}),
     )
     idempotency_key = forms.CharField(widget=forms.HiddenInput, required=False)
