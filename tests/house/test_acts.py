@@ -157,3 +157,20 @@ def test_an_act_open_to_anyone_says_for_whom_and_judges_it(row):
     if set(row.by) & {"own", "holder"}:
         source = inspect.getsource(inspect.unwrap(ACTS[row.act]))
         assert re.search(r"\bact\.own\(|_own\(act|_own_live\(act|act\.allow\(act\.user\)", source), source
+
+
+def test_every_act_that_takes_a_rejection_can_be_rejected_in_the_browser():
+    from apps.web.views.signing import REJECTABLE
+
+    takes = {
+        name
+        for name, function in ACTS.items()
+        # some only say in a sentence of their own why they take none
+        if re.search(
+            r"decision == \"rejected\"(?!:\s+raise\b)|\"reject\"\]",
+            inspect.getsource(inspect.unwrap(function)),
+        )
+    }
+    assert "robustness.sign_plan_approval" in takes
+    assert takes <= REJECTABLE
+    assert set(TABLE) >= REJECTABLE

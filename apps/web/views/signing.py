@@ -54,6 +54,7 @@ from apps.web.views.second import code_field, kinds
 REJECTABLE = frozenset(
     {
         "validations.sign_plan_approval",
+        "robustness.sign_plan_approval",
         "verification.approve_requirement",
         "explanation.sign_review_quality",
         "approvals.sign_approval",
