@@ -19,6 +19,9 @@ from apps.quality.queries import deviations_of_versions
 from apps.robustness.checks import CHECK as PROBED
 from apps.robustness.checks import last_done_probe_report
 from apps.validations.checks import last_done_run, live_plan
+from apps.verification.resting import evidence_bound, matrix_bound
+
+ATTACHED, TRACED = "verification_evidence", "traceability_complete"  # checks of apps/verification
 
 
 @registries.content("approvals.gate")
@@ -55,6 +58,10 @@ def gate_content(gate: Gate) -> dict:
     if any(check["code"] == PROBED for check in gate.template_content["checks"]):
         probes = last_done_probe_report(version)
         content["probe_report"] = {"results": probes.results_digest} if probes else None
+    if any(check["code"] == ATTACHED for check in gate.template_content["checks"]):
+        content["verification"] = evidence_bound(version)
+    if any(check["code"] == TRACED for check in gate.template_content["checks"]):
+        content["traceability"] = matrix_bound(version)
     return content
 
 

@@ -119,7 +119,7 @@ def minute_of(gate: Gate) -> Minute | None:
 
 
 def prime_content(version_ids: Collection[int]) -> None:
-    """Read what the content of the gates of these versions names: eight queries at most, however many there are."""
+    """Read what the content of the gates of these versions names: ten queries at most, however many there are."""
     authors_of_versions(version_ids)
     data_of_versions(version_ids)
     deviations_of_versions(version_ids)
@@ -128,6 +128,8 @@ def prime_content(version_ids: Collection[int]) -> None:
     reports_of_versions(version_ids)
     probe_plans_of_versions(version_ids)
     explanations_of_versions(version_ids)
+    dossiers_of(version_ids)
+    gates_of_versions(version_ids)  # when each was decided: verification counts as it stood then
 
 
 def prime(versions: Collection[Version]) -> None:
@@ -135,8 +137,6 @@ def prime(versions: Collection[Version]) -> None:
     ids = [version.pk for version in versions]
     families = set(ids).union(*(kin.family for kin in kin_of(ids).values()))
     prime_content(families)
-    dossiers_of(families)
-    gates_of_versions(families)
     plans = plans_of_versions(ids)
     comparisons_of_plans([plan.pk for pk in ids for plan in plans[pk]])
     signatures_on_uses({version.model_id for version in versions})

@@ -22,11 +22,15 @@ from apps.quality.acts import accept_deviation, close_deviation, open_deviation
 from apps.registry.acts import add_author
 from apps.registry.models import Version
 from apps.trail.models import Entry, Leaf, Signature
+from apps.verification.acts import end_link, link_requirement
+from apps.verification.models import Requirement
 from tests.approvals.conftest import slot_of
 from tests.cast import PASSWORD, give
 from tests.factories.data import FEATURES, onnx_model
 from tests.factories.foundation import registered_version
 from tests.factories.reviews import trail_reviewed
+from tests.factories.verification import attached
+from tests.verification.files import case, junit
 
 pytestmark = pytest.mark.evidence("reported")
 
@@ -200,6 +204,28 @@ def test_a_later_change_shows_signatures_out_of_date_and_lets_them_be_given_agai
     assert Version.objects.get(pk=gate.version_id).state == "validated"
     sign(world, gate, "approval")
     assert Version.objects.get(pk=gate.version_id).state == "released"
+
+
+def test_what_verification_shows_is_bound_by_every_signature(world, gate):
+    def row():
+        return next(r for r in evaluate(gate.version).rows if r.code == "approval").state
+
+    sign(world, gate, "approval")
+    assert row() == "met"
+    shown = Requirement.objects.get()
+    link = link_requirement(
+        world.validator,
+        gate.version_id,
+        requirement=shown.ref,
+        target="test",
+        pattern="*reads_file",
+        reason="Also",
+    )
+    assert row() == "out_of_date"
+    end_link(world.validator, gate.version_id, link_id=link.pk, reason="Not needed")
+    assert row() == "met"
+    attached(world, gate.version, "junit", junit(case("test_ranking", f"REQ-{shown.number}")))
+    assert row() == "out_of_date", "other results under the same kind and title"
 
 
 def test_a_double_click_signs_once(world, gate):
