@@ -331,6 +331,11 @@ def test_links_by_hand_and_the_matrix_both_ways(world, version):
         (Lack.UNKNOWN_REQUIREMENT, "REQ-4711"),
         (Lack.TEST_WITHOUT, "tests.test_model::test_other"),
     }
+    with pytest.raises(NotAllowed) as refused:
+        acts.end_link(world.author, version.pk, link_id=made.pk, reason="It fails")
+    assert set(refused.value.who) >= {"Validator Person"}
+    own = link(world, version, f"REQ-{two.number}", "test", "*test_other", by="author")
+    acts.end_link(world.author, version.pk, link_id=own.pk, reason="A slip of mine")
     acts.end_link(world.validator, version.pk, link_id=made.pk, reason="Wrong tests")
     assert not [line for line in lines_of(version) if line.requirement == one.ref and line.test]
     made.refresh_from_db()

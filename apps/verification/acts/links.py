@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from apps.access.acting import Act, act
+from apps.access.duties import Duty
+from apps.access.judging import Judge
 from apps.analysis.metrics import LABELS
 from apps.core import registries
 from apps.core.clock import now
@@ -71,14 +74,29 @@ def link_requirement(act: Act, version_id: int, *, requirement: str, target: str
     return link
 
 
+def _independent(act: Act, version: Version) -> None:
+    """Refused to whoever acts as developer, or developed the version under whatever duty (DY1)."""
+    judging = replace(
+        act.policy, duties=act.policy.duties - {Duty.DEVELOPER}, verbs=act.policy.verbs | {"validate"}
+    )
+    verdict = Judge(version).verdict(act.actor, judging)
+    if not verdict.allowed:
+        raise verdict.refusal()
+
+
 @act("verification.end_link")
 def end_link(act: Act, version_id: int, *, link_id: int) -> Link:
-    """Take a link away, with a reason. It stays in the record as ended."""
+    """Take a link away, with a reason. It stays in the record as ended.
+
+    A link may show that the version fails: its makers take away only the links to tests that they made themselves.
+    """
     version = _version(act, version_id)
     act.allow(version)
     link = act.lock(Link.objects.filter(version=version).select_related("requirement"), pk=link_id)
     if link.ended_at is not None:
         raise Conflict(f"{link.ref} was taken away already.", rule="duplicate")
+    if link.linked_by_id != act.user.pk or link.target != Target.TEST:
+        _independent(act, version)
     act.event(requirement=link.requirement.ref, target=str(link.target), pattern=link.pattern)
     return act.end(link)
 
