@@ -166,6 +166,8 @@ def test_from_the_refusal_on_the_page_to_the_answer(world, request_):
     assert "Cora Compliance" in text_of(form)
     assert "DY17" in text_of(form)
     assert owner.post(way[1]).status_code == 422
+    for nobody in ("²", "9" * 5000):
+        assert owner.post(way[1], {"person": nobody}).status_code == 422
     sent = owner.post(way[1], {"person": world.compliance.pk, "idempotency_key": "k"}, follow=True)
     assert "Cora Compliance is asked" in text_of(sent)
     row = Ask.objects.get()
