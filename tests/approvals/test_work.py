@@ -18,7 +18,9 @@ from tests.cast import EVERYBODY
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.evidence import plan_input, signed
 from tests.factories.foundation import USE, data_version, registered_version, sign
+from tests.factories.probes import probed_leniently
 from tests.factories.reviews import seen_whole
+from tests.factories.verification import verified
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +31,21 @@ def waiting(world) -> dict[str, set[str]]:
     return {name: titles for name, titles in found.items() if titles}
 
 
+# Verification waits from the registration on, the limits of probes from the locked plan on.
+VERIFICATION = {
+    "author": {"Attach evidence"},
+    "colleague": {"Attach evidence"},
+    "process_expert": {"Write requirement"},
+    "owner": {"Write requirement"},
+}
+PROBES = {"validator": {"Write limits of probes"}, "bias_tester": {"Write limits of probes"}}
+
+
+def together(*parts: dict[str, set[str]]) -> dict[str, set[str]]:
+    names = {name for part in parts for name in part}
+    return {name: set().union(*(part.get(name, set()) for part in parts)) for name in names}
+
+
 @pytest.mark.long
 def test_each_step_waits_for_exactly_who_does_it(world):
     use = write_intended_use(world.process_expert, world.model.pk, given=USE, reason="First statement")
@@ -36,36 +53,39 @@ def test_each_step_waits_for_exactly_who_does_it(world):
     version = registered_version(
         world, label="1.0.0", artefact=blobs.put(onnx_model()), features=FEATURES, train=train, use=use
     )
-    assert waiting(world) == {
-        "process_expert": {"Sign as process expert"},
-        "owner": {"Approve as owner"},
-    }
+    owner = {"owner": {"Approve as owner"}}
+    expert = {"process_expert": {"Sign as process expert"}}
+    assert waiting(world) == together(VERIFICATION, expert, owner)
     sign_intended_use_expert(world.process_expert, use.pk, signature=sign(use))
-    assert waiting(world) == {"owner": {"Approve as owner"}}
+    assert waiting(world) == together(VERIFICATION, owner)
     sign_intended_use_owner(world.owner, use.pk, signature=sign(use))
-    assert waiting(world) == {"author": {"Freeze"}, "colleague": {"Freeze"}}
+    assert waiting(world) == together(VERIFICATION, {"author": {"Freeze"}, "colleague": {"Freeze"}})
 
     freeze(world.author, version.pk)
-    assert waiting(world) == {"validator": {"Write plan"}}
+    assert waiting(world) == together(VERIFICATION, {"validator": {"Write plan"}})
     plan = write_plan(world.validator, version.pk, **plan_input(test))
     run_queued()
-    assert waiting(world) == {"validator": {"Sign as author"}}
+    assert waiting(world) == together(VERIFICATION, {"validator": {"Sign as author"}})
     sign_plan_author(world.validator, plan.pk, signature=signed(plan))
-    assert waiting(world) == {"approver": {"Approve plan"}, "approver2": {"Approve plan"}}
+    approves = {"approver": {"Approve plan"}, "approver2": {"Approve plan"}}
+    assert waiting(world) == together(VERIFICATION, approves)
     sign_plan_approval(world.approver, plan.pk, signature=signed(plan))
-    assert waiting(world) == {"validator": {"Run validation"}}
+    assert waiting(world) == together(VERIFICATION, PROBES, {"validator": {"Run validation"}})
 
     run = start_run(world.validator, plan.pk)
-    assert waiting(world) == {}
-    run_queued()
-    assert waiting(world) == {"bias_tester": {"Compute bias report"}, "owner": {"Open release gate"}}
-    request_report(world.bias_tester, run.pk)
+    assert waiting(world) == together(VERIFICATION, PROBES)
     run_queued()
     opens = {"owner": {"Open release gate"}}
-    assert waiting(world) == opens | {
-        "approver": {"Review the audit trail"},
-        "approver2": {"Review the audit trail"},
-    }
+    computes = {"bias_tester": {"Compute bias report"}}
+    assert waiting(world) == together(VERIFICATION, PROBES, computes, opens)
+    request_report(world.bias_tester, run.pk)
+    run_queued()
+    reviews = {"approver": {"Review the audit trail"}, "approver2": {"Review the audit trail"}}
+    assert waiting(world) == together(VERIFICATION, PROBES, opens, reviews)
+    verified(world, version)
+    assert waiting(world) == together(PROBES, opens, reviews)
+    probed_leniently(world, plan)
+    assert waiting(world) == together(opens, reviews)
     review = open_trail_review(world.approver, version.pk)
     independent = ("approver2", "compliance", "compliance2")  # the first approver approved the plan
     assert waiting(world) == opens | {name: {"Go through"} for name in independent}

@@ -24,6 +24,8 @@ ELSEWHERE = {
     *("fairness.Report.cells_digest", "trail.Entry.digest", "trail.Leaf.body_digest"),
     *("trail.Signature.content_digest", "trail.Signature.statement_digest"),
     *("access.TrainingMatrix.digest", "access.AccessReview.result_digest"),
+    *("verification.Claim.data_digest", "verification.Claim.script_digest"),  # of files that stayed elsewhere
+    "verification.Requirement.approved_digest",
 }
 
 
