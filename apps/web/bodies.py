@@ -23,7 +23,11 @@ UPLOADS: dict[str, tuple[str, ...]] = {
     "web:version_register": _VERSION,
     "web:minute": (_FILE,),
     "web:verification_attach": (_EVIDENCE,),
+    "web:explanation_submit": (_EVIDENCE,),
+    "web:probe_files": (_EVIDENCE, _EVIDENCE),  # of the training and of the serving pipeline
     "api:version_evidence": (_EVIDENCE,),
+    "api:run_submitted_explanations": (_EVIDENCE,),
+    "api:version_probe_evidence": (_EVIDENCE, _EVIDENCE),
     "api:models-uploads": (_MODEL,),
     "api:gates-minute": (_FILE,),
     "api:versions-list": _VERSION,

@@ -29,6 +29,7 @@ from tests.accounts.test_enrolment import link_of
 from tests.cast import PASSWORD
 from tests.factories.doors import browser, session_api, text_of
 from tests.factories.foundation import USE
+from tests.web.changing import confirm
 
 pytestmark = pytest.mark.django_db
 ASK, APPROVE = "access.request_correction", "access.approve_correction"
@@ -203,10 +204,8 @@ def test_by_page_and_by_api(world, expert):
     client = browser(world.administrator)
     page = client.get(f"/people/{expert.username}/correct/")
     assert expert.printed_name in page.content.decode()
-    made = client.post(
-        f"/people/{expert.username}/correct/",
-        {"printed_name": NAME, "email": expert.email, "reason": "Married", "idempotency_key": "k"},
-    )
+    given = {"printed_name": NAME, "email": expert.email, "reason_code": "other", "reason": "Married"}
+    made = confirm(client, f"/people/{expert.username}/correct/", given | {"idempotency_key": "k"})
     row = Correction.objects.get()
     assert made.headers["Location"] == f"/corrections/{row.pk}/"
     assert (row.printed_name, row.email) == (NAME, "")

@@ -68,12 +68,18 @@ def test_every_named_upload_is_a_place_of_the_portal(name, settings):
         "web:dataset_upload_test": "/datasets/a/upload-test/",
         "web:version_register": "/models/a/new-version/",
         "web:minute": "/gates/1/minute/",
+        "web:verification_attach": "/versions/1/evidence/",
+        "web:explanation_submit": "/runs/1/explanation/submit/",
+        "web:probe_files": "/versions/1/probe-files/",
+        "api:version_evidence": "/api/v1/versions/1/evidence",
+        "api:run_submitted_explanations": "/api/v1/runs/1/submitted-explanations",
+        "api:version_probe_evidence": "/api/v1/versions/1/probe-evidence",
         "api:models-uploads": "/api/v1/models/a/uploads",
         "api:gates-minute": "/api/v1/gates/1/minute",
         "api:versions-list": "/api/v1/versions",
         "api:dataset-versions-list": "/api/v1/dataset-versions",
     }[name]
-    assert bodies._most(path) > settings.UPLOAD_LIMIT_FILE
+    assert bodies._most(path) > settings.UPLOAD_LIMIT_EVIDENCE
 
 
 def test_a_body_needs_its_length(author):

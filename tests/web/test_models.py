@@ -137,7 +137,11 @@ def test_the_process_expert_writes_the_intended_use_and_both_sign_it_in_the_brow
     response = confirm(expert, address, use_input(reason_code="knowledge"))
     use = IntendedUse.objects.get(model=world.model)
     assert response["Location"] == reverse("web:intended_use", args=["lotx", 1])
-    assert (use.tier, use.written_by, use.affects_people) == ("medium", world.process_expert, True)
+    assert (use.tier, use.written_by, use.affects_people) == (
+        "medium",
+        world.process_expert,
+        USE["affects_people"],
+    )
     entry = Entry.objects.filter(act="registry.write_intended_use").latest("id")
     assert '"New knowledge or evidence: First statement"' in entry.body
     for person, act in (("process_expert", "expert"), ("owner", "owner")):
