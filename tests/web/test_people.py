@@ -227,7 +227,7 @@ def test_people_of_a_model_who_holds_what_and_what_stands_still(signed_in, world
     end_assignment(world.owner, held.pk, reason="Left the project")
     html = page_of(signed_in("author").get(url))
     assert "nobody holds it" in html
-    assert "Nobody can: Sign as process expert." in html
+    assert "Nobody can: Sign as process expert; Review features; Sign feature review." in html
     assert "Left the project" in html
     assert signed_in("stranger").get(url).status_code == 404
     assert signed_in("other_developer").get(url).status_code == 404
