@@ -105,7 +105,7 @@ def tables(content: dict[str, Any]) -> dict[str, Table]:
 
 
 def groups(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """A bias report as lines: each group and metric, each pair and metric, each limit."""
+    """A bias report as lines: each group and metric, each calibration bin, each pair and metric, each limit."""
     rows: list[dict[str, Any]] = []
     figures = results["report"]
     for grouping in [{"attributes": ["all"], "groups": [figures["overall"]]}, *figures["groupings"]]:
@@ -114,6 +114,12 @@ def groups(results: dict[str, Any]) -> list[dict[str, Any]]:
             for metric, found in group["metrics"].items():
                 row = {"line": "group", "group": group["name"], "metric": metric, "note": found["reason"]}
                 rows.append({**base, **row, **{k: found[k] for k in ("value", "low", "high", "n", "method")}})
+        for group in grouping["groups"]:
+            for one in group.get("calibration") or ():
+                row = {"line": "calibration", "group": group["name"], "metric": "observed_rate"}
+                note = f"scores {one['from']} to {one['to']}, mean {one['mean_score']}"
+                same = {"value": one["rate"], "low": one["low"], "high": one["high"], "n": one["n"]}
+                rows.append({**base, **row, **same, "method": "wilson", "note": note})
         for comparison in grouping.get("comparisons", ()):
             for pair in comparison["pairs"]:
                 note = "" if pair["judged"] else "too few cases to be judged"

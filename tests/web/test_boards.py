@@ -22,6 +22,7 @@ from tests.approvals.boards import founded, minuted, open_change, planned, seat,
 from tests.cast import PASSWORD
 from tests.factories.doors import browser, text_of
 from tests.factories.evidence import signed, validated_world
+from tests.web.changing import confirm
 
 pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
 BOARD = {
@@ -96,7 +97,7 @@ def test_a_board_is_amended_and_ended_in_the_browser_by_two_people(world):
     assert 'value="domain" id="id_required_3" checked' in page
     wanted = BOARD | {"quorum": "3", "required": ["domain", "ethics"]}
     assert browser(world.registrar).post(amend, wanted | {"quorum": "99"}).status_code == 422
-    assert browser(world.registrar).post(amend, wanted).headers["Location"] == shown
+    assert confirm(browser(world.registrar), amend, wanted).headers["Location"] == shown
     page = text_of(browser(world.compliance).get(shown))
     assert "domain, ethics" in page
     assert "2 members with a vote" in page
