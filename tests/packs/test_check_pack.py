@@ -148,7 +148,7 @@ def test_every_cell_and_row_of_a_table_is_bound_to_the_content(pack, capsys, tmp
     assert {"trail.csv", "signatures.csv", "results.csv", "duties.csv"} < set(tables)
     for name in tables:
         rows = rows_of(folder / name)
-        assert len(rows) > 3, name
+        assert len(rows) >= 3, name
         for at, column in enumerate(rows[0]):
 
             def changed(f, n=name, c=at):

@@ -95,7 +95,7 @@ def test_a_board_is_amended_and_ended_in_the_browser_by_two_people(world):
     page = browser(world.registrar).get(amend).content.decode()
     assert "Releases of high tier" in page  # it begins with the board as it is
     assert 'value="domain" id="id_required_3" checked' in page
-    wanted = BOARD | {"quorum": "3", "required": ["domain", "ethics"]}
+    wanted = BOARD | {"quorum": "3", "required": ["domain", "ethics"], "reason_code": "other"}
     assert browser(world.registrar).post(amend, wanted | {"quorum": "99"}).status_code == 422
     assert confirm(browser(world.registrar), amend, wanted).headers["Location"] == shown
     page = text_of(browser(world.compliance).get(shown))
