@@ -45,7 +45,8 @@ class StoredTree:
         for level, block in sorted(wanted):
             if (level, block) not in self._blocks:
                 self._blocks[level, block] = {}
-                table = "trail_node WHERE level = %s AND" if level else "trail_leaf WHERE 0 = %s AND"
+                # Quoted as the ORM quotes them: only so can it be answered as of a moment (apps.trail.past).
+                table = '"trail_node" WHERE level = %s AND' if level else '"trail_leaf" WHERE 0 = %s AND'
                 asked.append(f'SELECT %s, "index", hash FROM {table} "index" >= %s AND "index" < %s')
                 parameters += [level, level, block << STRIDE, (block + 1) << STRIDE]
         if asked:
