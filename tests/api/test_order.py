@@ -12,8 +12,10 @@ from apps.approvals.models import Slot
 from apps.quality.acts import open_deviation
 from apps.quality.review_acts import open_trail_review
 from apps.trail.models import Entry
+from apps.verification.acts import link_requirement
 from tests.factories.evidence import validated_world
 from tests.factories.explanations import submitted
+from tests.factories.verification import approved
 from tests.house.test_access_matrix import routes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
@@ -63,6 +65,14 @@ ACTS = {
     "api:trail_reviews-sign": ("author", {}),
     "api:trail_reviews-withdraw": ("author", {}),
     "api:slots-sign": ("author", {}),
+    "api:risks-list": ("author", {"model": "lotx"}),
+    "api:requirements-list": ("author", {"model": "lotx"}),
+    "api:requirements-approve": ("author", {}),
+    "api:requirements-withdraw": ("author", {}),
+    "api:version_evidence": ("approver", {}),
+    "api:version_links": ("approver", {}),
+    "api:version_link_end": ("approver", {}),
+    "api:version_claims": ("approver", {}),
 }
 # POSTs that take no input, or that everybody may who sees the record.
 WITHOUT = {
@@ -88,6 +98,7 @@ WITHOUT = {
     "api:seat-end",
     "api:seat-refuse",
     "api:dataset-versions-profile",
+    "api:evidence-file",
     "api:gates-verify-trail",
     "api:packs-download",
     "api:packs-list",
@@ -169,7 +180,12 @@ WITHOUT = {
     "api:waiver-revoke",
     "api:waiver-sign",
 }
-MULTIPART = {"api:run_submitted_explanations", "api:models-uploads", "api:gates-minute"}
+MULTIPART = {
+    "api:run_submitted_explanations",
+    "api:models-uploads",
+    "api:gates-minute",
+    "api:version_evidence",
+}
 
 
 def posts() -> set[str]:
@@ -212,6 +228,15 @@ def addresses(world) -> dict[str, dict]:
         scope_id=world.model.pk,
         reason="Needed",
     )
+    required = approved(world)
+    link = link_requirement(
+        world.validator,
+        version.pk,
+        requirement=required.ref,
+        target="criterion",
+        pattern="C1",
+        reason="The criterion shows it",
+    )
     by_kind = {
         "person": {"username": "stranger"},
         "assignment": {"pk": asked.pk},
@@ -223,10 +248,16 @@ def addresses(world) -> dict[str, dict]:
         "version_deviations": {"pk": version.pk},
         "version_trail_reviews": {"pk": version.pk},
         "trail_reviews": {"number": open_trail_review(world.owner, version.pk).number},
+        "version_evidence": {"pk": version.pk},
+        "version_links": {"pk": version.pk},
+        "version_link_end": {"pk": version.pk, "link_id": link.pk},
+        "version_claims": {"pk": version.pk},
+        "requirements": {"pk": required.pk},
         "suspend": {"pk": version.pk},
         "dataset-versions": {"pk": evidence.train.pk},
         "plans": {"number": plan.number},
         "runs": {"number": evidence.run.number},
+        "bias_reports": {"number": evidence.report.number},
         "run_submitted_explanations": {"number": evidence.run.number},
         "explanations": {"number": submitted(world, evidence.run).number},
         "deviations": {"number": deviation.number},
