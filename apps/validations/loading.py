@@ -35,6 +35,7 @@ def runs_of_versions(version_ids: Collection[int]) -> dict[int, list[Run]]:
         rows = rows.annotate(criteria=Count("results"), criteria_met=met)
         for give in registries.alongside["validations.runs"]:
             rows = rows.annotate(**give())
+        rows = rows.order_by("-number")  # a query that counts forgets the order of Meta
         return grouped(rows, lambda run: run.plan.version_id)
 
     return {pk: rows or [] for pk, rows in gathered("runs", version_ids, load).items()}

@@ -16,7 +16,7 @@ from apps.datasets.models import DatasetVersion
 from apps.quality.models import Deviation
 from apps.registry.acts import add_author
 from apps.trail.models import Entry
-from apps.validations import queries, work
+from apps.validations import checks, queries, work
 from apps.validations.acts import finish_run, read_cases, start_run
 from apps.validations.cases import read_cases_table
 from apps.validations.execution import execute
@@ -79,6 +79,7 @@ def test_the_same_run_again_has_the_next_number_and_the_same_digests(world, lock
     first, second = done_run(world, locked.plan), done_run(world, locked.plan)
     assert second.number == first.number + 1
     assert (second.results_digest, second.cases_digest) == (first.results_digest, first.cases_digest)
+    assert checks.last_done_run(locked.version) == second  # what the gate rests on
 
 
 @pytest.mark.evidence("frozen")
