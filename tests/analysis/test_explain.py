@@ -273,7 +273,7 @@ def test_a_model_that_says_the_same_of_everybody_is_told_as_such(sample):
     labels = (sample[:, 0] > 0).astype(np.int8)
     result = explain(lambda c: np.full(len(c["a"]), 0.3), columns_of(sample), labels, settings=SMALL).result
     assert all(each["value"] == 0 for each in result["features"])
-    assert result["features"][0]["sentence"].startswith("No influence of a")
+    assert result["features"][0]["sentence"].startswith("a: no effect on the AUC is shown")
     assert "no feature moves it" in result["examples"][0]["sentence"]
     assert "the same score" in result["surrogate"]["sentence"]
     assert result["stability"]["ranking"] == 1.0

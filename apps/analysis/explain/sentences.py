@@ -51,8 +51,10 @@ def of_feature(found: Importance, moved: float, rank: int) -> str:
     amount = f"{value} (95 % interval {low} to {high}, {found.n:,} cases)"
     moves = f"it moves a score by {moved:.3f} on average"
     if found.low <= 0:
+        # Nothing is said of the score by this interval: a feature may move single cases and leave the AUC as it is.
         what = "changes the AUC" if found.measure == AUC else what
-        return f"No influence of {found.feature} on the result is shown: shuffling it {what} by {amount}; {moves}."
+        lost = "on the AUC" if found.measure == AUC else "of shuffling it"
+        return f"{found.feature}: no effect {lost} is shown: shuffling it {what} by {amount}; {moves}."
     place = "matters most" if rank == 1 else f"is number {rank}"
     return f"{found.feature} {place}: shuffling it {what} by {amount}; {moves}."
 
