@@ -77,6 +77,7 @@ MEANINGS = {
     "authorship": "I am the author of this record.",
     "review": "I have reviewed this record.",
     "approval": "I have reviewed this record and approve it for its intended use.",
+    "withdrawal": "I withdraw this record: it is no longer in force.",
     "decision": (
         "I attended this meeting of the board with a vote. I have read its minute, and I sign the decision it records "
         "about the version it names."

@@ -41,7 +41,7 @@ ROWS = [
         "verification.requirement",
         [D.APPROVER],
         ["review_record", "set_criteria"],
-        meaning="approval",
+        meaning="withdrawal",
         reason=True,
         token=False,
     ),
