@@ -91,5 +91,7 @@ closure = Contributions()  # "datasets.version:family" -> fn(subject) -> more (k
 declared = Contributions()  # subject kind -> fn(ids) -> deeds declared on those records, not done by an act
 # "validations.runs" -> fn() -> {name: expression} read with those rows: where nothing hangs on them, nothing is asked
 alongside = Contributions()
-empowered = Contributions()  # "people" -> fn(ids) -> what is in force that they approved, as (their id, Empowered)
+empowered = (
+    Contributions()
+)  # "people" -> fn(ids) -> what is in force that they approved, as (their id, Empowered)
 parents = Contributions()  # subject kind -> fn(subject) -> more (kind, id) parents on which a duty counts
