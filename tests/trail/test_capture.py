@@ -90,7 +90,7 @@ def test_an_entry_takes_no_floats(story):
 def test_bulk_helpers_without_an_act_are_refused_by_the_database(story):
     people = [User(username="eve", printed_name="Eve", created_at=database_now())]
     with pytest.raises(DatabaseError, match="without an act"), transaction.atomic():
-        bulk_create_with_history(people, User)
+        bulk_create_with_history(people, User, default_change_reason="By hand")
     assert not User.objects.filter(username="eve").exists()
 
 
