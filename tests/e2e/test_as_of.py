@@ -23,7 +23,7 @@ def test_a_dossier_is_seen_as_it_stood_and_left_again(world, person):
     auditor = person("compliance")
     banner = auditor.page.locator(".as-of")
     auditor.goes_to("/models/lotx/1.0.0/")
-    auditor.sees("11 of 13 closed")
+    auditor.sees("15 of 17 closed")
     auditor.clicks("As of: now")
     auditor.looks("as-of-which-moment")
     opened = auditor.page.locator("li", has_text="opened the release gate").first
