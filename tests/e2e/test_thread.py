@@ -10,10 +10,14 @@ import pytest
 from playwright.sync_api import expect
 
 from apps.registry.models import Version
+from apps.robustness.acts import request_report
 from apps.trail.models import Entry
 from tests.e2e.browsing import EVIDENCE_MS
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.foundation import USE
+from tests.factories.probes import BOUNDS, handed_in, locked_probes
+from tests.factories.probes import LIMITS as LIMITS_OF_PROBES
+from tests.factories.verification import verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -279,6 +283,21 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
     tester.has_signed()
     tester.goes_to(report)
     tester.sees("I have reviewed this record.")
+
+    verified(world, version)
+    handed_in(world, version)
+    limits = [one | {"limit": "1", "rule": "point", "min_n": 1} for one in LIMITS_OF_PROBES]
+    bounds = BOUNDS | {"rows": "100", "cases": "10", "budget": "2"}
+    probes = locked_probes(world, version.plans.get(), limits=limits, bounds=bounds)
+    validator.goes_to(f"/probe-plans/{probes.number}/")
+    validator.looks("probe-plan")
+    request_report(world.validator, probes.pk)
+    validator.goes_to("/probes/1/")
+    validator.waits_for("Within limits")
+    validator.looks("probe-report")
+    for page in (f"{release}verification/", f"{release}robustness/"):
+        validator.goes_to(page)
+        validator.looks(f"section-{page.split('/')[-2]}")
 
     owner.goes_to(release)
     owner.looks("release-before-gate")

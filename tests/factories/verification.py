@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.core import blobs, uploads
-from apps.registry.models import Version
+from apps.registry.models import Model, Version
 from apps.verification.acts import approve_requirement, attach_evidence, write_requirement, write_risk
 from apps.verification.models import Evidence, Requirement, Risk
 from apps.verification.queries import requirements_of
@@ -24,10 +24,11 @@ REQUIREMENT: dict[str, Any] = {
 }
 
 
-def requirement(world: World, **changes: Any) -> Requirement:
+def requirement(world: World, *, model: Model | None = None, **changes: Any) -> Requirement:
     """Written by the process expert, waiting for approval."""
+    of = model or world.model
     return write_requirement(
-        world.process_expert, world.model.pk, given=REQUIREMENT | changes, reason="From the intended use"
+        world.process_expert, of.pk, given=REQUIREMENT | changes, reason="From the intended use"
     )
 
 
@@ -57,13 +58,13 @@ def verified(world: World, version: Version) -> Requirement:
         if each.intended_use_id != version.intended_use_id:  # confirmed for the use of this version
             newer = write_requirement(
                 world.process_expert,
-                world.model.pk,
+                version.model_id,
                 given=REQUIREMENT,
                 revises=each.number,
                 reason="Holds here too",
             )
             approve_requirement(world.approver, newer.pk, signature=sign(newer))
-    made = approved(world)
+    made = approved(world, model=version.model)
     shown = [f"REQ-{each.number}" for each in requirements_of(version)]
     attached(world, version, "junit", junit(case("test_ranking", *shown), case("test_reads_file")))
     attached(world, version, "sbom", cyclonedx())
