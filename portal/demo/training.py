@@ -1,7 +1,7 @@
-"""The demo's two models, trained at first start: logistic regressions, exported to ONNX (and one to skops as well).
+"""The demo's three models, trained at first start: logistic regressions, exported to ONNX (and one to skops as well).
 
 The split, the defect and the seeds are fixed, so the models are the same on every start of one environment. The
-label of both is the decision at a score of 0.5; classes are weighted, so the score ranks patients and is no
+label of each is the decision at a score of 0.5; classes are weighted, so the score ranks patients and is no
 calibrated probability.
 """
 
@@ -37,6 +37,8 @@ HYPERPARAMETERS: dict[str, Any] = {
     "categorical": "OneHotEncoder(handle_unknown=ignore)",
 }
 
+TIGHTER = 0.02  # C of 2.0.0: the smaller, the stronger the penalty
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -59,12 +61,14 @@ class Trained:
 
 
 def train(data: DemoData, folder: str | Path) -> dict[str, Trained]:
-    """Train both versions: "1.0.0" on the first data cut with sex as an input, "1.1.0" on the complete data without."""
+    """Train the versions: "1.0.0" on the first data cut with sex as an input, "1.1.0" on the complete data without,
+    "2.0.0" as "1.1.0" with a tighter penalty, so that its scores differ and a comparison has something to say."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return {
-        "1.0.0": _train("1.0.0", data, "train_first", ("arm", "sex"), folder, with_skops=False),
+        "1.0.0": _train("1.0.0", data, "train_first", ("arm", "sex"), folder),
         "1.1.0": _train("1.1.0", data, "train", ("arm",), folder, with_skops=True),
+        "2.0.0": _train("2.0.0", data, "train", ("arm",), folder, penalty=TIGHTER),
     }
 
 
@@ -81,7 +85,14 @@ def read_table(path: Path, features: tuple[str, ...], texts: tuple[str, ...]) ->
 
 
 def _train(
-    version: str, data: DemoData, training: str, texts: tuple[str, ...], folder: Path, *, with_skops: bool
+    version: str,
+    data: DemoData,
+    training: str,
+    texts: tuple[str, ...],
+    folder: Path,
+    *,
+    with_skops: bool = False,
+    penalty: float = HYPERPARAMETERS["C"],
 ) -> Trained:
     import numpy
     import skl2onnx
@@ -99,7 +110,8 @@ def _train(
             ("texts", OneHotEncoder(handle_unknown="ignore"), list(texts)),
         ]
     )
-    settings = {k: HYPERPARAMETERS[k] for k in ("C", "class_weight", "max_iter", "solver")}
+    chosen = HYPERPARAMETERS | {"C": penalty}
+    settings = {k: chosen[k] for k in ("C", "class_weight", "max_iter", "solver")}
     model = Pipeline([("columns", columns), ("classifier", LogisticRegression(**settings))]).fit(
         inputs, labels
     )
@@ -118,7 +130,7 @@ def _train(
         features=features,
         texts=texts,
         training=training,
-        hyperparameters=HYPERPARAMETERS | {"inputs": list(features)},
+        hyperparameters=chosen | {"inputs": list(features)},
         claims=_claims(model, data.tune, features, texts),
         environment={
             "python": platform.python_version(),
@@ -144,17 +156,6 @@ def _onnx(model: Any, features: tuple[str, ...], texts: tuple[str, ...], version
     meta = proto.metadata_props.add()
     meta.key, meta.value = "features", json.dumps(list(features))
     return bytes(proto.SerializeToString(deterministic=True))
-
-
-def relabelled(path: Path, label: str) -> Path:
-    """The same ONNX model under another version: other bytes, which are another version's file."""
-    import onnx
-
-    model = onnx.load(str(path))
-    model.doc_string = f"{model.doc_string} {label}".strip()
-    made = path.with_name(f"{label}-{path.name}")
-    onnx.save(model, str(made))
-    return made
 
 
 def _claims(

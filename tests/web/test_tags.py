@@ -186,7 +186,7 @@ def test_a_full_digest_loses_no_character():
 
 def test_an_estimate_says_interval_and_n():
     value = {"value": 0.93104, "low": 0.9211, "high": 0.9408, "n": 4120}
-    assert words(show("{% estimate e %}", e=value)) == "0.931 (95 % CI 0.921–0.941) , n = 4120"
+    assert words(show("{% estimate e %}", e=value)) == "0.931 (95 % CI 0.921 to 0.941) , n = 4120"
     thing = SimpleNamespace(**value)
     assert show("{% estimate e %}", e=thing) == show("{% estimate e %}", e=value)
 

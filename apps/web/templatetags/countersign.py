@@ -190,7 +190,7 @@ def estimate(value: Any, places: int = 3) -> SafeString:
     between = EMPTY
     if low is not None and high is not None:
         # Breaks, where it must, before the figures: never inside them.
-        spoken = ' (95\u00a0%\u00a0CI <span class="nowrap">{}–{})</span>'
+        spoken = ' (95\u00a0%\u00a0CI <span class="nowrap">{} to {})</span>'
         between = format_html(spoken, number(low, places), number(high, places))
     return format_html('<span class="num">{}{}{}</span>', number(point, places), between, size)
 
