@@ -6,7 +6,7 @@ kept holds counts, shares and moves, and no row of the test data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from apps.analysis.probes import Answers, Cases, Finding, Frame
 from apps.analysis.probes.frames import NUMBER, TEXT, WHOLE
 from apps.core import blobs
 from apps.core.digests import number, plain
+from apps.datasets.models import DatasetVersion
 from apps.datasets.states import Partition
 from apps.registry.models import Version
 from apps.robustness.models import ProbePlan, ProbeReport
@@ -30,7 +31,7 @@ from apps.validations.models import Plan
 from apps.validations.sandbox import ModelFailed, Session, session
 from apps.validations.stored import AREA, put_results
 
-SCHEMA = "robustness.results/1"
+SCHEMA = "robustness.results/2"
 RESTARTS = 25  # a model that fails on disturbed input takes its process with it
 Progress = Callable[[int, int, str], None]
 
@@ -93,7 +94,7 @@ def compute(report: ProbeReport, progress: Progress) -> dict[str, Any]:
     with in_words(), ExitStack() as stack:
         model = blobs.checked_path(version.artefact_digest)
         data = blobs.checked_path(validation.test_data.table_digest, area="vault")
-        used = training_data(version)
+        used = training_sets(version)
         schema = pq.read_schema(data)
 
         def begin() -> Any:
@@ -108,11 +109,10 @@ def compute(report: ProbeReport, progress: Progress) -> dict[str, Any]:
 
         ask = Asker(stack, begin, float(validation.threshold))
         settings = settings_of(plan, float(validation.threshold))
-        test = read_cases(data, validation, ask.session, settings, "test")
-        train = None
-        if used is not None:
-            path = blobs.checked_path(used.table_digest, area=used.area)
-            train = read_cases(path, validation, ask.session, settings, "train")
+        groups = list(validation.group_columns)
+        test = read_cases([(validation.test_data.ref, data)], validation, ask.session, settings, groups)
+        paths = [(each.ref, blobs.checked_path(each.table_digest, area=each.area)) for each in used]
+        train = read_cases(paths, validation, ask.session, settings) if paths else None
         findings = probes.run_probes(
             ask,
             test,
@@ -131,8 +131,8 @@ def compute(report: ProbeReport, progress: Progress) -> dict[str, Any]:
         "plan": plan.ref,
         "version": version.ref,
         "artefact_digest": version.artefact_digest,
-        "test_table_digest": validation.test_data.table_digest,
-        "train_table_digest": used.table_digest if used else "",
+        "test_set": _named(validation.test_data),
+        "train_sets": [_named(each) for each in used],
         "test_cases": test.n,
         "train_rows": train.n if train else 0,
         "bounds": plan.bounds,
@@ -164,36 +164,55 @@ def settings_of(plan: ProbePlan, threshold: float) -> probes.Settings:
     )
 
 
-def training_data(version: Version) -> Any:
-    """The first training data version that is declared, or None."""
-    link = (
-        version.data.filter(dataset_version__partition=Partition.TRAIN)
-        .select_related("dataset_version__dataset")
-        .order_by("id")
-        .first()
-    )
-    return link.dataset_version if link else None
+def training_sets(version: Version) -> list[DatasetVersion]:
+    """Every training data version that is declared, each content once, by digest: the order of declaring says nothing."""
+    links = version.data.filter(dataset_version__partition=Partition.TRAIN).order_by("-dataset_version_id")
+    declared = [link.dataset_version for link in links.select_related("dataset_version__dataset")]
+    by_content = {each.table_digest: each for each in declared}  # the earliest of the same content
+    return [by_content[digest] for digest in sorted(by_content)]
 
 
-def read_cases(path: Path, plan: Plan, asked: Session, settings: probes.Settings, name: str) -> Cases:
-    """The columns that the model asks for, labels and groups of a canonical Parquet file: at most `settings.rows`."""
-    absent = sorted(set(asked.columns) - set(pq.read_schema(path).names))
-    if absent:
-        raise CannotCompute(f"The {name}ing data have no column {', '.join(absent)}, which the model needs.")
-    groups = list(plan.group_columns) if name == "test" else []
-    labelled = per_case.labelled(path, plan.label_column, plan.positive_value, groups)
-    table = pq.read_table(path, columns=list(asked.columns))
-    if table.num_rows > settings.rows:
-        rng = np.random.default_rng([settings.seed, len(name)])
-        rows = np.sort(rng.choice(table.num_rows, settings.rows, replace=False))
-        table, labelled = table.take(rows), labelled.take(rows)
+def _named(data: DatasetVersion) -> dict[str, str]:
+    return {"ref": data.ref, "table_digest": data.table_digest}
+
+
+def read_cases(
+    files: Sequence[tuple[str, Path]],
+    plan: Plan,
+    asked: Session,
+    settings: probes.Settings,
+    groups: Sequence[str] = (),
+) -> Cases:
+    """The columns that the model asks for, labels and groups of canonical Parquet files, (ref, path), taken together.
+
+    At most `settings.rows` of all their rows: a sample that gives each row of each file the same chance.
+    """
+    sizes = [pq.read_metadata(path).num_rows for _, path in files]
+    total = sum(sizes)
+    chosen = np.arange(total)
+    if total > settings.rows:
+        rng = np.random.default_rng([settings.seed, len(groups), len(files)])
+        chosen = np.sort(rng.choice(total, settings.rows, replace=False))
+    parts, labels, start = [], [], 0
+    for (ref, path), size in zip(files, sizes, strict=True):
+        absent = sorted(set(asked.columns) - set(pq.read_schema(path).names))
+        if absent:
+            raise CannotCompute(f"{ref} has no column {', '.join(absent)}, which the model needs.")
+        rows = chosen[(chosen >= start) & (chosen < start + size)] - start
+        labelled = per_case.labelled(path, plan.label_column, plan.positive_value, list(groups))
+        parts.append(pq.read_table(path, columns=list(asked.columns)).take(rows))
+        labels.append(labelled.take(rows))
+        start += size
     columns, kinds = {}, {}
     for column in asked.columns:
-        columns[column], kinds[column] = _values(table[column], column in asked.whole)
+        found = [_values(part[column], column in asked.whole) for part in parts]
+        if len({kind for _, kind in found}) > 1:
+            raise CannotCompute(f"“{column}” holds text in one training set and numbers in another.")
+        columns[column], kinds[column] = np.concatenate([values for values, _ in found]), found[0][1]
     return Cases(
         Frame(columns, kinds),
-        labelled[per_case.LABEL].to_numpy().astype(np.int8),
-        {group: np.array(labelled[group].to_pylist(), dtype=object) for group in groups},
+        np.concatenate([each[per_case.LABEL].to_numpy() for each in labels]).astype(np.int8),
+        {group: np.array(labels[0][group].to_pylist(), dtype=object) for group in groups},
     )
 
 

@@ -85,6 +85,16 @@ def results_of(report: ProbeReport) -> dict[str, Any]:
     return read_results(report.results_digest) if report.state == ReportState.DONE else {}
 
 
+def results_told(report: ProbeReport) -> dict[str, Any]:
+    """The same for reading, whatever schema they were stored in: `test_set` and `train_sets` are always named."""
+    found = results_of(report)
+    if found.get("schema") == "robustness.results/1":  # it knew one training set, by digest alone
+        test, train = report.plan.validation_plan.test_data, found["train_table_digest"]
+        found["test_set"] = {"ref": test.ref, "table_digest": test.table_digest}
+        found["train_sets"] = [{"ref": "the set declared first", "table_digest": train}] if train else []
+    return found
+
+
 def charts_of(results: dict[str, Any]) -> list[dict[str, Any]]:
     """The charts with their SVG, compared with its digest: the same in page and PDF."""
     return [
@@ -104,7 +114,7 @@ def report_page(actor: Actor | User, report_id: int) -> ReportPage:
     report = reports(actor).filter(pk=report_id).first()
     if report is None:
         raise NotVisible
-    results = results_of(report)
+    results = results_told(report)
     return ReportPage(report, report.job, results, charts_of(results), list(opened_by(report)))
 
 

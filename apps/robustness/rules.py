@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from apps.analysis import intervals
 from apps.analysis.probes import PRIVACY, PROBES, RULES
+from apps.analysis.probes.shifted import FAR_PART
 from apps.core.errors import BadInput, WrongState
 
 MAX_LIMITS = 40
@@ -94,7 +96,7 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
         problems.setdefault("bounds", []).append(f"There is no bound “{odd[0]}”.")
     limits = []
     for number, one in enumerate(given.limits[:MAX_LIMITS], start=1):
-        found, message = _limit(one, number)
+        found, message = _limit(one, number, {**DEFAULTS, **bounds})
         if message:
             problems.setdefault("limits", []).append(f"Limit {number}: {message}")
         else:
@@ -116,18 +118,40 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
     return {"bounds": bounds, "limits": limits, "rationale": given.rationale.strip()}
 
 
-def _limit(one: Mapping[str, Any], number: int) -> tuple[dict[str, Any], str]:
+def attainable(name: str, rule: str, bounds: Mapping[str, str]) -> tuple[float, str]:
+    """(the greatest number that is held against a limit, in words what it is); infinite where there is none.
+
+    Judged on its lower end, a share of all n cases is Wilson's lower end of n of n.
+    """
+    if name == "epsilon":
+        return math.inf, "epsilon"
+    if name == "group_shift":
+        return float(bounds["shift"]), "the fall, where so great a part of the cases is replaced,"
+    if rule != "near" or name in ("membership", "inversion", "parity"):
+        return PROBES[name].highest, "it"
+    rows = int(bounds["rows"])
+    n = {"adversarial": min(rows, int(bounds["cases"])), "far_rows": max(1, round(FAR_PART * rows))}.get(name, rows)
+    return intervals.wilson(n, n)[0], f"the lower end of its interval over {n:,} cases"
+
+
+def _limit(one: Mapping[str, Any], number: int, bounds: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """(stored form, "") or ({}, what is wrong with it)."""
     name = str(one.get("probe", "")).strip()
     if name not in PROBES:
         return {}, f"there is no probe “{name}”. Choose one of {', '.join(PROBES)}."
     probe = PROBES[name]
-    limit = _decimal(one.get("limit"))
-    if limit is None or not 0 <= float(limit) <= probe.highest:
-        return {}, f"the limit of “{probe.label}” ({probe.measure}) is a number from 0 to {probe.highest:,g}."
     rule = str(one.get("rule") or "near")
     if rule not in RULES:
         return {}, "the rule on the interval is point, near or far."
+    limit = _decimal(one.get("limit"))
+    if limit is None or not 0 <= float(limit) <= probe.highest:
+        return {}, f"the limit of “{probe.label}” ({probe.measure}) is a number from 0 to {probe.highest:,g}."
+    top, over = attainable(name, rule, bounds)
+    if float(limit) >= top:
+        return {}, (
+            f"a limit of {limit} on “{probe.label}” ({probe.measure}) can never be breached: {over} is at most "
+            f"{top:.4g}. Give a number from 0 to below that: the greatest you would accept."
+        )
     min_n = _whole(one.get("min_n", 30))
     if min_n is None:
         return {}, "the minimum n is a whole number of at least 1."

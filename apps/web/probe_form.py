@@ -24,9 +24,9 @@ _SHORT = {"size": 8, "autocomplete": "off"}
 _FAULT = re.compile(r"Limit (\d+): (.+)", re.DOTALL)
 HINTS = {
     "seed": "The same seed gives the same disturbed cases.",
-    "rows": "Of the test data and of the training data; a sample where there are more.",
+    "rows": "Of the test data, and of all training data together; a sample where there are more.",
     "shift": "0.5: half of all cases become cases of one group.",
-    "epsilon": "0.1: each number moves by at most a tenth of its standard deviation in training.",
+    "epsilon": "0.1: each number moves by at most a tenth of its standard deviation in the test data.",
     "budget": "",
     "cases": "",
 }

@@ -37,7 +37,7 @@ BOUNDS = {
 LIMITS: dict[str, tuple[str, str, int]] = {
     "noise_1": ("0.03", "near", 30),
     "noise_5": ("0.1", "near", 30),
-    "missing_each": ("1", "point", 30),
+    "missing_each": ("0.2", "near", 30),
     "unseen_category": ("0.2", "near", 30),
     "out_of_range": ("0", "near", 30),
     "far_rows": ("0.6", "near", 30),
@@ -51,7 +51,8 @@ LIMITS: dict[str, tuple[str, str, int]] = {
 }
 WHY = (
     "Laboratory values repeat within 5 % between two measurements. The form at the ward refuses an empty field before "
-    "the model is asked, so any answer to one is accepted here. Units are fixed by the form; what passes its ranges "
+    "the model is asked; one that came through would be asked for again, so the model may give no answer to it, but "
+    "seldom another one. Units are fixed by the form; what passes its ranges "
     "unnoticed may change at most three decisions in five, and is looked for when data arrive."
 )
 

@@ -79,8 +79,14 @@ def test_noise_changes_more_the_stronger_it_is_and_its_interval_is_wilsons(found
 
 
 def test_missing_unseen_and_out_of_range_tell_what_gave_no_answer(found):
-    assert of(found, "missing_each", "marker").value == 1.0
-    assert of(found, "missing_each", "marker").more == {"changed": 0, "unanswered": 400}
+    emptied = of(found, "missing_each", "marker")
+    assert (emptied.value, emptied.more) == (0.0, {"changed": 0, "unanswered": 400})
+    assert emptied.sentence.endswith("when marker was missing; 400 got no usable answer.")
+    silent = of(found, "missing_unanswered", "marker")
+    assert (silent.value, silent.more) == (1.0, emptied.more)
+    assert silent.sentence.endswith("got no usable answer when marker was missing; 0 got another decision.")
+    strange = of(found, "unseen_category", "site")
+    assert strange.sentence.endswith(": 0 another decision, 400 no usable answer.")
     assert "whole numbers" in of(found, "missing_each", "age").reason
     assert of(found, "unseen_category", "site").value == 1.0
     assert worst(found, "out_of_range").value == 0.0
@@ -290,3 +296,16 @@ def test_a_group_of_few_cases_is_not_told_nor_what_others_leave_of_it():
     few = of(found, "group_shift", "site")
     assert (few.n, few.value, dict(few.more)) == (0, None, {})
     assert "too few to tell" in few.sentence
+
+
+def test_the_scale_is_that_of_the_test_rows_whatever_was_trained_on():
+    names = ["noise_5", "out_of_range", "units", "adversarial"]
+    wide = cases(300, seed=9)
+    wide.frame.columns["marker"][:] *= 1000
+    narrow = cases(300, seed=9)
+    narrow.frame.columns["marker"][:] /= 1000
+    told = [
+        [f.as_dict() for f in run_probes(logistic, cases(), train, Settings(), names)]
+        for train in (None, wide, narrow)
+    ]
+    assert told[0] == told[1] == told[2]

@@ -52,7 +52,8 @@ def test_probes_are_made_by_the_worker_judged_and_kept(world, locked):
     assert set(by_probe) == {one["probe"] for one in LIMITS}
     assert {line["verdict"] for line in report.summary} == {"within"}
     assert report.verdict == "within"
-    assert by_probe["missing_each"]["value"] == "1.0"
+    assert by_probe["missing_each"]["value"] == "0.0"
+    assert "300 got no usable answer" in by_probe["missing_each"]["sentence"]
     assert (by_probe["parity"]["value"], by_probe["parity"]["n"]) == ("0.0", 3)
     assert by_probe["membership"]["n"] == 600
     results = queries.results_of(report)
@@ -94,19 +95,24 @@ def test_nothing_kept_holds_a_row_of_the_test_data(world, locked):
     assert report.ref in printed
     assert "Training and serving alike (handed in)" in printed
     assert "served.csv" in printed
+    assert locked.train.ref in printed
+    assert f"of {locked.test.ref}" in printed
     assert "<svg" in printed
     assert not [line for line in test if line.split(",")[0] in printed]
 
 
 def test_a_breached_and_an_undecided_limit_open_their_deviations(world, locked):
     limits = [dict(one) for one in LIMITS]
-    limits[1]["limit"] = "0.2"  # an empty cell gives no answer at all
+    # An empty cell gives no answer at all, which is another thing than another decision.
+    limits.append(
+        {"id": "unanswered", "probe": "missing_unanswered", "limit": "0.2", "rule": "near", "min_n": 20}
+    )
     limits[3] |= {"min_n": 1000}
     handed_in(world, locked.version)
     report = done_probes(world, locked_probes(world, locked.plan, limits=limits))
     assert report.verdict == "breached"
     opened = {d.criterion: d for d in Deviation.objects.all()}
-    assert set(opened) == {"missing_each", "far_rows"}
+    assert set(opened) == {"unanswered", "far_rows"}
     assert opened["far_rows"].description.startswith("Too little data to tell")
     outcome = robustness(fresh(locked.version))
     assert outcome.state is CheckState.NOT_MET
@@ -299,3 +305,65 @@ def test_after_the_decision_nothing_is_handed_in_and_no_probes_are_made():
             with pytest.raises(WrongState) as refused:
                 refuse(subject)
             assert refused.value.rule == "decided"
+
+
+def test_every_declared_training_set_counts_and_their_order_says_nothing(world, locked):
+    from types import SimpleNamespace
+
+    from apps.analysis.probes import Settings
+    from apps.robustness.computing import read_cases, training_sets
+    from tests.factories.data import FEATURES, onnx_model, table_csv
+    from tests.factories.foundation import data_version, registered_version
+
+    other = data_version(world, "train", table_csv(77, 50, first_patient=20_001))
+    declared = [locked.train.pk, other.pk]
+    sets = [
+        training_sets(
+            registered_version(
+                world,
+                label=label,
+                artefact=blobs.put(onnx_model(label)),
+                features=FEATURES,
+                train=locked.train,
+                use=locked.use,
+                data_version_ids=order,
+            )
+        )
+        for label, order in (("2.0.0", declared), ("2.0.1", declared[::-1]))
+    ]
+    assert sets[0] == sets[1]
+    assert {each.pk for each in sets[0]} == set(declared)
+    paths = [(each.ref, blobs.checked_path(each.table_digest)) for each in sets[0]]
+    asked = SimpleNamespace(columns=tuple(FEATURES), whole=frozenset())
+    together = read_cases(paths, locked.plan, asked, Settings())
+    assert together.n == 350
+    fewer = read_cases(paths, locked.plan, asked, Settings(rows=100))
+    assert (fewer.n, set(fewer.groups)) == (100, set())
+    whole = {tuple(row) for row in zip(*together.frame.columns.values(), together.labels, strict=True)}
+    assert {tuple(row) for row in zip(*fewer.frame.columns.values(), fewer.labels, strict=True)} <= whole
+    report = probed(world, locked.plan)
+    results = queries.results_of(report)
+    assert results["train_sets"] == [{"ref": locked.train.ref, "table_digest": locked.train.table_digest}]
+    assert results["test_set"]["ref"] == locked.test.ref
+
+
+def test_a_limit_that_nothing_can_breach_is_refused_with_what_to_give(world, locked):
+    def refused(probe, limit, rule, **bounds):
+        limits = [
+            one | ({"limit": limit, "rule": rule} if one["probe"] == probe else {}) for one in map(dict, LIMITS)
+        ]
+        given = plan_input(limits=limits)
+        with pytest.raises(BadInput) as error:
+            write_plan(world.validator, locked.plan.pk, **(given | {"bounds": given["bounds"] | bounds}))
+        (said,) = error.value.fields["limits"]
+        return said
+
+    assert "a limit of 1 on “One value missing”" in refused("missing_each", "1", "point")
+    assert "can never be breached: it is at most 1. Give a number from 0" in refused("units", "1.0", "point")
+    lower = refused("noise_5", "0.99", "near")
+    assert "the lower end of its interval over 300 cases is at most 0.9874" in lower
+    assert "over 30 cases" in refused("far_rows", "0.95", "near")
+    assert "over 40 cases" in refused("adversarial", "0.95", "near")
+    assert "is at most 0.3." in refused("group_shift", "0.3", "far", shift="0.3")
+    assert "can never be breached" in refused("membership", "1", "near")
+    write_plan(world.validator, locked.plan.pk, **plan_input())

@@ -92,6 +92,9 @@ def test_a_report_is_asked_for_watched_cancelled_and_read(world, locked):
     assert "The upright mark is the limit" in said
     assert "No number: no files of the two pipelines were handed in" in said
     assert "no row of the test data is shown here" in said
+    assert f"300 cases of {locked.test.ref}, which give every probe its scale" in said
+    assert f"300 training rows of {locked.train.ref}." in said
+    assert "No usable answer" in said
     assert page.count("<figure") == page.count('role="img"') == 1
     assert "style=" not in page
     assert report.results_digest in page
@@ -110,7 +113,7 @@ def test_figures_are_taken_away_as_csv_and_as_the_bytes_behind_the_digest(world,
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
     taken = client.get(reverse("web:probe_json", args=[report.number])).content
     assert taken == blobs.read(report.results_digest, area="results")
-    assert read_results(report.results_digest)["schema"] == "robustness.results/1"
+    assert read_results(report.results_digest)["schema"] == "robustness.results/2"
 
 
 def test_files_are_handed_in_kept_on_an_error_and_shown(world, locked):

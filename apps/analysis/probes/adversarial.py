@@ -16,7 +16,7 @@ EXAMPLES = 5
 @dataclass(frozen=True)
 class Attack:
     """Outcome of `search`. flipped: (n,) bool; asked: (n,) questions spent on each case; moved: column -> (n,) how far
-    the last accepted point lies from the case, in standard deviations of training; frame: those points."""
+    the last accepted point lies from the case, in standard deviations; frame: those points."""
 
     flipped: Flags
     asked: npt.NDArray[np.int64]

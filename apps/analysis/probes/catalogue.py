@@ -12,7 +12,7 @@ class Probe:
     """family: the gate check it belongs to. measure: what the number is. about: what is done, in one line.
 
     submitted: judged on a file that people handed in, not on answers the portal asked for.
-    highest: the greatest limit that means anything.
+    highest: what its number can be at most.
     """
 
     label: str
@@ -24,44 +24,52 @@ class Probe:
 
 
 CHANGED = "share of cases with another decision or no usable answer"
-NOISE = (0.01, 0.05, 0.10)  # of the standard deviation in the training data
+UNANSWERED = "share of cases without a usable answer"
+OTHERWISE = "share of cases with another decision; those without a usable answer are told apart"
+NOISE = (0.01, 0.05, 0.10)  # of the standard deviation in the test data
 PROBES: dict[str, Probe] = {
     "noise_1": Probe(
         "Noise of 1 %",
         ROBUSTNESS,
         CHANGED,
-        "Every number is disturbed by normal noise of 1 % of its standard deviation.",
+        "Every number is disturbed by normal noise of 1 % of its standard deviation in the test data.",
     ),
     "noise_5": Probe(
         "Noise of 5 %",
         ROBUSTNESS,
         CHANGED,
-        "Every number is disturbed by normal noise of 5 % of its standard deviation.",
+        "Every number is disturbed by normal noise of 5 % of its standard deviation in the test data.",
     ),
     "noise_10": Probe(
         "Noise of 10 %",
         ROBUSTNESS,
         CHANGED,
-        "Every number is disturbed by normal noise of 10 % of its standard deviation.",
+        "Every number is disturbed by normal noise of 10 % of its standard deviation in the test data.",
     ),
     "missing_each": Probe(
         "One value missing",
         ROBUSTNESS,
-        CHANGED,
+        OTHERWISE,
         "Each column in turn is emptied; the worst column counts.",
     ),
-    "missing_all": Probe("All values missing", ROBUSTNESS, CHANGED, "Every column is emptied at once."),
+    "missing_unanswered": Probe(
+        "No answer to a missing value",
+        ROBUSTNESS,
+        UNANSWERED,
+        "Each column in turn is emptied; the worst column counts. For uses where every case must get an answer.",
+    ),
+    "missing_all": Probe("All values missing", ROBUSTNESS, OTHERWISE, "Every column is emptied at once."),
     "unseen_category": Probe(
         "Unseen category",
         ROBUSTNESS,
         CHANGED,
-        "Each text column in turn holds a word that the training data never had; the worst column counts.",
+        "Each text column in turn holds a word that neither training nor test data have; the worst column counts.",
     ),
     "out_of_range": Probe(
         "Value out of range",
         ROBUSTNESS,
-        "share of cases without a usable answer",
-        "Each number in turn is set ten ranges below the smallest and above the greatest of training; worst counts.",
+        UNANSWERED,
+        "Each number in turn is set ten ranges below the smallest and above the greatest of the test data; worst counts.",
     ),
     "far_rows": Probe(
         "Far from the training data",
@@ -75,7 +83,7 @@ PROBES: dict[str, Probe] = {
         ROBUSTNESS,
         "share of cases with another decision that a check of ranges would let pass",
         "Each number in turn times 1,000, by 1,000, as pounds for kilograms, as °F for °C; the worst counts. Cases "
-        "whose changed value leaves the range of training count as noticed.",
+        "whose changed value leaves the range of the test data count as noticed.",
     ),
     "group_shift": Probe(
         "Other mix of groups",

@@ -6,9 +6,9 @@ import numpy as np
 
 from apps.analysis.probes.catalogue import NOISE
 from apps.analysis.probes.findings import Finding, nothing, share
-from apps.analysis.probes.frames import WHOLE, Answers, Ask, Frame, Range, changed
+from apps.analysis.probes.frames import WHOLE, Answers, Ask, Flags, Frame, Range, changed
 
-BEYOND = 10.0  # ranges outside the training data
+BEYOND = 10.0  # ranges outside the test data
 UNITS: tuple[tuple[str, float, float], ...] = (
     ("times 1,000", 1000.0, 0.0),
     ("divided by 1,000", 0.001, 0.0),
@@ -28,12 +28,20 @@ def _unseen(levels: set[str]) -> str:
 def _compared(
     probe: str, where: str, before: Answers, after: Answers, words: str, comparisons: int = 1
 ) -> Finding:
+    """Counted: another decision or none; the sentence tells the two apart."""
     other, lost = changed(before, after)
+    apart = f"{words}: {int(other.sum()):,} another decision, {int(lost.sum()):,} no usable answer"
+    return _counted(probe, where, other | lost, other, lost, apart, comparisons)
+
+
+def _counted(
+    probe: str, where: str, counted: Flags, other: Flags, lost: Flags, words: str, comparisons: int
+) -> Finding:
     return share(
         probe,
         where,
-        int((other | lost).sum()),
-        len(other),
+        int(counted.sum()),
+        len(counted),
         words,
         comparisons=comparisons,
         changed=int(other.sum()),
@@ -44,7 +52,7 @@ def _compared(
 def noise(
     ask: Ask, frame: Frame, before: Answers, ranges: dict[str, Range], part: float, rng: np.random.Generator
 ) -> list[Finding]:
-    """Normal noise of `part` of the training standard deviation on every number at once."""
+    """Normal noise of `part` of the standard deviation on every number at once."""
     probe = f"noise_{round(100 * part)}"
     moved = {
         name: frame.columns[name] + rng.normal(0.0, part * ranges[name].sd, frame.n)
@@ -60,26 +68,45 @@ def noise(
 
 
 def missing_each(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
-    """Each column emptied in turn."""
+    """Each column emptied in turn. Counted: another decision; a model that gives no answer has decided nothing."""
+    return _emptied_each("missing_each", ask, frame, before)
+
+
+def missing_unanswered(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
+    """The same. Counted: no usable answer."""
+    return _emptied_each("missing_unanswered", ask, frame, before)
+
+
+def _emptied_each(probe: str, ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
     found = []
     for name, kind in frame.kinds.items():
         if kind == WHOLE:
             reason = "the model takes whole numbers only there: an empty cell is refused before it is asked"
-            found.append(nothing("missing_each", name, reason))
+            found.append(nothing(probe, name, reason))
             continue
-        words = f"got another decision or no usable answer when {name} was missing"
         after = ask(frame.having({name: _empty(frame, name)}))
-        found.append(_compared("missing_each", name, before, after, words, len(frame.kinds)))
+        found.append(_emptied(probe, name, before, after, f"when {name} was missing", len(frame.kinds)))
     return found
 
 
+def _emptied(
+    probe: str, where: str, before: Answers, after: Answers, when: str, comparisons: int = 1
+) -> Finding:
+    other, lost = changed(before, after)
+    if probe == "missing_unanswered":
+        words = f"got no usable answer {when}; {int(other.sum()):,} got another decision"
+        return _counted(probe, where, lost, other, lost, words, comparisons)
+    words = f"got another decision {when}; {int(lost.sum()):,} got no usable answer"
+    return _counted(probe, where, other, other, lost, words, comparisons)
+
+
 def missing_all(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
-    """Every column that may be empty emptied at once."""
+    """Every column that may be empty emptied at once, counted as one column is."""
     emptied = {name: _empty(frame, name) for name, kind in frame.kinds.items() if kind != WHOLE}
     if not emptied:
         return [nothing("missing_all", "", "the model takes whole numbers only, which cannot be missing")]
-    words = "got another decision or no usable answer when every value was missing"
-    return [_compared("missing_all", "", before, ask(frame.having(emptied)), words)]
+    after = ask(frame.having(emptied))
+    return [_emptied("missing_all", "", before, after, "when every value was missing")]
 
 
 def _empty(frame: Frame, name: str) -> np.ndarray:
@@ -90,7 +117,7 @@ def _empty(frame: Frame, name: str) -> np.ndarray:
 
 
 def unseen_category(ask: Ask, frame: Frame, before: Answers, levels: dict[str, set[str]]) -> list[Finding]:
-    """Each text column in turn with a word that training never had."""
+    """Each text column in turn with a word that is in none of the data."""
     if not frame.texts:
         return [nothing("unseen_category", "", "the model takes no text")]
     found = []
@@ -103,7 +130,7 @@ def unseen_category(ask: Ask, frame: Frame, before: Answers, levels: dict[str, s
 
 
 def out_of_range(ask: Ask, frame: Frame, before: Answers, ranges: dict[str, Range]) -> list[Finding]:
-    """Each number in turn far below and far above what training had. Counted: cases without a usable answer."""
+    """Each number in turn far below and far above what the test data have. Counted: cases without a usable answer."""
     columns = [name for name in frame.numbers if name in ranges]
     if not columns:
         return [nothing("out_of_range", "", "the model takes no numbers")]
@@ -115,7 +142,7 @@ def out_of_range(ask: Ask, frame: Frame, before: Answers, ranges: dict[str, Rang
             ("far above", ranges[name].high + BEYOND * span),
         ):
             other, lost = changed(before, ask(frame.having({name: np.full(frame.n, value)})))
-            words = f"got no usable answer when {name} was {way} the range of training"
+            words = f"got no usable answer when {name} was {way} the range of the test data"
             finding = share(
                 "out_of_range",
                 f"{name}, {way}",

@@ -1,4 +1,4 @@
-"""The cases a model is asked about, its answers, and what the training data look like."""
+"""The cases a model is asked about, its answers, and what the data look like."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Cases:
 
 @dataclass(frozen=True)
 class Range:
-    """A column of numbers in the training data."""
+    """A column of numbers in the test data: the scale of what disturbs it."""
 
     mean: float
     sd: float
@@ -103,11 +103,11 @@ class Range:
     high: float
 
 
-def ranges_of(train: Frame) -> dict[str, Range]:
+def ranges_of(frame: Frame) -> dict[str, Range]:
     """Mean, standard deviation (n - 1), smallest and greatest finite value of each column of numbers."""
     found = {}
-    for name in train.numbers:
-        values = train.columns[name].astype(np.float64)
+    for name in frame.numbers:
+        values = frame.columns[name].astype(np.float64)
         values = values[np.isfinite(values)]
         if len(values) == 0:
             continue
@@ -116,9 +116,12 @@ def ranges_of(train: Frame) -> dict[str, Range]:
     return found
 
 
-def levels_of(train: Frame) -> dict[str, set[str]]:
-    """The values each text column has in the training data."""
-    return {name: {str(v) for v in train.columns[name] if v is not None} for name in train.texts}
+def levels_of(*frames: Frame) -> dict[str, set[str]]:
+    """The values each text column of the first frame has in any of them."""
+    return {
+        name: {str(v) for frame in frames for v in frame.columns[name] if v is not None}
+        for name in frames[0].texts
+    }
 
 
 def changed(before: Answers, after: Answers) -> tuple[Flags, Flags]:

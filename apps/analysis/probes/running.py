@@ -56,6 +56,9 @@ def run_probes(
 ) -> list[Finding]:
     """The findings of the `wanted` probes. Without training rows, probes that need them give none.
 
+    The scale of every disturbance (standard deviation, range) is that of the test rows: whoever trained the model cannot
+    choose it. `train`: the rows of every declared training set, together.
+
     `parity` and `epsilons`: what `submitted.parity` and `submitted.utility_table` made of files handed in.
     """
     unknown = sorted(set(wanted) - set(PROBES))
@@ -68,8 +71,8 @@ def run_probes(
         raise InputError(
             "The model gives no usable answer to any of the cases, so there is nothing to probe."
         )
-    ranges = ranges_of((train or test).frame)
-    levels = levels_of((train or test).frame)
+    ranges = ranges_of(test.frame)
+    levels = levels_of(test.frame, *([train.frame] if train else []))
     found: list[Finding] = []
     for done, name in enumerate(each for each in PROBES if each in wanted):
         progress(done, len(set(wanted)), PROBES[name].label)
@@ -82,6 +85,8 @@ def run_probes(
             found += disturbed.noise(ask, test.frame, before, ranges, part, _rng(settings, name))
         elif name == "missing_each":
             found += disturbed.missing_each(ask, test.frame, before)
+        elif name == "missing_unanswered":
+            found += disturbed.missing_unanswered(ask, test.frame, before)
         elif name == "missing_all":
             found += disturbed.missing_all(ask, test.frame, before)
         elif name == "unseen_category":

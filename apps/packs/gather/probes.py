@@ -8,7 +8,7 @@ from apps.core import blobs
 from apps.packs.gather.records import moment, person, record
 from apps.registry.models import Version
 from apps.robustness.models import ProbeEvidence, ProbePlan, ProbeReport
-from apps.robustness.queries import EVIDENCE, PLANS, REPORTS, results_of
+from apps.robustness.queries import EVIDENCE, PLANS, REPORTS, results_told
 from apps.validations.stored import AREA
 
 
@@ -31,7 +31,7 @@ def reports(of: Version, charts: dict[str, str]) -> list[dict[str, Any]]:
     found = []
     rows = ProbeReport.objects.filter(plan__validation_plan__version=of).select_related(*REPORTS)
     for each in rows.order_by("number"):
-        results = results_of(each)
+        results = results_told(each)
         for chart in results.get("charts", ()):
             charts[chart["digest"]] = blobs.read(chart["digest"], area=AREA).decode()
         found.append(

@@ -49,7 +49,15 @@ def _report(part: Section, record: dict[str, Any], charts: dict[str, str]) -> No
             ("Limits", report["plan"]),
             ("Results", report["results_digest"], "code"),
             *(
-                [("Cases", f"{results['test_cases']} of test, {results['train_rows']} of training")]
+                [
+                    ("Cases", f"{results['test_cases']} of {_set(results['test_set'])}: the scale of every probe"),
+                    (
+                        "Training rows",
+                        f"{results['train_rows']} of {', '.join(map(_set, results['train_sets']))}, taken together"
+                        if results["train_sets"]
+                        else "no training data version is declared",
+                    ),
+                ]
                 if results
                 else []
             ),
@@ -93,6 +101,11 @@ def _report(part: Section, record: dict[str, Any], charts: dict[str, str]) -> No
     for chart in results.get("charts", ()):
         caption = f"{chart['title']}: the upright mark is the limit. SHA-256 {short(chart['digest'])}"
         part.figure(charts[chart["digest"]], caption)
+
+
+def _set(named: dict[str, str]) -> str:
+    """A data version by reference and digest."""
+    return f"{named['ref']} ({short(named['table_digest'])})"
 
 
 def _evidence(part: Section, content: dict[str, Any]) -> None:

@@ -226,7 +226,10 @@ def report_context(request: HttpRequest, found: ProbeReport) -> dict[str, Any]:
         buttons.insert(0, Button(given["robustness.cancel_report"], cancel_url, post=True, style="danger"))
     results = shown.results
     findings = [
-        finding | {"label": PROBES[finding["probe"]].label} for finding in results.get("findings", ())
+        finding
+        | {"label": PROBES[finding["probe"]].label}
+        | {name: finding["more"].get(name, "–") for name in ("changed", "unanswered")}
+        for finding in results.get("findings", ())
     ]
     attack = next((f for f in findings if f["probe"] == "adversarial"), None)
     apart = report.parity.outcome.get("max_difference") if report.parity else None
