@@ -33,6 +33,7 @@ from apps.validations.stored import AREA, put_results
 
 SCHEMA = "explanation.results/1"
 LIMITS = Limits(cpu_s=600, wall_s=1200)
+DIGITS = 4  # of every figure that leaves the vault
 DRAWN = 20  # features in the chart, the most important first
 REPORT_EVERY = 0.5  # seconds between two progress reports
 WITHHELD = (
@@ -73,7 +74,7 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
             )
             apart = _apart(scorer(model, types), columns, cases, rows)
             runtime, isolation = model.info.runtime, model.info.isolation
-    result = made.result
+    result = coarse(made.result)
     result["n"]["cases_there"] = file.metadata.num_rows
     if plan.test_data.dataset.sensitive:
         result |= {"examples": [], "examples_withheld": WITHHELD}
@@ -94,6 +95,22 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
         "chart_digest": draw(result),
         "cases_digest": _put_attributions(made, rows),
     }
+
+
+def coarse(result: dict[str, Any]) -> dict[str, Any]:
+    """The same with every figure at 4 significant digits; settings and whole numbers stay.
+
+    An aggregate at full precision says which cases it was made of, and a model may choose its last digits.
+    """
+    return {name: value if name == "settings" else _coarse(value) for name, value in result.items()}
+
+
+def _coarse(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _coarse(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_coarse(each) for each in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def _drawn(there: int, chosen: Settings) -> NDArray[np.intp]:

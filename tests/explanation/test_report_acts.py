@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import json
 
 import pyarrow.parquet as pq
@@ -86,6 +87,29 @@ def test_no_value_of_a_case_leaves_the_vault(world, tested):
             "feature", "rank", "place", "direction", "strength", "local_direction",
         }  # fmt: skip
         assert set(each) == {"example", "score_band", "sentence", "features", "local"}
+
+
+def numbers_in(value):
+    """Every number written as text, wherever it stands."""
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from numbers_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from numbers_in(each)
+    elif isinstance(value, str) and re.fullmatch(r"-?[0-9.]+(e-?[0-9]+)?", value):
+        yield value
+
+
+def test_figures_have_four_significant_digits_wherever_they_are_kept(world, tested):
+    report = explained(world, tested.run)
+    results = queries.results_of(report)["explanation"]
+    for kept in ({name: each for name, each in results.items() if name != "settings"}, report.summary):
+        found = list(numbers_in(kept))
+        assert len(found) >= 9
+        assert [text for text in found if float(text) != float(f"{float(text):.4g}")] == []
+    drawn = queries.chart_of(report)
+    assert re.findall(r"[0-9]\.[0-9]*[1-9][0-9]{7,}", drawn) == []
 
 
 def test_single_cases_of_sensitive_data_are_not_told(world, tested):
