@@ -6,7 +6,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from apps.access import duties
 from apps.core.clock import now
@@ -76,10 +77,13 @@ class Assignment(models.Model):
         indexes = [
             models.Index(fields=["person", "state", "scope_kind", "scope_id"]),
             models.Index(fields=["scope_kind", "scope_id", "duty", "state"]),
+            # The registers of duties are read in these orders, newest first.
+            models.Index(fields=["starts_at", "id"], name="assignment_by_start"),
+            models.Index(Coalesce(F("ended_at"), F("ends_at")), F("id"), name="assignment_by_end"),
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(ends_at=None) | Q(ends_at__gt=models.F("starts_at")),
+                condition=Q(ends_at=None) | Q(ends_at__gt=F("starts_at")),
                 name="assignment_ends_after_start",
             ),
             models.CheckConstraint(

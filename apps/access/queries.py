@@ -8,6 +8,7 @@ from typing import cast
 
 from django.apps import apps
 from django.db.models import Prefetch, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from apps.access import duties
 from apps.access import past as past_moment
@@ -58,11 +59,7 @@ def place_names(actor: Actor, assignments: Iterable[Assignment]) -> dict[str, st
 
 def on_parent(actor: Actor, parent: Subject) -> QuerySet[Assignment]:
     """Every assignment on a model, dataset or the organisation that the reader may see, with its people."""
-    return (
-        _visible_assignments(actor)
-        .on(parent.subject_kind, parent.pk)
-        .select_related("person", "requester", "approver", "ended_by")
-    )
+    return _visible_assignments(actor).on(parent.subject_kind, parent.pk).select_related(*PEOPLE)
 
 
 def told_of_duties(actor: Actor, parent: Subject, given: Iterable[Assignment]) -> bool:
@@ -86,6 +83,21 @@ def is_past(assignment: Assignment) -> bool:
 
 def past() -> Q:
     return Q(state__in=[State.REFUSED, State.ENDED]) | Q(ends_at__lte=now())
+
+
+PEOPLE = ("person", "requester", "approver", "ended_by")
+
+
+def given(actor: Actor) -> QuerySet[Assignment]:
+    """Duties approved and not over that the reader may see, those that begin later among them."""
+    rows = _visible_assignments(actor).filter(state=State.APPROVED).exclude(ends_at__lte=now())
+    return rows.select_related(*PEOPLE)
+
+
+def over(actor: Actor) -> QuerySet[Assignment]:
+    """Duties ended, refused or run out that the reader may see, each with `over_at`: since when."""
+    rows = _visible_assignments(actor).filter(past())
+    return rows.annotate(over_at=Coalesce("ended_at", "ends_at")).select_related(*PEOPLE)
 
 
 def duties_on(kind: str) -> list[Duty]:

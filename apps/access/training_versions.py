@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import OuterRef, QuerySet, Subquery
+
 from apps.access.actors import Actor
 from apps.access.gate import visible
 from apps.access.models import TrainingMatrix
@@ -64,14 +66,21 @@ def kind_word(kind: str) -> str:
     return known.title if known else kind.replace("_", " ")
 
 
-def versions(actor: Actor) -> list[Version]:
-    """Every version there was, the newest first."""
-    rows = list(visible(actor, TrainingMatrix).select_related("adopted_by").order_by("-version"))
-    following = [None, *rows[:-1]]
-    return [
-        Version(row, after.adopted_at if after else None, after)
-        for row, after in zip(rows, following, strict=True)
-    ]
+def versions(actor: Actor) -> QuerySet[TrainingMatrix]:
+    """Every version there was, each with `until`: when the next one took its place; None: it is in force."""
+    after = TrainingMatrix.objects.filter(version__gt=OuterRef("version")).order_by("version")
+    rows = visible(actor, TrainingMatrix).select_related("adopted_by")
+    return rows.annotate(until=Subquery(after.values("adopted_at")[:1]))
+
+
+def version(actor: Actor, number: int) -> Version | None:
+    """One version, with the one that followed it; None where there is no such version."""
+    rows = visible(actor, TrainingMatrix).filter(version__gte=number).select_related("adopted_by")
+    found = list(rows.order_by("version")[:2])
+    if not found or found[0].version != number:
+        return None
+    after = found[1] if len(found) > 1 else None
+    return Version(found[0], after.adopted_at if after else None, after)
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:

@@ -67,14 +67,19 @@ def respond(
     template: str,
     as_data: Callable[[list[Any]], list[dict[str, Any]]],
     context: dict[str, Any] | None = None,
+    *,
+    prepare: Callable[[list[Any]], Any] | None = None,
 ) -> HttpResponseBase:
-    """The page, or the whole filtered register as CSV, its side file, or JSON. Taking it away is an entry."""
+    """The page, or the whole filtered register as CSV, its side file, or JSON. Taking it away is an entry.
+
+    `prepare`: as in `Table.read`.
+    """
     actor = actor_of(request)
 
     def enter(about: dict[str, Any], form: str = "CSV") -> None:
         export_register(actor, register=table.name, asked=about["filter"], count=about["count"], form=form)
 
-    listing = table.read(request, rows, on_export=enter)
+    listing = table.read(request, rows, on_export=enter, prepare=prepare)
     if request.GET.get("format") == "json" and not listing.bad:
         about = listing.meta_of("json")
         enter(about, "JSON")

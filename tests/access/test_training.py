@@ -419,7 +419,11 @@ def test_earlier_matrices_and_policies_stay_readable_with_what_the_next_one_chan
         policy="Sign with care.\nNever share a password.",
         editions={POLICY: "2"},
     )
-    newest, oldest = training_versions.versions(Actor.of(world.author))
+    reader = Actor.of(world.author)
+    newest, oldest = training_versions.version(reader, 2), training_versions.version(reader, 1)
+    assert training_versions.version(reader, 3) is None
+    listed = training_versions.versions(reader).order_by("version")
+    assert [(row.version, row.until) for row in listed] == [(1, second.adopted_at), (2, None)]
     assert (newest.row, newest.until, newest.following) == (second, None, None)
     assert (oldest.row, oldest.until, oldest.following) == (first, second.adopted_at, second)
     system = shipped().kinds["system"].title

@@ -16,7 +16,7 @@ from apps.access.gate import ORGANISATION_SUBJECT, visible
 from apps.access.models import Assignment
 from apps.accounts.models import Enrolment, User
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
-from apps.api.lookup import said
+from apps.api.lookup import ordered, said
 from apps.core.errors import BadInput, NotVisible
 from apps.core.rulewords import rule_words
 
@@ -288,12 +288,17 @@ class ApprovedOut(serializers.Serializer):
     refused = NotApprovedOut(many=True)
 
 
+ORDER = {"id": "pk", "starts_at": "starts_at", "ended_at": "ended_at"}
 STATES = [state.value for state in Assignment.State]
 NARROW = [
     OpenApiParameter("person", str, description="Username."),
     OpenApiParameter("duty", str, enum=[d.value for d in duties.Duty]),
     OpenApiParameter("state", str, enum=STATES),
     OpenApiParameter("on", str, description="organisation, models/lotx or datasets/trial."),
+    OpenApiParameter(
+        "over", str, enum=["yes", "no"], description="Ended, refused or run out; no: none of these."
+    ),
+    OpenApiParameter("ordering", str, enum=[f"{sign}{name}" for name in ORDER for sign in ("", "-")]),
 ]
 
 
@@ -346,7 +351,9 @@ class Assignments(GateViewSet):
         if on := self.request.query_params.get("on", ""):
             parent = place(self.actor, on)
             rows = rows.on(parent.subject_kind, parent.pk)
-        return rows
+        if over := one_of(self.request, "over", ["yes", "no"]):
+            rows = rows.filter(queries.past()) if over == "yes" else rows.exclude(queries.past())
+        return ordered(self.request, rows, ORDER, "-id")
 
     @_decision("Request a duty for a person", AssignmentInput)
     def create(self, request, *args, **kwargs):

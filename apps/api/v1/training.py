@@ -18,7 +18,7 @@ from apps.access.previewing import Preview
 from apps.access.training import State, book_in_force, shipped
 from apps.accounts.models import User
 from apps.api.base import IDEMPOTENCY, ChangeFields, GateViewSet, change_of
-from apps.api.lookup import one_of
+from apps.api.lookup import one_of, ordered
 from apps.core import blobs
 from apps.core.downloads import attachment
 from apps.core.errors import NotVisible
@@ -232,7 +232,14 @@ class MatrixInput(ChangeFields):
 
 
 @extend_schema_view(
-    list=extend_schema(tags=["training"], summary="Versions of the training matrix, newest first"),
+    list=extend_schema(
+        tags=["training"],
+        summary="Versions of the training matrix, newest first",
+        parameters=[
+            OpenApiParameter("adopted_by", str, description="Username of who put it into force."),
+            OpenApiParameter("ordering", str, enum=["version", "-version"]),
+        ],
+    ),
     retrieve=extend_schema(tags=["training"], summary="One version of the training matrix"),
 )
 class Matrices(GateViewSet):
@@ -243,6 +250,14 @@ class Matrices(GateViewSet):
     select_related = ("adopted_by",)
     lookup_field = "version"
     lookup_value_regex = "[0-9]+"
+
+    def get_queryset(self):
+        rows = super().get_queryset()
+        if self.action != "list":
+            return rows
+        if by := self.request.query_params.get("adopted_by", ""):
+            rows = rows.filter(adopted_by__username__iexact=by)
+        return ordered(self.request, rows, {"version": "version"}, "-version")
 
     @extend_schema(
         tags=["training"],
@@ -268,7 +283,9 @@ class Matrices(GateViewSet):
     @action(detail=True)
     def following(self, request, version=None):
         found = self.get_object()
-        each = next(v for v in past.versions(self.actor) if v.row.pk == found.pk)
+        each = past.version(self.actor, found.version)
+        if each is None:
+            raise NotVisible()
         after = each.following.body if each.following else found.body
         shown = {
             "until": each.until,

@@ -29,15 +29,19 @@ from apps.core.errors import BadInput, NotVisible
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, MomentField, ReasonField
 from apps.web.links import url_of
+from apps.web.views.duty_lists import url_of_list
+from apps.web.views.duty_lists import urlpatterns as list_urls
 
 REQUESTS = {duties.ORGANISATION: acts.request_organisation_assignment}
 VERBS = ("approve", "refuse", "end")
+SHOWN = 20  # rows of each table on a page; the registers have all
 
 
-def decisions(actor: Actor, assignments: Iterable[Assignment]) -> dict:
+def decisions(actor: Actor, assignments: Iterable[Assignment], **narrowed: str) -> dict:
     """For pages with duties: requests that wait (with verdicts and approvers), what is held, what is past.
 
-    Judged together, so that the number of queries follows the number of open requests, not of all duties.
+    Judged together, so that the number of queries follows the number of open requests, not of all duties. Of what is
+    held and past the first rows are shown, and the way to all of them in the registers, `narrowed` to this page.
     """
     known = list(assignments)
     names = queries.place_names(actor, known)
@@ -51,9 +55,18 @@ def decisions(actor: Actor, assignments: Iterable[Assignment]) -> dict:
             elif each.state == Assignment.State.REQUESTED:
                 waiting.append(told | {"open": queries.open_request(actor, each)})
             else:
-                held.append(told | {"end": Judge(each).verdict(actor, end)})
-    gone.sort(key=lambda t: t["a"].ends_at or t["a"].decided_at or t["a"].requested_at, reverse=True)
-    return {"waiting": waiting, "held": held, "past": gone}
+                held.append(told)
+        shown = [told | {"end": Judge(told["a"]).verdict(actor, end)} for told in held[:SHOWN]]
+    gone.sort(key=lambda t: t["a"].ended_at or t["a"].ends_at, reverse=True)
+    return {
+        "waiting": waiting,
+        "held": shown,
+        "held_total": len(held),
+        "held_url": url_of_list(past=False, **narrowed),
+        "past": gone[:SHOWN],
+        "past_total": len(gone),
+        "past_url": url_of_list(past=True, **narrowed),
+    }
 
 
 def _parent(request: HttpRequest, kind: str, slug: str):
@@ -115,7 +128,7 @@ def parent_people(request: HttpRequest, slug: str, kind: str) -> HttpResponseBas
         "request_all": may(actor, "access.request_assignments", parent) if kind == duties.MODEL else None,
         "waive": may(actor, "access.request_waiver", parent) if kind == duties.MODEL else None,
         "area": "models" if kind == duties.MODEL else "datasets",
-        **decisions(actor, given),
+        **decisions(actor, given, object=parent.slug),
     }
     return render(request, "people/parent_people.html", context)
 
@@ -287,6 +300,7 @@ def people_page(actor: Actor, assignment: Assignment) -> str:
 
 
 urlpatterns = [
+    *list_urls,
     path("organisation/request-duty/", request_duty, name="request_duty"),
     path("models/<slug:slug>/people/", parent_people, {"kind": duties.MODEL}, name="model_people"),
     path(

@@ -120,7 +120,7 @@ def _people(request: HttpRequest) -> HttpResponseBase:
             "request_duty": may(actor, "access.request_organisation_assignment", ORGANISATION_SUBJECT),
             "sees_duties": visible(actor, Assignment).filter(scope_kind=duties.ORGANISATION).exists(),
             "coverage": queries.coverage(ORGANISATION_SUBJECT, given.exclude(queries.past())),
-            **decisions(actor, given),
+            **decisions(actor, given, object="organisation"),
         },
     )
 
@@ -251,7 +251,7 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "renew": judge.verdict(actor, policy("access.renew_enrolment")),
         "entries": [line_of(entry) for entry in about.order_by("-id")[:ENTRIES]],
         **training_context(actor, found, judge),
-        **decisions(actor, assignments),
+        **decisions(actor, assignments, person=f"@{found.username}"),
     }
     return render(request, "people/person.html", context)
 
