@@ -18,6 +18,7 @@ from apps.packs.queries import AREA, file_name
 from apps.packs.render import Chapter, PackMeta, RenderResult, render_pack
 from apps.packs.sections import (
     answers,
+    card,
     decisions,
     evidence,
     explanation,
@@ -123,6 +124,7 @@ def chapters(gathered: gather.Gathered, made: front.Generation) -> list[Chapter]
         records.inventory(content),
         records.intended_use(content),
         records.risk(content),
+        card.card(content),
         records.datasheets(content),
         records.snapshots(content),
         records.independence(content),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 import segno
@@ -15,10 +16,12 @@ from apps.core import jobs
 from apps.core.clock import now
 from apps.packs.gather import gather
 from apps.packs.qr import qr_svg
-from apps.packs.sections import answers, evidence, fairness, gaps, people, records, words
+from apps.packs.sections import answers, card, evidence, fairness, gaps, people, records, words
+from apps.packs.sections.blocks import decimal, interval
 from tests.access.test_waivers import granted
 from tests.cast import PASSWORD
 from tests.factories.evidence import validated_world
+from tests.factories.explanations import reviewed
 
 
 def said(chapter) -> str:
@@ -125,3 +128,31 @@ def test_a_waiver_in_force_is_printed_with_its_reason_and_signers(world):
     assert f"Waivers in force: {waiver.ref}, rule DY8, for Validator Person until" in ready
     for printed in (waiver.reason, waiver.control, *(s.printed_name for s in waiver.signatures)):
         assert printed in separated
+
+
+@pytest.mark.django_db
+def test_the_model_card_says_what_the_records_say(world):
+    found = validated_world(world)
+    empty = said(card.card(gather(found.version.pk, now()).content))
+    why = empty.partition("Why it answers as it does")[2].partition("What disturbs it")[0]
+    assert "None recorded as of" in why
+    assert "Responsible: validator" in why
+
+    explained = reviewed(world, found.run)
+    content = gather(found.version.pk, now()).content
+    told = unescape(said(card.card(content)))
+    use = content["intended_use"]["content"]
+    assert all(
+        " ".join(use[name].split()) in told for name in ("question", "misuse", "limits", "operator_duties")
+    )
+    results = content["runs"][-1]["content"]["results"]
+    assert len(results) == 3
+    assert all(decimal(each["value"]) in told and interval(each) in told for each in results)
+    assert all(decimal(each["value"]) in told for each in content["bias_reports"][-1]["content"]["summary"])
+    examples = content["explanations"][-1]["results"]["examples"]
+    assert examples
+    assert all(each["sentence"] in told for each in examples)
+    assert explained.ref in told
+    asked = told.partition("Whom to ask")[2]
+    assert world.owner.printed_name in asked
+    assert world.validator.printed_name not in asked

@@ -12,7 +12,6 @@ from apps.packs.sections.blocks import Cell, Section, at
 # Their numbers stay free.
 LEFT_OUT = {
     7: ("Algorithmic impact assessment", "The portal keeps no impact assessment yet.", "owner"),
-    8: ("Model card", "Not assembled yet; its facts are in 5, 6, 13, 14 and 15.", "owner"),
     10: ("Lineage graph with sampled records", "No record of single cases is kept.", "developer"),
     21: ("CI/CD history", "Pipelines are not connected; deployments are not recorded.", "deployer"),
     22: ("Monitoring dashboards", "The portal does not monitor yet.", "monitor"),
