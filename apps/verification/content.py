@@ -77,3 +77,11 @@ def claim_content(claim: Claim) -> dict:
         "submitted_by": claim.submitted_by.username,
         "submitted_at": iso(claim.submitted_at),
     }
+
+
+@registries.predecessor("verification.Risk")
+@registries.predecessor("verification.Requirement")
+def revision_before(row: Risk | Requirement) -> Risk | Requirement | None:
+    """What a revision is shown beside before it is written: the newest one before it."""
+    rows = type(row)._default_manager.filter(number=row.number, revision__lt=row.revision)
+    return rows.order_by("-revision").first()

@@ -13,6 +13,7 @@ from typing import Any
 
 from django import forms
 
+from apps.access.previewing import Preview
 from apps.analysis.disparities import DISPARITIES
 from apps.core.errors import BadInput
 from apps.datasets.models import DatasetVersion
@@ -20,7 +21,7 @@ from apps.validations.models import Plan
 from apps.validations.plan_parts import LESS, MORE
 from apps.validations.rules import MAX_CRITERIA, METRICS
 from apps.web.criteria import METRIC_WORDS, disparity_words
-from apps.web.forms import Form, ReasonField
+from apps.web.forms import ChangeForm, Form, ReasonField
 
 _ROW_FAULT = re.compile(r"(?:Criterion|Limit|Baseline) (\d+): (.+)", re.DOTALL)
 ENDS = [("point", "the value"), ("lower", "its lower end"), ("upper", "its upper end")]
@@ -181,7 +182,7 @@ class PlanForm(Form):
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
-class ReplacingForm(PlanForm):
+class ReplacingForm(ChangeForm, PlanForm):
     """A plan that takes the place of a locked one: its reason stands in the deviation that comes with it."""
 
     reason = ReasonField(
@@ -254,6 +255,8 @@ CARRIED = (
 class PlanEntry:
     """The whole form: `main` and its three `parts`, filled from a POST, from an earlier plan, or blank."""
 
+    main: PlanForm
+
     def __init__(
         self,
         given: Any,
@@ -315,6 +318,35 @@ class PlanEntry:
             for i, form in enumerate(part.forms, start=1):
                 made += [(f"{part.name}-{i - 1}", f"{word} {i}: {m}") for m in form.non_field_errors()]
         return made
+
+
+class ReplacingEntry(PlanEntry):
+    """The form of a plan that takes the place of a locked one: sent by `door.attempt_change`."""
+
+    main: ReplacingForm
+
+    def __init__(self, given: Any, choices: Sequence[DatasetVersion], replaced: Plan) -> None:
+        super().__init__(given, choices, replaced, ReplacingForm)
+
+    @property
+    def confirmed(self) -> str:
+        return self.main.confirmed
+
+    @property
+    def preview(self) -> Preview | None:
+        """What will change, once that is known."""
+        return self.main.preview
+
+    @preview.setter
+    def preview(self, found: Preview | None) -> None:
+        self.main.preview = found
+
+    @property
+    def button(self) -> str:
+        return self.main.button
+
+    def add_error(self, field: str | None, message: str) -> None:
+        self.main.add_error(field, message)
 
 
 def definitions() -> dict[str, list[tuple[str, str, str]]]:

@@ -57,11 +57,6 @@ class LinkForm(Form):
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
-class EndForm(Form):
-    reason = ReasonField(label="Why it is taken away")
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
-
-
 class FiguresField(forms.CharField):
     """Figures, one a line: metric; group; value; lower end; upper end; n."""
 

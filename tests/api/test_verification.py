@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.access.signing import content_digest
-from apps.verification.models import Claim, Evidence, Link, Requirement
+from apps.trail.models import Entry
+from apps.verification.models import Claim, Evidence, Link, Requirement, Risk
 from tests.cast import PASSWORD
 from tests.factories.doors import session_api, token_api
 from tests.factories.evidence import validated_world
@@ -74,6 +77,31 @@ def test_a_pipeline_attaches_results_and_reads_the_matrix(world, version):
     claimed = pipeline.post(f"/api/v1/versions/{version.pk}/claims", claim, format="json")
     assert claimed.json()["standing"] == "submitted, not computed here", claimed.content
     assert Claim.objects.get().figures == CLAIM["figures"]
+
+
+def test_a_dry_run_shows_old_and_new_and_what_is_confirmed_is_done_with_its_reason(world, version):
+    owner = session_api(world.owner)
+    first = owner.post("/api/v1/risks", {"model": "lotx", **RISK, "reason": "Found"}, format="json").json()
+    given = {"model": "lotx", **RISK, "severity": "low", "revises": first["number"]}
+    given |= {"reason": "Counted again", "reason_code": "knowledge"}
+    whim = owner.post("/api/v1/risks", given | {"reason_code": "whim"}, format="json")
+    assert (whim.status_code, list(whim.json()["fields"])) == (422, ["reason_code"])
+    shown = owner.post("/api/v1/risks", given | {"dry_run": True}, format="json")
+    assert shown.status_code == 200
+    told = {each["field"]: (each["before"], each["after"]) for each in shown.json()["changes"]}
+    assert told["severity"] == ("High", "Low")
+    assert "hazard" not in told
+    assert Risk.objects.count() == 1
+    digest = {"confirmed": shown.json()["digest"]}
+    other = owner.post("/api/v1/risks", given | digest | {"harm": "None"}, format="json")
+    assert (other.status_code, other.json()["rule"]) == (409, "preview")
+    made = owner.post("/api/v1/risks", given | digest, format="json")
+    assert (made.status_code, made.json()["revision"]) == (201, 2)
+    entry = json.loads(Entry.objects.filter(act="verification.write_risk", kind="act").latest("id").body)
+    assert entry["reason"] == "New knowledge or evidence: Counted again"
+    assert entry["facts"]["reason_code"]["code"] == "knowledge"
+    newest = Risk.objects.get(revision=2).history.latest("history_id")
+    assert newest.history_change_reason == entry["reason"]
 
 
 def test_bad_files_and_other_people_are_refused_as_on_the_pages(world, version):

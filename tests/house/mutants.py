@@ -35,6 +35,8 @@ def of_rows() -> Iterator[Mutant]:
             yield Mutant(f"{row.act} does not count as {verb}", replace(row, verbs=row.verbs - {verb}))
         if row.reason:
             yield Mutant(f"{row.act} without a reason", replace(row, reason=False))
+        if row.changes:
+            yield Mutant(f"{row.act} without a preview", replace(row, changes=False))
         if not row.token:
             yield Mutant(f"{row.act} with a token", replace(row, token=True))
         if row.shows:

@@ -3,12 +3,14 @@
 Four tables, each compared with its reviewed file in this folder:
 
 verdicts.txt    act × record × person: who may, whom a rule stops, who sees nothing (the others lack the duty)
-demands.txt     act → the duties that count, a person instead of a token, a reason, a signature and what that says
+demands.txt     act → the duties that count, a person instead of a token, a reason and how it is asked, a signature
+                and what that says
 conflicts.txt   act × scope → the rules it breaks, and after which earlier acts
 rules.txt       verb × scope → rules, after which verbs, at which tiers; duty × duty → rules; what may be waived
 
 The lines are made by asking the code (`Judge.verdict`, `front_refusal`, `conflicts`, `static_conflicts`), never by
-printing the table; the files are what is right. State is left out: a record in the wrong state counts as "may".
+printing the table (but for the preview, which is a flag of the row); the files are what is right. State is left out: a
+record in the wrong state counts as "may".
 """
 
 from __future__ import annotations
@@ -136,7 +138,7 @@ def _demanded(person: User, row: Policy) -> Iterator[str]:
     yield " or ".join(counting) or "no duty"
     yield "no token" if front_refusal(token, row) is not None else "person or token"
     if _refused(given, row, reason="") == "reason":
-        yield "a reason"
+        yield "a reason of the list, and a look at old and new" if row.changes else "a reason"
     if _refused(given, row, reason="why") == "signature":
         yield f"signs: {meaning_sentence(row.meaning, 'approved')}"
     if row.anyone:

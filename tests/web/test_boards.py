@@ -107,7 +107,8 @@ def test_a_board_is_amended_and_ended_in_the_browser_by_two_people(world):
     assert browser(world.compliance).post(approve, {"idempotency_key": "k2"}).status_code == 302
     assert "version 2" in text_of(browser(world.stranger).get(shown))
     end = reverse("web:board_end", args=[board.pk])
-    answer = browser(world.registrar).post(end, {"idempotency_key": "k3", "reason": "Two boards are one"})
+    given = {"idempotency_key": "k3", "reason": "Two boards are one", "reason_code": "organisation"}
+    answer = confirm(browser(world.registrar), end, given)
     assert answer.headers["Location"] == shown
     change = open_change(board)
     refuse, approve = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.urls import reverse
 
@@ -173,6 +175,34 @@ def test_a_locked_plan_takes_no_other(world):
     assert answer.status_code == 409
     assert "VP-1 was locked by two signatures" in text_of(answer)
     assert Plan.objects.count() == 1
+
+
+def test_a_locked_plan_is_replaced_after_old_and_new_were_read(world):
+    evidence = validated_world(world, until="locked")
+    address, client = reverse("web:plan_replace", args=[evidence.plan.number]), browser(world.validator)
+    why = {"reason": "The ward changed its device", "reason_code": "use", "threshold": "0.4"}
+    uncoded = client.post(address, typed(evidence, **(why | {"reason_code": ""})))
+    assert uncoded.status_code == 422
+    assert "Choose “Kind of reason”." in text_of(uncoded)
+    shown = client.post(address, typed(evidence, **why))
+    told = {each.field: (each.before, each.after) for each in shown.context["entry"].preview.changes}
+    assert shown.status_code == 200
+    assert told["threshold"] == ("0.5", "0.4")
+    assert "Confirm: Replace VP-1" in text_of(shown)
+    assert Plan.objects.count() == 1
+    digest = shown.context["entry"].preview.digest
+    other = client.post(address, typed(evidence, **(why | {"threshold": "0.6"}), confirmed=digest))
+    assert other.status_code == 422
+    assert "something else than was shown" in text_of(other)
+    assert Plan.objects.count() == 1
+    made = client.post(address, typed(evidence, **why, confirmed=digest))
+    plan = Plan.objects.latest("number")
+    assert made["Location"] == reverse("web:plan", args=[plan.number])
+    assert (plan.threshold, plan.replaces) == ("0.4", evidence.plan)
+    entry = json.loads(Entry.objects.filter(act="validations.replace_plan", kind="act").latest("id").body)
+    assert entry["reason"] == "The use or its circumstances changed: The ward changed its device"
+    assert entry["facts"]["reason_code"]["code"] == "use"
+    assert plan.history.latest("history_id").history_change_reason == entry["reason"]
 
 
 def test_the_page_of_a_draft_shows_what_is_to_be_signed_and_by_whom(world, drafted):

@@ -15,6 +15,7 @@ from apps.trail.models import Entry
 from tests.cast import PASSWORD
 from tests.factories.doors import browser, text_of
 from tests.factories.services import asked_service, asked_trust, service, service_token
+from tests.web.changing import confirm
 
 pytestmark = pytest.mark.django_db
 LIST, NEW = reverse("web:services"), reverse("web:service_new")
@@ -49,6 +50,16 @@ def test_a_service_is_asked_for_approved_and_stopped_on_pages(world):
     assert author.post(suspend, {"idempotency_key": "b"}).status_code == 422
     assert author.post(suspend, {"idempotency_key": "b", "reason": "Looked into"}).status_code == 302
     assert "It was suspended: Looked into" in text_of(author.get(made["Location"]))
+    resume = reverse("web:service_decide", args=[row.pk, "resume"])
+    assert author.get(resume).status_code == 403
+    why = {"idempotency_key": "c", "reason": "Its key was not taken", "reason_code": "knowledge"}
+    shown = text_of(officer.post(resume, why))
+    assert "What will change" in shown
+    assert "Suspended" in shown
+    row.refresh_from_db()
+    assert row.state == "suspended"
+    assert confirm(officer, resume, why).status_code == 302
+    assert "In force" in text_of(author.get(made["Location"]))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from tests.factories.evidence import validated_world
 from tests.factories.verification import approved, attached, requirement
 from tests.verification.claims import CLAIM, RISK
 from tests.verification.files import FAILED, case, cyclonedx, junit
+from tests.web.changing import confirm
 
 pytestmark = pytest.mark.evidence("frozen")
 
@@ -37,12 +38,18 @@ def post(world, person, name, *args, **data):
     return browser(world.people[person]).post(reverse(f"web:{name}", args=args), key | data)
 
 
+def change(world, person, name, *args, **data):
+    """A change as a person sends it: what will change is read, then confirmed."""
+    key = {"idempotency_key": f"{name}-{len(data)}-{person}"}
+    return confirm(browser(world.people[person]), reverse(f"web:{name}", args=args), key | data)
+
+
 def csv_of(answer) -> str:
     return b"".join(answer.streaming_content).decode()
 
 
 def test_requirements_and_risks_are_written_revised_and_shown(world, version):
-    answer = post(world, "process_expert", "risk_new", "lotx", **RISK, reason="Found in review")
+    answer = change(world, "process_expert", "risk_new", "lotx", **RISK, reason="Found in review")
     assert answer.status_code == 302
     risk = Risk.objects.get()
     given = {
@@ -51,11 +58,11 @@ def test_requirements_and_risks_are_written_revised_and_shown(world, version):
         "clauses": "Annex 22 draft 4.1\nICH Q9",
         "reason": "Why",
     }
-    empty = post(world, "process_expert", "requirement_new", "lotx", **given)
+    empty = change(world, "process_expert", "requirement_new", "lotx", **given)
     assert empty.status_code == 422
     assert "Name the risk that it comes from." in text_of(empty)
     assert "It refuses other units." in text_of(empty)
-    made = post(world, "process_expert", "requirement_new", "lotx", **given, risks=[risk.number])
+    made = change(world, "process_expert", "requirement_new", "lotx", **given, risks=[risk.number])
     assert made.status_code == 302
     req = Requirement.objects.get()
     assert (req.risks, req.clauses) == ([risk.number], ["Annex 22 draft 4.1", "ICH Q9"])
@@ -145,7 +152,7 @@ def test_links_and_claims_are_made_and_taken_away(world, version):
     section = text_of(page(world, "validator", "section", "lotx", "1.0.0", "verification"))
     for words in (req.ref, "*units*", "It checks units", "Take away", "Not attached yet: bill of materials"):
         assert words in section, words
-    post(world, "validator", "requirement_link_end", version.pk, link.pk, reason="Wrong")
+    change(world, "validator", "requirement_link_end", version.pk, link.pk, reason="Wrong")
     link.refresh_from_db()
     assert link.ended_at is not None
     claim = {k: v for k, v in CLAIM.items() if k not in ("figures", "computed_at")} | {

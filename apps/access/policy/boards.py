@@ -33,6 +33,7 @@ ROWS = [
         [D.COMPLIANCE, D.REGISTRAR],
         ["request_grant"],
         reason=True,
+        changes=True,
     ),
     row(
         "approvals.approve_board_change",

@@ -87,6 +87,7 @@ ROWS = [
         [D.OWNER, D.STEWARD],
         ["request_grant"],
         reason=True,
+        changes=True,
     ),
     row(
         "datasets.approve_unmark",

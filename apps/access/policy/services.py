@@ -54,6 +54,7 @@ ROWS = [
         [D.COMPLIANCE],
         ["approve_grant"],
         reason=True,
+        changes=True,
         token=False,
     ),
     row(

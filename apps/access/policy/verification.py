@@ -14,6 +14,7 @@ ROWS = [
         [D.PROCESS_EXPERT, D.OWNER],
         ["author"],
         reason=True,
+        changes=True,
     ),
     row(
         "verification.write_requirement",
@@ -23,6 +24,7 @@ ROWS = [
         [D.PROCESS_EXPERT, D.OWNER],
         ["author"],
         reason=True,
+        changes=True,
     ),
     row(
         "verification.approve_requirement",
@@ -71,6 +73,7 @@ ROWS = [
         [D.DEVELOPER, D.VALIDATOR, D.PROCESS_EXPERT],
         ["author"],
         reason=True,
+        changes=True,
     ),
     row(
         "verification.submit_claim",

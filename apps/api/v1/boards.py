@@ -206,16 +206,16 @@ class Boards(GateViewSet):
     @extend_schema(
         tags=["boards"],
         summary="Ask to end the board with all its seats; somebody else approves it",
-        request=ReasonInput,
+        request=ChangeFields,
         responses={201: BoardDetail},
         parameters=[IDEMPOTENCY],
     )
     @action(detail=True, methods=["post"])
     def end(self, request, pk=None):
         board = self.get_object()
-        given = self.given(ReasonInput, "approvals.end_board", board)
-        changing.end_board(self.actor, board.pk, **given, **self.key())
-        return self.answer(self.get_object(), status=201)
+        given = self.given(ChangeFields, "approvals.end_board", board)
+        made = changing.end_board(self.actor, board.pk, **change_of(given), **self.key())
+        return self.answer(made if isinstance(made, Preview) else self.get_object(), status=201)
 
     @extend_schema(
         tags=["boards"],

@@ -11,7 +11,8 @@ from rest_framework.response import Response
 
 from apps.access.gate import Judge
 from apps.access.policy import policy
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, entered
+from apps.access.previewing import Preview
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, change_of, entered
 from apps.api.v1.evidence_shapes import (
     CasesInput,
     CasesOut,
@@ -132,7 +133,10 @@ class Plans(Numbered):
     def replace(self, request, number=None):
         plan = self.get_object()
         given = self.given(ReplaceInput, "validations.replace_plan", plan)
-        made = acts.replace_plan(self.actor, plan.pk, **given, **self.key())
+        why = change_of(given)
+        made = acts.replace_plan(self.actor, plan.pk, **given, **why, **self.key())
+        if isinstance(made, Preview):
+            return self.answer(made)
         return self.answer(queries.plans(self.actor).get(pk=made.pk), status=201)
 
     @extend_schema(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from apps.access.signing import as_printed, content_digest, content_of, standings
-from apps.api.base import allowed_acts
+from apps.api.base import ChangeFields, allowed_acts
 from apps.validations import queries
 from apps.validations.models import Comparison, Plan, Result, Run
 from apps.validations.states import RunState
@@ -100,8 +100,8 @@ class PlanInput(serializers.Serializer):
     undecided_to = serializers.CharField(max_length=24, required=False, allow_blank=True)
 
 
-class ReplaceInput(PlanInput):
-    reason = serializers.CharField(max_length=2000, help_text="Why the locked plan is not kept")
+class ReplaceInput(ChangeFields, PlanInput):
+    """The plan that takes the place of a locked one, and why that one is not kept."""
 
 
 class PlanOut(serializers.ModelSerializer):

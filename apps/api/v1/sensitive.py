@@ -264,15 +264,15 @@ class Marks(GateViewSet):
     @extend_schema(
         tags=["sensitive data"],
         summary="Ask that the mark be taken away",
-        request=ReasonInput,
+        request=ChangeFields,
         responses=MarkOut,
         parameters=[IDEMPOTENCY],
     )
     def unmark(self, request, slug=None):
         row = self.get_object()
-        given = self.given(ReasonInput, "datasets.request_unmark", row)
-        request_unmark(self.actor, row.pk, **given, **self.key())
-        return self.answer(self.get_object())
+        given = self.given(ChangeFields, "datasets.request_unmark", row)
+        made = request_unmark(self.actor, row.pk, **change_of(given), **self.key())
+        return self.answer(made if isinstance(made, Preview) else self.get_object())
 
 
 class ReadOut(serializers.Serializer):

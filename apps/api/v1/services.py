@@ -10,9 +10,10 @@ from rest_framework.response import Response
 from apps.access import acts, reach
 from apps.access import service_queries as queries
 from apps.access.gate import ORGANISATION_SUBJECT
+from apps.access.previewing import Preview
 from apps.accounts.models import User
 from apps.accounts.services import CiTrust, ServiceAccount
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
+from apps.api.base import IDEMPOTENCY, ChangeFields, GateViewSet, ReasonInput, allowed_acts, change_of
 from apps.api.lookup import one_of
 from apps.api.v1.me import TokenOut
 from apps.api.v1.people import place
@@ -198,7 +199,11 @@ class Services(GateViewSet):
     def _act(self, name: str, body=ReasonInput):
         row = self.get_object()
         given = self.given(body, f"access.{name}", row) if body else {}
-        getattr(acts, name)(self.actor, row.pk, **given, **self.key())
+        if body is ChangeFields:
+            given = change_of(given)
+        made = getattr(acts, name)(self.actor, row.pk, **given, **self.key())
+        if isinstance(made, Preview):
+            return self.answer(made)
         return self.answer(queries.services(self.actor).get(pk=row.pk))
 
     @_decision("Approve a service account (not with a token)", ServiceDetail, None)
@@ -216,10 +221,10 @@ class Services(GateViewSet):
     def suspend(self, request, name=None):
         return self._act("suspend_service")
 
-    @_decision("Resume a suspended service account (not with a token)", ServiceDetail)
+    @_decision("Resume a suspended service account (not with a token)", ServiceDetail, ChangeFields)
     @action(detail=True, methods=["post"])
     def resume(self, request, name=None):
-        return self._act("resume_service")
+        return self._act("resume_service", ChangeFields)
 
     @_decision("End a service account with its tokens and trusts (not with a token)", ServiceDetail)
     @action(detail=True, methods=["post"])

@@ -12,8 +12,9 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from apps.access.gate import may, visible
+from apps.access.previewing import Preview
 from apps.access.sharing import shared
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, entered
+from apps.api.base import IDEMPOTENCY, ChangeFields, GateViewSet, SignatureFields, change_of, entered
 from apps.api.lookup import said
 from apps.api.v1.evidence import LABEL, MODEL, Numbered, chosen
 from apps.api.v1.verification_shapes import (
@@ -60,13 +61,16 @@ class _OfModel(GateViewSet):
             raise NotVisible()
         return model
 
-    def _write(self, request, shape, act: str, perform) -> int:
+    def _write(self, request, shape, act: str, perform) -> Response:
         model = self._model(request)
         given = self.given(shape, act, model)
-        told = {name: given.pop(name) for name in ("reason", "revises")}
+        why, number = change_of(given), given.pop("revises")
         given.pop("model")
-        made: int = perform(self.actor, model.pk, given=given, **told, **self.key()).pk
-        return made
+        made = perform(self.actor, model.pk, given=given, revises=number, **why, **self.key())
+        if isinstance(made, Preview):
+            return self.answer(made)
+        self.kwargs["pk"] = made.pk
+        return self.answer(self.get_object(), status=201)
 
 
 @extend_schema_view(
@@ -87,8 +91,7 @@ class Risks(_OfModel):
         responses={201: RiskOut}, parameters=[IDEMPOTENCY],
     )  # fmt: skip
     def create(self, request, *args, **kwargs):
-        self.kwargs["pk"] = self._write(request, RiskInput, "verification.write_risk", acts.write_risk)
-        return self.answer(self.get_object(), status=201)
+        return self._write(request, RiskInput, "verification.write_risk", acts.write_risk)
 
 
 @extend_schema_view(
@@ -124,9 +127,9 @@ class Requirements(_OfModel):
         responses={201: RequirementDetail}, parameters=[IDEMPOTENCY],
     )  # fmt: skip
     def create(self, request, *args, **kwargs):
-        name = "verification.write_requirement"
-        self.kwargs["pk"] = self._write(request, RequirementInput, name, acts.write_requirement)
-        return self.answer(self.get_object(), status=201)
+        return self._write(
+            request, RequirementInput, "verification.write_requirement", acts.write_requirement
+        )
 
     def _sign(self, perform):
         row = self.get_object()
@@ -248,14 +251,14 @@ class OfVersion(GateViewSet):
         )
 
     @extend_schema(
-        tags=["verification"], summary="Take a link away", request=ReasonInput, responses=RequirementLinkOut,
+        tags=["verification"], summary="Take a link away", request=ChangeFields, responses=RequirementLinkOut,
         parameters=[IDEMPOTENCY],
     )  # fmt: skip
     def end_link(self, request, pk=None, link_id=None):
         version = self.get_object()
-        given = self.given(ReasonInput, "verification.end_link", version)
-        made = acts.end_link(self.actor, version.pk, link_id=link_id, reason=given["reason"], **self.key())
-        return Response(RequirementLinkOut(made).data)
+        given = self.given(ChangeFields, "verification.end_link", version)
+        made = acts.end_link(self.actor, version.pk, link_id=link_id, **change_of(given), **self.key())
+        return self.answer(made) if isinstance(made, Preview) else Response(RequirementLinkOut(made).data)
 
     @extend_schema(
         tags=["verification"], summary="Submit figures computed elsewhere", request=ClaimInput,

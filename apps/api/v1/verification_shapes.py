@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from apps.access.signing import content_digest, content_of
-from apps.api.base import allowed_acts
+from apps.api.base import ChangeFields, allowed_acts
 from apps.api.v1.evidence_shapes import Strict, signatures_of
 from apps.verification.models import Claim, Evidence, Requirement, Risk
 from apps.verification.states import Kind, Source, Target
@@ -98,7 +98,9 @@ class ClaimOut(serializers.ModelSerializer):
         return "submitted, not computed here"
 
 
-class RiskInput(serializers.Serializer):
+class RiskInput(ChangeFields):
+    """A risk, or the next revision of one."""
+
     model = serializers.CharField(max_length=60, help_text="Short name.")
     hazard = serializers.CharField(max_length=4000)
     harm = serializers.CharField(max_length=4000)
@@ -108,17 +110,17 @@ class RiskInput(serializers.Serializer):
     revises = serializers.IntegerField(
         required=False, default=None, allow_null=True, help_text="Number of a risk."
     )
-    reason = serializers.CharField(max_length=2000)
 
 
-class RequirementInput(serializers.Serializer):
+class RequirementInput(ChangeFields):
+    """A requirement, or the next revision of one."""
+
     model = serializers.CharField(max_length=60, help_text="Short name.")
     text = serializers.CharField(max_length=4000)
     source = serializers.CharField(max_length=6, help_text=f"One of {', '.join(Source)}.")
     risks = serializers.ListField(child=serializers.IntegerField(), required=False, default=list)
     clauses = serializers.ListField(child=serializers.CharField(max_length=160), required=False, default=list)
     revises = serializers.IntegerField(required=False, default=None, allow_null=True, help_text="Its number.")
-    reason = serializers.CharField(max_length=2000)
 
 
 class EvidenceInput(serializers.Serializer):

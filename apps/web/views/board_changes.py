@@ -83,10 +83,10 @@ def board_amend(request: HttpRequest, pk: int) -> HttpResponse:
 def board_end(request: HttpRequest, pk: int) -> HttpResponse:
     found = seen_or_404(request, Board, pk=pk)
     permitted(request, "approvals.end_board", found)
-    form = fresh(request, DecideForm)
+    form = fresh(request, ChangeForm)
     back = reverse("web:board", args=[pk])
     if request.method == "POST" and form.is_valid():
-        made = attempt(form, acts.end_board, actor_of(request), pk, **form.cleaned_data)
+        made = attempt_change(form, acts.end_board, actor_of(request), pk, **form.cleaned_data)
         if made:
             messages.success(
                 request, f"{made.ref} is asked for. The board ends once somebody else approves it."

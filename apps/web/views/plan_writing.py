@@ -12,13 +12,13 @@ from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.access.gate import Verdict, may
-from apps.core.errors import BadInput
 from apps.registry.models import Version
 from apps.validations import acts, queries
 from apps.validations.models import Plan
 from apps.validations.states import PlanState
-from apps.web.door import actor_of, page, seen_or_404
-from apps.web.plan_form import PlanEntry, PlanForm, ReplacingForm, definitions
+from apps.web.door import actor_of, attempt, attempt_change, page, seen_or_404
+from apps.web.links import url_of
+from apps.web.plan_form import PlanEntry, ReplacingEntry, definitions
 from apps.web.sample_size import SampleSizeForm, worked_out
 
 NOTHING: dict[str, Any] = {
@@ -50,7 +50,7 @@ def plan_new(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @page
 def plan_replace(request: HttpRequest, number: int) -> HttpResponse:
-    """Change a plan after it was locked: the form begins with it, asks why, and a deviation is opened."""
+    """Change a plan after it was locked: the form begins with it, asks why, shows what changes. A deviation opens."""
     actor = actor_of(request)
     found = seen_or_404(
         request, Plan, "version__model", "version__intended_use", "test_data__dataset", number=number
@@ -79,27 +79,26 @@ def _written(
         raise verdict.refusal()
     choices = list(queries.test_data_choices(actor_of(request)).order_by("dataset__slug", "-number"))
     given = request.POST if request.method == "POST" else None
-    entry = PlanEntry(given, choices, earlier, ReplacingForm if replaced else PlanForm)
+    entry = ReplacingEntry(given, choices, replaced) if replaced else PlanEntry(given, choices, earlier)
     status = 200
     if request.method == "POST" and not entry.reshaped:
         if entry.main.is_valid():
-            try:
-                made = write(**entry.arguments())
-            except BadInput as refused:
-                entry.add_refusal(refused)
-            else:
+            call = attempt_change if replaced else attempt
+            made = call(entry, write, **entry.arguments())
+            if made is not None:
                 more = " A deviation is open for it." if replaced else ""
                 messages.success(
                     request, f"{made.ref} is written. Sign it as its author when it says what you mean.{more}"
                 )
                 return redirect("web:plan", made.number)
-        status = 422
+        status = 422 if entry.found else 200
     context = {
         "version": version,
         "entry": entry,
         "earlier": earlier,
         "replaced": replaced,
         "send": f"Replace {replaced.ref}" if replaced else "Write plan",
+        "back": url_of(version),
         "found": entry.found,
         "definitions": definitions(),
         "use": version.intended_use,

@@ -21,8 +21,8 @@ from apps.verification import acts, queries
 from apps.verification.models import Requirement, Risk
 from apps.verification.states import SOURCE_WORDS, WORDS, Source, State
 from apps.web.buttons import Acts, Button
-from apps.web.door import actor_of, attempt, page, seen_or_404
-from apps.web.forms import Form, ReasonField
+from apps.web.door import actor_of, attempt_change, page, seen_or_404
+from apps.web.forms import ChangeForm, ReasonField
 from apps.web.links import sign_url, url_of
 from apps.web.lists import Column, Table, choice, text
 from apps.web.uploading import LinesField
@@ -132,7 +132,7 @@ def _new(model: Model) -> str:
     return reverse("web:requirement_new", args=[model.slug])
 
 
-class RiskForm(Form):
+class RiskForm(ChangeForm):
     hazard = forms.CharField(
         label="What may go wrong", max_length=4000, widget=forms.Textarea(attrs={"rows": 2})
     )
@@ -151,10 +151,9 @@ class RiskForm(Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )  # fmt: skip
     reason = ReasonField(label="Why it is written now")
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
 
-class RequirementForm(Form):
+class RequirementForm(ChangeForm):
     text = forms.CharField(
         label="What the model has to do",
         max_length=4000,
@@ -175,7 +174,6 @@ class RequirementForm(Form):
         help_text="One a line, such as EU GMP Annex 22 draft 4.1. Names of clauses, not texts.",
     )
     reason = ReasonField(label="Why it is written now")
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
 
     def __init__(self, *args: Any, known: list[Risk], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -203,7 +201,7 @@ def risk_new(request: HttpRequest, slug: str) -> HttpResponse:
         given = dict(form.cleaned_data)
         told = {"reason": given.pop("reason"), "idempotency_key": given.pop("idempotency_key")}
         number = before.number if before else None
-        made = attempt(form, acts.write_risk, actor, model.pk, given=given, revises=number, **told)
+        made = attempt_change(form, acts.write_risk, actor, model.pk, given=given, revises=number, **told)
         if made:
             messages.success(request, f"{made.ref} is written. A requirement that names it controls it.")
             return redirect(back)
@@ -235,7 +233,9 @@ def requirement_new(request: HttpRequest, slug: str) -> HttpResponse:
         given = {"risks": [], **form.cleaned_data}
         told = {"reason": given.pop("reason"), "idempotency_key": given.pop("idempotency_key")}
         number = before.number if before else None
-        made = attempt(form, acts.write_requirement, actor, model.pk, given=given, revises=number, **told)
+        made = attempt_change(
+            form, acts.write_requirement, actor, model.pk, given=given, revises=number, **told
+        )
         if made:
             messages.success(
                 request, f"{made.ref} is written. It waits for a QA approver who did not write it."
@@ -255,7 +255,7 @@ def _before(request: HttpRequest, rows: Any) -> Any:
 
 
 def _form(
-    request: HttpRequest, form: Form, heading: str, before: Any, back: str, back_text: str
+    request: HttpRequest, form: ChangeForm, heading: str, before: Any, back: str, back_text: str
 ) -> HttpResponse:
     note = f"Prefilled from {before.ref}, which stays as it is." if before else ""
     context = {"form": form, "heading": heading, "note": note, "back": back, "back_text": back_text}

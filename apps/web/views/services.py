@@ -24,8 +24,8 @@ from apps.core.errors import NotVisible
 from apps.trail.models import Entry
 from apps.trail.queries import told
 from apps.web.buttons import Acts, Button
-from apps.web.door import actor_of, attempt, page, seen_or_404
-from apps.web.forms import Form, MomentField, ReasonField
+from apps.web.door import actor_of, attempt, attempt_change, page, seen_or_404
+from apps.web.forms import ChangeForm, Form, MomentField, ReasonField
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, render_mark
 from apps.web.timeline import line_of
@@ -258,14 +258,15 @@ SAID = {
 def _decide(request: HttpRequest, name: str, row, back: ServiceAccount) -> HttpResponse:
     """One act on a service or a trust: with a reason where the policy table demands one."""
     actor, rule = actor_of(request), policy(f"access.{name}")
-    made = ReasonForm if rule.reason else PlainForm
+    made = ChangeForm if rule.changes else ReasonForm if rule.reason else PlainForm
+    call = attempt_change if rule.changes else attempt
     initial = {"idempotency_key": uuid.uuid4().hex}
     form = made(request.POST if request.method == "POST" else None, initial=initial)
     sent = request.method == "POST" and form.is_valid()
-    if sent and attempt(form, getattr(acts, name), actor, row.pk, **form.cleaned_data):
+    if sent and call(form, getattr(acts, name), actor, row.pk, **form.cleaned_data):
         messages.success(request, f"{rule.label}: done for {row.ref}.")
         return redirect("web:service", back.pk)
-    if request.method == "POST":
+    if request.method == "POST" and not getattr(form, "preview", None):
         refuse_first(actor, rule.act, row)
     verdict = Judge(row).verdict(actor, rule)
     if not verdict.allowed:
@@ -275,6 +276,8 @@ def _decide(request: HttpRequest, name: str, row, back: ServiceAccount) -> HttpR
         "row": row,
         "service": back,
         "label": rule.label,
+        "heading": f"{rule.label} {row.ref}",
+        "back": reverse("web:service", args=[back.pk]),
         "said": SAID[name],
         "danger": name.split("_")[0] in ("refuse", "suspend", "end"),
         "scope": queries.scopes_told([(0, back.acts, back.objects_reached)])[0],

@@ -33,7 +33,7 @@ from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, Mark, render_mark
 from apps.web.memory import MemoryRows
 from apps.web.registers import one_act
-from apps.web.verification_forms import KINDS, ClaimForm, EndForm, EvidenceForm, LinkForm
+from apps.web.verification_forms import KINDS, ClaimForm, EvidenceForm, LinkForm
 from apps.web.views.models import fresh, refused_form
 from apps.web.views.plans import link
 
@@ -287,7 +287,7 @@ def link_end(request: HttpRequest, pk: int, link_id: int) -> HttpResponseBase:
     version = _version(request, pk)
     return one_act(
         request, END, acts.end_link, version, back=section_url(version), back_text=version.ref,
-        heading="Take link away", done="The link is taken away; it stays in the record as ended.", form_class=EndForm,
+        heading="Take link away", done="The link is taken away; it stays in the record as ended.",
         given={"link_id": link_id},
     )  # fmt: skip
 
