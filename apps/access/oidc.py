@@ -9,13 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import secrets
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -23,13 +20,11 @@ from urllib.parse import quote, urlencode, urlsplit
 import jwt
 from django.conf import settings
 
+from apps.access import issuers
 from apps.core.errors import NotAllowed
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LEEWAY = 30  # seconds by which the provider's clock may differ
-LONGEST = 512 * 1024  # bytes of an answer of the provider
-TIMEOUT = 10  # seconds
-KEPT = 600  # seconds for which a provider's description and keys are remembered
 LASTS = 600  # seconds between leaving for the provider and coming back
 
 
@@ -103,75 +98,33 @@ def refused(fact: str, *, cause: str = "") -> NotAllowed:
 # ---------------------------------------------------------------- speaking to the provider
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        return None
+FACTS = {  # kind of what `issuers` met -> how it is told to who signs in
+    "address": "The identity provider names an address that may not be asked: one without encryption, or none at all.",
+    "connection": "The identity provider cannot be reached.",
+    "status": "The identity provider refused the answer: it may have been used already, or have run out.",
+    "answer": "The identity provider's answer cannot be read.",
+    "name": "The identity provider calls itself by another name.",
+    "key": "The token is not signed by a key of the identity provider.",
+}
 
 
-_open = urllib.request.build_opener(_NoRedirects).open
-_known: dict[str, tuple[float, dict[str, Any]]] = {}
-_lock = threading.Lock()
-
-
-def _same_place(url: Any) -> str:
-    """The address, when it may be called: HTTPS, or this very machine."""
-    parts = urlsplit(url if isinstance(url, str) else "")
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1")):
-        return str(url)
-    raise refused(
-        "The identity provider names an address without encryption.", cause=f"address {url!r}"[:200]
-    )
-
-
-def _fetch(url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    request = urllib.request.Request(_same_place(url), data=data, headers=dict(headers or {}))
-    request.add_header("Accept", "application/json")
+@contextmanager
+def _asking() -> Iterator[None]:
+    """What `issuers` cannot have of the provider is a sign-in that is refused."""
     try:
-        with _open(request, timeout=TIMEOUT) as answer:
-            raw = answer.read(LONGEST + 1)
-    except urllib.error.HTTPError as error:
-        with error:
-            told = error.read(500).decode("utf-8", "replace")
-        raise refused(
-            "The identity provider refused the answer: it may have been used already, or have run out.",
-            cause=f"{error.code} from {url}: {told}"[:500],
-        ) from error
-    except OSError as error:  # no connection, a timeout, a certificate that does not hold
-        raise refused("The identity provider cannot be reached.", cause=f"{url}: {error}"[:500]) from error
-    try:
-        read = json.loads(raw) if len(raw) <= LONGEST else None
-    except ValueError:
-        read = None
-    if not isinstance(read, dict):
-        raise refused("The identity provider's answer cannot be read.", cause=f"no JSON object from {url}")
-    return read
-
-
-def _kept(url: str, *, fresh: bool = False) -> dict[str, Any]:
-    with _lock:
-        known = _known.get(url)
-    if known is not None and not fresh and time.monotonic() - known[0] < KEPT:
-        return known[1]
-    read = _fetch(url)
-    with _lock:
-        _known[url] = (time.monotonic(), read)
-    return read
+        yield
+    except issuers.Unreachable as failure:
+        raise refused(FACTS[failure.kind], cause=f"{failure} {failure.detail}"[:500]) from failure
 
 
 def forget() -> None:
     """Drop what is remembered of providers."""
-    with _lock:
-        _known.clear()
+    issuers.forget()
 
 
-def describe(one: Provider) -> dict[str, Any]:
-    """The provider's description (OpenID Connect Discovery 1.0); it must name the issuer we know."""
-    read = _kept(one.issuer.rstrip("/") + "/.well-known/openid-configuration")
-    if read.get("issuer") != one.issuer:
-        raise refused(
-            "The identity provider calls itself by another name.", cause=f"issuer {read.get('issuer')!r}"
-        )
-    return read
+def _described(one: Provider) -> dict[str, Any]:
+    with _asking():
+        return issuers.described(one.issuer, own=True)
 
 
 # ---------------------------------------------------------------- there and back
@@ -208,7 +161,8 @@ def leave(one: Provider, back: str, *, afresh: str = "") -> tuple[str, dict[str,
     }
     if afresh:
         asked |= {"prompt": "login", "max_age": "0"}
-    target = _same_place(describe(one).get("authorization_endpoint"))
+    with _asking():
+        target = issuers.asked_at(_described(one).get("authorization_endpoint"), own=True)
     return f"{target}{'&' if urlsplit(target).query else '?'}{urlencode(asked)}", kept
 
 
@@ -243,7 +197,9 @@ def _token(one: Provider, kept: Mapping[str, Any], code: str) -> str:
     if one.client_secret:  # RFC 6749, 2.3.1: both parts are form-encoded first
         pair = f"{quote(one.client_id, safe='')}:{quote(one.client_secret, safe='')}"
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-    answer = _fetch(str(describe(one).get("token_endpoint")), urlencode(given).encode(), headers)
+    with _asking():
+        endpoint = _described(one).get("token_endpoint")
+        answer = issuers.fetch(endpoint, own=True, data=urlencode(given).encode(), headers=headers)
     token = answer.get("id_token")
     if not isinstance(token, str):
         raise refused("The identity provider's answer has no identity token.", cause="no id_token")
@@ -251,22 +207,9 @@ def _token(one: Provider, kept: Mapping[str, Any], code: str) -> str:
 
 
 def _key(one: Provider, head: Mapping[str, Any]) -> Any:
-    """The provider's key that the token names; asked for anew once, since providers change their keys."""
-    address = str(describe(one).get("jwks_uri"))
-    for fresh in (False, True):
-        found = _kept(address, fresh=fresh).get("keys")
-        for each in found if isinstance(found, list) else []:
-            fits = isinstance(each, dict) and each.get("use", "sig") == "sig" and each.get("kty") != "oct"
-            if fits and each.get("kid") == head.get("kid"):
-                try:
-                    return jwt.PyJWK(each, algorithm=head["alg"]).key
-                except jwt.PyJWTError as error:
-                    raise refused(
-                        "The key of the identity provider cannot be used.", cause=str(error)[:200]
-                    ) from error
-    raise refused(
-        "The token is not signed by a key of the identity provider.", cause=f"kid {head.get('kid')!r}"
-    )
+    """The provider's key that the token names."""
+    with _asking():
+        return issuers.key_of(one.issuer, head.get("kid"), own=True, algorithm=head["alg"]).key
 
 
 def check(one: Provider, token: str, *, nonce: str) -> Said:

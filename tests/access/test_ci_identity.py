@@ -191,7 +191,7 @@ def test_a_changed_key_is_found_and_the_old_one_is_no_more(issuer, trusted, monk
     answer = exchange(old)
     assert answer.status_code == 401
     assert "no key with this identifier" in answer.json()["fact"]
-    assert old_kid not in issuers._known[issuer.url].keys
+    assert old_kid not in issuers._known[issuer.url, False].keys
 
 
 def test_unknown_keys_do_not_make_the_portal_ask_again_and_again(issuer, trusted):
