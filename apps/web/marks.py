@@ -124,6 +124,13 @@ TRAINING_MARKS = {
     "missing": Mark("Missing", "not_started", "dashed-bad"),
 }
 
+# How a part of the portal itself stands.
+HEALTH_MARKS = {
+    "well": Mark("Well", "met", "quiet"),
+    "watch": Mark("Look at it", "stuck", "tint"),
+    "fault": Mark("Fault", "not_met", "bad"),
+}
+
 SIGNATURE_MARKS = {
     "valid": Mark("VALID", "met", "quiet"),
     "out_of_date": Mark("OUT OF DATE", "out_of_date", "tint"),

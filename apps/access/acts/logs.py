@@ -53,6 +53,13 @@ def enter_verification(
     )
 
 
+@act("access.enter_second_factors")
+def enter_second_factors(act: Act, *, required: bool, because: str) -> None:
+    """Enter, at a start of the portal, that second factors are required from now on, or are not, and why not."""
+    act.allow(ORGANISATION_SUBJECT)
+    act.event(second_factors={"required": required, "because": because})
+
+
 @act("access.raise_trail_alarm")
 def raise_trail_alarm(
     act: Act, *, findings: int, first: list[str], told: list[str], missed: list[str]

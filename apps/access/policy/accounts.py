@@ -15,6 +15,13 @@ ROWS = [
         service=True,
     ),
     row(
+        "access.enter_second_factors",
+        "",
+        "started the portal with another setting for second factors",
+        "organisation",
+        service=True,
+    ),
+    row(
         "access.raise_trail_alarm",
         "",
         "raised an alarm: the trail did not verify",

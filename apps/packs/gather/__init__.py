@@ -93,6 +93,7 @@ def gather(version_id: int, as_of: datetime) -> Gathered:
             "signatures": gate.signatures(version, as_of),
             "separation": separation.separation(version, as_of),
             "duties": people.duties_over_time(version, as_of),
+            "sign_in": people.sign_in(as_of),
             "access_log": trail.access_log(version, as_of),
             "trail_reviews": reviews.trail_reviews(version, as_of),
             "trail": trail.extract(version, scopes, as_of),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from apps.access import duties
+from apps.access import duties, second_factor_rule
 from apps.access.models import Assignment
 from apps.access.rulebook import rules_in_force
 from apps.access.separation import Relation, static_conflicts
@@ -89,6 +89,20 @@ def duties_over_time(version: Version, as_of: datetime) -> list[dict[str, Any]]:
         }
         for a in rows
     ]
+
+
+def sign_in(as_of: datetime) -> dict[str, Any] | None:
+    """Whether second factors were required, as the trail had it; None: it said nothing yet."""
+    found = second_factor_rule.entered(as_of)
+    if found is None:
+        return None
+    return {
+        "second_factors_required": found.required,
+        "because": found.because,
+        "told": found.told(),
+        "since": iso(found.since),
+        "entry": found.entry,
+    }
 
 
 def _place_names(version: Version) -> dict[str, str]:

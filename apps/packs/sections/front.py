@@ -61,6 +61,8 @@ def cover(content: dict[str, Any], made: Generation) -> Chapter:
     conflicts = len(content["separation"]["conflicts"])
     if conflicts:
         notes.append(("Separation of duties", f"{conflicts} conflicts found; see section 19.", "bad"))
+    if content["sign_in"] and not content["sign_in"]["second_factors_required"]:
+        notes.append(("Second factors", "Not required at sign-in and signing; see section 20.", "warn"))
     open_lines = len(gaps(content))
     if open_lines:
         word = "point is" if open_lines == 1 else "points are"

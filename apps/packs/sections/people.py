@@ -159,8 +159,17 @@ def _ended(duty: dict[str, Any]) -> str:
     )
 
 
+def second_factors(content: dict[str, Any]) -> str:
+    """Whether they were required, in words, with the entry that says so."""
+    found = content["sign_in"]
+    if found is None:
+        return "The trail does not say whether they were required."
+    return f"{found['told']} Since {at(found['since'])}, entry {found['entry']}."
+
+
 def people(content: dict[str, Any]) -> Chapter:
     part = _section(content, 20, "People and duties over time")
+    part.facts([("Second factors at sign-in and signing", second_factors(content))])
     part.table(
         "Duties on the model, its data and the organisation; also refused and ended ones",
         [
