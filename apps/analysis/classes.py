@@ -7,6 +7,7 @@ MCC on Fisher's z. The jackknife's part of each row in the error also serves wei
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +25,16 @@ from apps.analysis.survey import Design, mean_of
 
 Floats = npt.NDArray[np.float64]
 MAX_CLASSES = 60
+# Single-precision probabilities add to 1 within this much: the square root of its rounding, as scikit-learn takes it.
+SUM_TOLERANCE = float(np.sqrt(np.finfo(np.float32).eps))
 _EPS = float(np.finfo(np.float64).eps)
 _AVERAGED = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
 class Classes:
-    """`names`: canonical values, sorted; per row of the file its label `y` and prediction `p` as places in `names`.
+    """`names`: canonical values, sorted or as they were given; per row of the file its label `y` and prediction `p` as
+    places in `names`.
 
     `scores`: (n, k) probabilities in the order of `names`, or None.
     """
@@ -41,14 +45,25 @@ class Classes:
     scores: Floats | None
 
 
-def open_classes(table: Table, label: str, prediction: str, scores: dict[str, str]) -> Classes:
-    """Read label, prediction and probabilities; creates the table `classified` (`row_`, `place`)."""
+def open_classes(
+    table: Table, label: str, prediction: str, scores: dict[str, str], names: Sequence[str] = ()
+) -> Classes:
+    """Read label, prediction and probabilities; creates the table `classified` (`row_`, `place`).
+
+    `names`: every class there may be, in order, whether or not it occurs; else those that occur, sorted.
+    """
     texts = {role: table.column(name).text for role, name in (("y", label), ("p", prediction))}
     arrow = table.arrow(f"SELECT {texts['y']} AS y, {texts['p']} AS p FROM data")
     for role, name, words in (("y", label, "label"), ("p", prediction, "prediction")):
         if bad := arrow[role].null_count:
             raise InputError(f"The {words} column “{name}” is empty in {bad:,} of {table.rows:,} rows.")
     found = sorted(set(arrow["y"].unique().to_pylist()) | set(arrow["p"].unique().to_pylist()))
+    if names:
+        if strange := sorted(set(found) - set(names)):
+            raise InputError(
+                f"“{label}” or “{prediction}” holds {', '.join(strange[:5])}, which is none of the classes."
+            )
+        found = list(names)
     if len(found) > MAX_CLASSES:
         raise InputError(
             f"“{label}” and “{prediction}” have {len(found):,} classes; at most {MAX_CLASSES} are compared."
@@ -76,7 +91,7 @@ def _probabilities(table: Table, names: list[str], scores: dict[str, str]) -> Fl
     made = np.column_stack([arrow[f"s{i}"].to_numpy() for i in range(len(names))])
     if outside := int(((made < 0) | (made > 1)).any(axis=1).sum()):
         raise InputError(f"Scores of the classes lie outside 0 to 1 in {outside:,} rows.")
-    if off := int((np.abs(made.sum(axis=1) - 1) > 1e-6).sum()):
+    if off := int((np.abs(made.sum(axis=1) - 1) > SUM_TOLERANCE).sum()):
         raise InputError(f"The scores of the classes do not add to 1 in {off:,} rows.")
     return made
 

@@ -38,6 +38,7 @@ def report(
     weight: str | None = None,
     entity: str | None = None,
     scores: dict[str, str] | None = None,
+    names: Sequence[str] = (),
     k: int = ordering.K,
     level: float = intervals.LEVEL,
     threads: int = 1,
@@ -45,7 +46,8 @@ def report(
     """Every metric over all cases in `overall`, per group and pair in `groupings` (shapes of the bias report).
 
     `task` "binary": as in `fairness.report`, with calibration bins and cells digest. "multiclass": `label` and
-    `prediction` of up to 60 classes; `scores`: class -> column of its probability. "regression": `prediction` and
+    `prediction` of up to 60 classes; `scores`: class -> column of its probability; `names`: all classes in order, where
+    one may not occur. "regression": `prediction` and
     `label` are numbers. "ranking": `label` is a relevance (number, 0 is none), `score` orders; `entity` then names
     the lists (queries), `k` the places that count. Raises `InputError` with one sentence.
     """
@@ -87,7 +89,9 @@ def report(
                 roles = {"y": (label, "label"), "s": (_named(score, "score"), "score")}
                 compute = lambda rows, design: ordering.metrics(rows["y"], rows["s"], design, k, level)  # noqa: E731
             else:
-                model = classes.open_classes(table, label, _named(prediction, "prediction"), scores or {})
+                model = classes.open_classes(
+                    table, label, _named(prediction, "prediction"), scores or {}, names
+                )
                 roles = {}
                 compute = lambda rows, design: classes.metrics(model, rows["place"], design, level)  # noqa: E731
                 extra["classes"] = model.names

@@ -16,12 +16,19 @@ REGRESSION_LABELS = {
     "mae": "Mean absolute error",
     "rmse": "Root mean squared error",
     "r2": "R squared",
-    "mean_error": "Mean error",
+    "mean_error": "Bias (mean of predicted minus true)",
 }
+CLASSES_LABELS = {"f1_macro": "Macro F1 score", "f1_weighted": "Weighted F1 score"}
 
 # What a criterion may name besides: shares that a plan defines by itself, in reports of the same form.
-OTHER_LABELS = {"undecided_rate": "Undecided rate"}
-_LABELS = {**REGRESSION_LABELS, **OTHER_LABELS}
+OTHER_LABELS = {"undecided_rate": "Undecided rate", "excluded_rate": "Share of excluded cases"}
+_LABELS = {**REGRESSION_LABELS, **CLASSES_LABELS, **OTHER_LABELS}
+
+
+def label_of(metric: str) -> str:
+    """The plain name of a metric of any task; the name itself where it has none."""
+    name = canonical_name(metric)
+    return LABELS.get(name) or _LABELS.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class Criterion:
     `metric`: a name of `metrics.LABELS`, an alias, a regression metric or one of `OTHER_LABELS`. `limit`: the value is
     at least (`direction` "min") or at most ("max") this. `rule`: what is compared with the limit, the value ("point")
     or the lower or upper end of its interval. `min_n`: fewer cases decide nothing. `subgroup`: attribute ->
-    value, empty for all cases.
+    value, empty for all cases. `of_class`: the class that is held against the rest, where there are several. `unit`: of
+    the numbers, in words.
     """
 
     metric: str
@@ -40,6 +48,8 @@ class Criterion:
     rule: str = "point"
     min_n: int = 1
     subgroup: Mapping[str, str] = field(default_factory=dict)
+    of_class: str = ""
+    unit: str = ""
 
     def __post_init__(self) -> None:
         if canonical_name(self.metric) not in LABELS and self.metric not in _LABELS:
@@ -52,8 +62,9 @@ class Criterion:
     @property
     def label(self) -> str:
         """What is measured, in words."""
-        name = canonical_name(self.metric)
-        what = LABELS.get(name) or _LABELS[name]
+        what = label_of(self.metric)
+        if self.of_class:
+            what = f"Class {self.of_class}: {what}"
         where = ", ".join(f"{key} = {value}" for key, value in self.subgroup.items())
         return f"{what} where {where}" if where else what
 
@@ -61,7 +72,8 @@ class Criterion:
     def sentence(self) -> str:
         """In words, e.g. "Accuracy (lower end of its interval) at least 0.8"."""
         end = {"point": "", "lower": " (lower end of its interval)", "upper": " (upper end of its interval)"}
-        return f"{self.label}{end[self.rule]} {'at least' if self.direction == 'min' else 'at most'} {self.limit:g}"
+        bound = f"{self.limit:g} {self.unit}".strip()
+        return f"{self.label}{end[self.rule]} {'at least' if self.direction == 'min' else 'at most'} {bound}"
 
 
 @dataclass(frozen=True)
@@ -101,32 +113,44 @@ def judge(criterion: Criterion, estimate: Estimate) -> Judgement:
         )
     met = compared >= criterion.limit if criterion.direction == "min" else compared <= criterion.limit
     ends = "" if estimate.low is None else f" ({estimate.low:.3f} to {estimate.high:.3f})"
-    text = f"{'Met' if met else 'Not met'}: {criterion.sentence}; found {estimate.value:.3f}{ends}, n = {estimate.n:,}."
+    found = f"{estimate.value:.3f} {criterion.unit}".strip()
+    text = f"{'Met' if met else 'Not met'}: {criterion.sentence}; found {found}{ends}, n = {estimate.n:,}."
     return Judgement(MET if met else NOT_MET, text, compared)
 
 
-def find(report: Mapping[str, Any], metric: str, subgroup: Mapping[str, str] | None = None) -> Estimate:
+def find(
+    report: Mapping[str, Any], metric: str, subgroup: Mapping[str, str] | None = None, of_class: str = ""
+) -> Estimate:
     """The estimate of a metric in a performance or fairness report, over all cases or in one group.
+
+    `of_class`: that class against the rest, in a report of several classes.
 
     `InputError` when the report has no such group or metric: a criterion must not be judged on something
     else.
     """
-    group: Mapping[str, Any] | None
-    if subgroup:
-        wanted = {str(key): str(value) for key, value in subgroup.items()}
-        every = [group for grouping in report.get("groupings", ()) for group in grouping["groups"]]
-        group = next((g for g in every if g["values"] == wanted), None)
-        if group is None:
-            where = ", ".join(f"{key} = {value}" for key, value in wanted.items())
-            raise InputError(f"The report has no group {where}.")
-    else:
-        group = report["overall"]
+    group = group_of(report, subgroup or {})
+    if group is None:
+        where = ", ".join(f"{key} = {value}" for key, value in (subgroup or {}).items())
+        raise InputError(f"The report has no group {where}.")
     name = canonical_name(metric)
+    if of_class:
+        group = next((one for one in group.get("classes", ()) if one["class"] == of_class), None)
+        if group is None:
+            raise InputError(f"The report has no class {of_class}.")
     if name not in group["metrics"]:
-        raise InputError(f"The report has no {LABELS.get(name) or _LABELS.get(name, name)}.")
+        raise InputError(f"The report has no {label_of(name)}.")
     return Estimate(**group["metrics"][name])
+
+
+def group_of(report: Mapping[str, Any], subgroup: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """The group of a report with these values, all cases for none; None where there is no such group."""
+    if not subgroup:
+        return dict(report["overall"])
+    wanted = {str(key): str(value) for key, value in subgroup.items()}
+    every = [group for grouping in report.get("groupings", ()) for group in grouping["groups"]]
+    return next((group for group in every if group["values"] == wanted), None)
 
 
 def judge_report(criterion: Criterion, report: Mapping[str, Any]) -> Judgement:
     """`judge` on the estimate that the criterion names."""
-    return judge(criterion, find(report, criterion.metric, criterion.subgroup))
+    return judge(criterion, find(report, criterion.metric, criterion.subgroup, criterion.of_class))

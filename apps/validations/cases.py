@@ -1,8 +1,10 @@
 """Per-case results: one row a case, kept as Parquet in the vault (Annex 22 draft 7.2, 9.1).
 
 Columns: case_row (from 1, the order of the test file), case_unit where the data name a physical unit, the group
-columns under their own names, case_label and case_prediction (1 positive, 0 negative), case_score; case_weight where
-the plan names one; case_undecided (1 undecided) where it states a band of undecided scores.
+columns under their own names, case_label and case_prediction (of two classes 1 positive, 0 negative; of several their
+names; of a regression numbers), case_score (of several classes case_score_1, case_score_2 … in the plan's order);
+case_weight where the plan names one; case_undecided (1 undecided) where it states a band of undecided scores;
+case_excluded (the reason, empty where the case counts) where the plan excludes what cannot be judged.
 """
 
 from __future__ import annotations
@@ -13,19 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from apps.analysis.canonical import literal
-from apps.analysis.readers import open_table
-from apps.analysis.undecided import flags
+from apps.analysis.readers import Table, open_table
 from apps.core import blobs
+from apps.validations import exclusions
 from apps.validations.failures import CannotCompute
-from apps.validations.sandbox import ScoreResult
+from apps.validations.states import Task
 
-ROW, UNIT, WEIGHT, LABEL, PREDICTION, SCORE, UNDECIDED = (
+ROW, UNIT, WEIGHT, LABEL, PREDICTION, SCORE, UNDECIDED, EXCLUDED = (
     "case_row",
     "case_unit",
     "case_weight",
@@ -33,8 +34,23 @@ ROW, UNIT, WEIGHT, LABEL, PREDICTION, SCORE, UNDECIDED = (
     "case_prediction",
     "case_score",
     "case_undecided",
+    "case_excluded",
 )
 AREA = "vault"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What of a data file makes a case. `exclude`: a row that cannot be judged gets a reason, and raises nothing."""
+
+    label: str
+    positive: str = ""
+    task: Task = Task.BINARY
+    classes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    unit: str = ""
+    weight: str = ""
+    exclude: bool = False
 
 
 def labelled(
@@ -45,98 +61,100 @@ def labelled(
     unit_column: str = "",
     weight_column: str = "",
 ) -> pa.Table:
+    """`read_cases` of two classes, where nothing is excluded."""
+    return read_cases(
+        path,
+        Reading(label_column, positive_value, Task.BINARY, (), tuple(groups), unit_column, weight_column),
+    )
+
+
+def read_cases(path: Path, of: Reading) -> pa.Table:
     """case_row, case_unit, case_weight, groups and case_label of a canonical Parquet file, in its order.
 
-    Raises `CannotCompute` when labels are missing, not two-valued, or never the positive value while two others occur,
-    and when a weight is not a positive number.
+    With `of.exclude` also case_excluded. Raises `CannotCompute` when labels are missing, not two-valued (not among the
+    classes, not numbers), or never the positive value while two others occur, and when a weight is not a positive
+    number; with `of.exclude` only where no row alone is at fault.
     """
     with open_table(path) as table:
         if table.rows == 0:
             raise CannotCompute("The data have no rows, so there is nothing to judge.")
-        label = table.column(label_column).text
-        missing = table.all(f"SELECT count(*) FROM data WHERE {label} IS NULL")[0][0]
-        if missing:
-            raise CannotCompute(
-                f"The label column “{label_column}” is empty in {missing:,} of {table.rows:,} rows. "
-                "Every test case needs a verified label."
-            )
-        values = {str(v) for (v,) in table.all(f"SELECT DISTINCT {label} AS v FROM data LIMIT 4")}
-        if len(values) > 2:
-            raise CannotCompute(f"The label column “{label_column}” has more than two values.")
-        if len(values) == 2 and positive_value not in values:
-            raise CannotCompute(
-                f"The label column “{label_column}” never holds the positive value {positive_value}; "
-                f"it holds {' and '.join(sorted(values))}."
-            )
-        parts = [f"CAST({label} = {literal(positive_value)} AS TINYINT) AS {LABEL}"]
-        names = [LABEL]
-        if unit_column:
-            parts.append(f"{table.column(unit_column).text} AS {UNIT}")
-            names.append(UNIT)
-        if weight_column:
-            weight = table.column(weight_column).number
-            bad = table.all(f"SELECT count(*) FROM data WHERE {weight} IS NULL OR {weight} <= 0")[0][0]
-            if bad:
-                raise CannotCompute(
-                    f"The weight column “{weight_column}” holds no positive number in {bad:,} of {table.rows:,} rows."
-                )
+        column = table.column(of.label)
+        label = column.text
+        wrong: list[tuple[str, str, str]] = [  # reason, where, what is to be said before the count
+            (exclusions.NO_LABEL, f"{label} IS NULL", f"The label column “{of.label}” is empty in")
+        ]
+        if of.task == Task.MULTICLASS:
+            known = ", ".join(literal(name) for name in of.classes)
+            said = f"The label column “{of.label}” holds none of the plan's classes in"
+            wrong.append((exclusions.STRANGE_LABEL, f"{label} NOT IN ({known})", said))
+        elif of.task == Task.REGRESSION:
+            said = f"The label column “{of.label}” holds no finite number in"
+            wrong.append((exclusions.NO_NUMBER, f"{column.number} IS NULL", said))
+        if of.weight:
+            weight = table.column(of.weight).number
+            said = f"The weight column “{of.weight}” holds no positive number in"
+            wrong.append((exclusions.BAD_WEIGHT, f"{weight} IS NULL OR {weight} <= 0", said))
+        if not of.exclude:
+            for reason, where, said in wrong:
+                if bad := table.all(f"SELECT count(*) FROM data WHERE {where}")[0][0]:
+                    more = " Every test case needs a verified label." if reason == exclusions.NO_LABEL else ""
+                    raise CannotCompute(f"{said} {bad:,} of {table.rows:,} rows.{more}")
+        if of.task == Task.BINARY:
+            _refuse_labels(table, of)
+        made = {
+            Task.BINARY: f"CAST({label} = {literal(of.positive)} AS TINYINT)",
+            Task.MULTICLASS: label,
+            Task.REGRESSION: column.number,
+        }[of.task]
+        parts = [f"{made} AS {LABEL}"]
+        if of.unit:
+            parts.append(f"{table.column(of.unit).text} AS {UNIT}")
+        if of.weight:
             parts.append(f"{weight} AS {WEIGHT}")
-        parts += [f"{table.column(name).text} AS g{i}" for i, name in enumerate(groups)]
+        if of.exclude:
+            cases = " ".join(f"WHEN {where} THEN {literal(reason)}" for reason, where, _ in wrong)
+            parts.append(f"CASE {cases} END AS {EXCLUDED}")
+        parts += [f"{table.column(name).text} AS g{i}" for i, name in enumerate(of.groups)]
         arrow = table.arrow(f"SELECT {', '.join(parts)} FROM data")
     columns: dict[str, Any] = {ROW: pa.array(np.arange(1, arrow.num_rows + 1, dtype=np.int64))}
-    if unit_column:
+    if of.unit:
         columns[UNIT] = arrow[UNIT]
-    if weight_column:
+    if of.weight:
         columns[WEIGHT] = arrow[WEIGHT]
-    columns |= {name: arrow[f"g{i}"] for i, name in enumerate(groups)}
+    columns |= {name: arrow[f"g{i}"] for i, name in enumerate(of.groups)}
     columns[LABEL] = arrow[LABEL]
+    if of.exclude:
+        columns[EXCLUDED] = arrow[EXCLUDED].cast(pa.string())
     return pa.table(columns)
 
 
-def predictions(scored: ScoreResult, threshold: float) -> tuple[npt.NDArray[np.int8], int]:
-    """(1 or 0 of each case, how many differ from the model's own label).
-
-    With scores the plan's threshold decides; a model that gives labels only is taken at its word.
-    """
-    if scored.scores is None:
-        return scored.predictions, 0
-    if scored.nan_scores:
+def _refuse_labels(table: Table, of: Reading) -> None:
+    """Labels of which no single row is at fault: three values, or never the positive one."""
+    label = table.column(of.label).text
+    found = table.all(f"SELECT DISTINCT {label} AS v FROM data WHERE {label} IS NOT NULL LIMIT 4")
+    values = {str(v) for (v,) in found}
+    if len(values) > 2:
+        raise CannotCompute(f"The label column “{of.label}” has more than two values.")
+    if len(values) == 2 and of.positive not in values:
         raise CannotCompute(
-            f"{scored.nan_scores:,} of {scored.n:,} scores are not finite numbers (NaN or infinite). "
-            "A model must give every case a score; nothing was judged."
+            f"The label column “{of.label}” never holds the positive value {of.positive}; "
+            f"it holds {' and '.join(sorted(values))}."
         )
-    decided = (scored.scores >= threshold).astype(np.int8)
-    return decided, int((decided != scored.predictions).sum())
 
 
-def is_probability(scored: ScoreResult) -> bool:
-    """Whether the scores lie within 0 and 1, as calibration and Brier score need."""
-    return scored.scores is not None and bool(((scored.scores >= 0) & (scored.scores <= 1)).all())
-
-
-def with_answers(
-    cases: pa.Table,
-    scored: ScoreResult,
-    decided: npt.NDArray[np.int8],
-    band: tuple[float, float] | None = None,
-) -> pa.Table:
-    """`cases` with case_prediction, case_score (where the model gives one) and, with a `band`, case_undecided."""
-    if cases.num_rows != scored.n:
-        raise CannotCompute(f"The model answered {scored.n:,} of {cases.num_rows:,} cases.")
-    cases = cases.append_column(PREDICTION, pa.array(decided))
-    if scored.scores is not None:
-        cases = cases.append_column(SCORE, pa.array(scored.scores))
-    if band is not None:
-        if scored.scores is None:
-            raise CannotCompute(
-                "The plan counts scores in a band as undecided, and the model gives labels without scores."
-            )
-        cases = cases.append_column(UNDECIDED, pa.array(flags(scored.scores, *band).astype(np.int8)))
-    return cases
+def counted(cases: pa.Table) -> pa.Table:
+    """The cases that are not excluded, without that column; all where the plan excludes none."""
+    if EXCLUDED not in cases.column_names:
+        return cases
+    kept = cases.filter(pc.is_null(cases[EXCLUDED])).drop_columns([EXCLUDED])
+    if kept.num_rows == 0:
+        raise CannotCompute(f"All {cases.num_rows:,} cases are excluded: none can be judged.")
+    return kept
 
 
 def decided_only(cases: pa.Table) -> pa.Table:
-    """The cases outside the band of undecided scores; all where the plan states none."""
+    """The counted cases outside the band of undecided scores; all where the plan states none."""
+    cases = counted(cases)
     if UNDECIDED not in cases.column_names:
         return cases
     kept = cases.filter(pc.equal(cases[UNDECIDED], 0))

@@ -6,6 +6,7 @@ from apps.core import registries
 from apps.core.clock import iso
 from apps.core.digests import plain
 from apps.validations.models import Plan, Run
+from apps.validations.states import Exclusion, Task
 
 
 @registries.content("validations.plan")
@@ -42,6 +43,12 @@ def plan_content(plan: Plan) -> dict:
 def _said_besides(plan: Plan) -> dict:
     """What a plan may say and need not; left out where it says nothing: plans signed before keep their digest."""
     found = {
+        "task": plan.task if plan.task != Task.BINARY else "",
+        "classes": list(plan.classes),
+        "target_unit": plan.target_unit,
+        "exclusion": {"rule": plan.exclusion, "max_share": plan.max_excluded}
+        if plan.exclusion != Exclusion.FAIL
+        else {},
         "baselines": plain(plan.baselines),
         "no_predecessor": plan.no_predecessor,
         "unit_column": plan.unit_column,
@@ -75,6 +82,7 @@ def run_content(run: Run) -> dict:
             {
                 "criterion": r.criterion,
                 "metric": r.metric,
+                **({"class": r.of_class} if r.of_class else {}),
                 "subgroup": r.subgroup,
                 "n": r.n,
                 "value": r.value,

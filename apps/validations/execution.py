@@ -20,15 +20,28 @@ from apps.core.digests import plain
 from apps.datasets.states import Partition
 from apps.registry.models import Version
 from apps.validations import cases as per_case
+from apps.validations.answering import Scored, answered, reading, score
+from apps.validations.catalogue import OF_GAP
 from apps.validations.failures import CannotCompute, in_words
-from apps.validations.figures import against_replaced, coverage, drawn, judge, measure, swept, undecided_of
+from apps.validations.figures import (
+    against_replaced,
+    coverage,
+    drawn,
+    excluded_of,
+    judge,
+    judged_exclusion,
+    measure,
+    observed_of,
+    swept,
+    undecided_of,
+    worst_case,
+)
 from apps.validations.models import Plan, Run
-from apps.validations.sandbox import SandboxError, ScoreResult, score
-from apps.validations.states import Verdict
+from apps.validations.sandbox import SandboxError
+from apps.validations.states import Task, Verdict
 from apps.validations.stored import put_results
 
 SCHEMA = "validations.results/1"
-GAP_METRICS = ("auc", "balanced_accuracy", "accuracy")
 GAP_ROWS = 250_000
 Report = Callable[[int, int, str], None]
 
@@ -41,35 +54,37 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
     with in_words():
         model_path = blobs.checked_path(plan.version.artefact_digest)
         data_path = blobs.checked_path(plan.test_data.table_digest, area="vault")
-        cases = per_case.labelled(
-            data_path,
-            plan.label_column,
-            plan.positive_value,
-            plan.group_columns,
-            plan.unit_column or plan.test_data.entity_column,
-            plan.weight_column,
-        )
-        first = _score(
+        unit = plan.unit_column or plan.test_data.entity_column
+        cases = per_case.read_cases(data_path, reading(plan, unit=unit, weight=plan.weight_column))
+        first = score(
             plan, model_path, data_path, lambda done, _: report(done, 2 * rows, "Scoring the test cases")
         )
-        second = _score(
+        second = score(
             plan,
             model_path,
             data_path,
             lambda done, _: report(rows + done, 2 * rows, "Scoring again, to compare"),
         )
         report(2 * rows, 2 * rows, "Computing metrics")
-        decided, differing = per_case.predictions(first, float(plan.threshold))
-        scored = per_case.is_probability(first)
-        cases = per_case.with_answers(cases, first, decided, plan.band)
-        counted = per_case.decided_only(cases)
+        found = answered(plan, cases, first)
+        every_row, scored = found.cases, found.scored
+        cases = per_case.counted(every_row)
+        judged = per_case.decided_only(every_row)
         design = per_case.design_of(cases, plan.unit_column, plan.weight_column)
-        figures = measure(counted, plan.group_columns if cases.num_rows else [], scored=scored, design=design)
-        every = figures if plan.band is None else measure(cases, [], scored=scored, design=design)
+        about: dict[str, Any] = {
+            "scored": scored,
+            "design": design,
+            "task": plan.task,
+            "classes": plan.classes,
+        }
+        figures = measure(judged, plan.group_columns, **about)
+        every = figures if plan.band is None else measure(cases, [], **about)
         left_open = undecided_of(cases, plan)
-        sweep = swept(cases, plan) if scored else {}
-        charts = drawn(plan, every, sweep)
-    judgements = judge(plan, figures, left_open)
+        sweep = swept(cases, plan) if scored and plan.task == Task.BINARY else {}
+        seen = observed_of(plan, cases)
+        charts = drawn(plan, every, sweep, seen)
+    left_out = excluded_of(plan, every_row)
+    judgements = [*judge(plan, figures, left_open), *judged_exclusion(plan, left_out)]
     report(2 * rows, 2 * rows, "Comparing with the training data")
     results = {
         "schema": SCHEMA,
@@ -80,10 +95,10 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
         "scores_digest": first.digest,
         "repeat_identical": first.digest == second.digest,
         "threshold": plan.threshold,
-        "labels_differing_from_threshold": differing,
+        "labels_differing_from_threshold": found.differing,
         "scores_are_probabilities": scored,
-        "warnings": [*first.warnings, *_repeated_units(plan, cases)],
-        "coverage": coverage(rows, cases),
+        "warnings": [*found.warnings, *_repeated_units(plan, cases)],
+        "coverage": coverage(rows, every_row),
         "report": figures,
         "undecided": left_open,
         "all_cases": every["overall"],
@@ -93,10 +108,19 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
         "replaced": against_replaced(plan, judgements),
         "gap": training_gap(plan, model_path, every),
     }
+    if plan.task != Task.BINARY:
+        results |= {
+            "task": plan.task,
+            "classes": plan.classes,
+            "target_unit": plan.target_unit,
+            "observed": seen,
+        }
+    if left_out:
+        results |= {"excluded": left_out, "worst_case": worst_case(plan, figures, left_out)}
     report(2 * rows, 2 * rows, "Storing results")
     return {
         "results_digest": put_results(results),
-        "cases_digest": per_case.put_cases(cases),
+        "cases_digest": per_case.put_cases(every_row),
         "environment": plain(
             {"runtime": first.runtime, "isolation": first.isolation, "model": _model_facts(first)}
         ),
@@ -106,21 +130,7 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
     }
 
 
-def _score(
-    plan: Plan, model_path: Path, data_path: Path, progress: Callable[[int, int], None] | None
-) -> ScoreResult:
-    return score(
-        model_path,
-        plan.version.artefact_format,
-        data_path,
-        features=list(plan.version.features) or None,
-        positive=plan.positive_value,
-        threshold=float(plan.threshold),
-        progress=progress,
-    )
-
-
-def _model_facts(scored: ScoreResult) -> dict[str, Any]:
+def _model_facts(scored: Scored) -> dict[str, Any]:
     said = asdict(scored.info)
     return {
         key: said[key] for key in ("format", "producer", "ir_version", "opset", "estimator", "classes")
@@ -155,15 +165,15 @@ def training_gap(plan: Plan, model_path: Path, figures: dict[str, Any]) -> dict[
         return {"data": used.ref, "reason": f"More than {GAP_ROWS:,} rows: not scored in a run."}
     try:
         path = blobs.checked_path(used.table_digest, area=used.area)
-        cases = per_case.labelled(path, plan.label_column, plan.positive_value, [])
-        answers = _score(plan, model_path, path, None)
-        decided, _ = per_case.predictions(answers, float(plan.threshold))
-        scored = per_case.is_probability(answers)
-        trained = measure(per_case.with_answers(cases, answers, decided), [], scored=scored)
+        cases = per_case.read_cases(path, reading(plan, groups=False))
+        found = answered(plan, cases, score(plan, model_path, path, None))
+        trained = measure(
+            per_case.counted(found.cases), [], scored=found.scored, task=plan.task, classes=plan.classes
+        )
     except (SandboxError, InputError, CannotCompute, blobs.BlobDamaged) as error:
         return {"data": used.ref, "reason": str(error)}
     gaps = []
-    for metric in GAP_METRICS:
+    for metric in OF_GAP[Task(plan.task)]:
         train = trained["overall"]["metrics"].get(metric)
         test = figures["overall"]["metrics"].get(metric)
         if train and test and train["value"] is not None and test["value"] is not None:

@@ -28,15 +28,26 @@ def refuse_unfinished(run: Run) -> None:
         )
 
 
+def estimates_of(group: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(class or "", metric, estimate) of a group: its own metrics, then those of each class against the rest."""
+    for metric, estimate in group["metrics"].items():
+        yield "", metric, estimate
+    for one in group.get("classes", ()):
+        for metric, estimate in one["metrics"].items():
+            yield one["class"], metric, estimate
+
+
 def _figures(results: dict[str, Any]) -> Iterator[Line]:
     report = results["report"]
+    several = "classes" in report["overall"]
     whole = {"attributes": ["all cases"], "groups": [report["overall"] | {"name": "all cases"}]}
     for grouping in [whole, *report.get("groupings", ())]:
         for group in grouping["groups"]:
-            for metric, estimate in group["metrics"].items():
+            for of_class, metric, estimate in estimates_of(group):
                 yield {
                     "grouping": disarmed(" x ".join(grouping["attributes"])),
                     "group": disarmed(group["name"]),
+                    **({"class": disarmed(of_class)} if several else {}),
                     "metric": metric,
                     **{name: estimate[name] for name in ESTIMATE},
                     "note": disarmed(estimate["reason"]),
@@ -62,7 +73,31 @@ def _thresholds(results: dict[str, Any]) -> Iterator[Line]:
             }
 
 
-TABLES = {"figures": _figures, "calibration": _calibration, "thresholds": _thresholds}
+def _confusion(results: dict[str, Any]) -> Iterator[Line]:
+    names = results.get("classes", [])
+    for label, row in zip(names, results["all_cases"].get("confusion", ()), strict=bool(names)):
+        for said, n in zip(names, row, strict=True):
+            yield {"label": disarmed(label), "predicted": disarmed(said), "n": n}
+
+
+def _observed(results: dict[str, Any]) -> Iterator[Line]:
+    yield from (results.get("observed") or {}).get("bands", ())
+
+
+def _errors(results: dict[str, Any]) -> Iterator[Line]:
+    bars = (results.get("observed") or {}).get("bars") or {"edges": [], "counts": []}
+    for i, n in enumerate(bars["counts"]):
+        yield {"from": bars["edges"][i], "to": bars["edges"][i + 1], "n": n}
+
+
+TABLES = {
+    "figures": _figures,
+    "calibration": _calibration,
+    "thresholds": _thresholds,
+    "confusion": _confusion,
+    "observed": _observed,
+    "errors": _errors,
+}
 
 
 def as_csv(run: Run, table: str) -> str:

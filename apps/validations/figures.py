@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -9,33 +10,61 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from apps.analysis import charts, curves, fairness, intervals, performance, thresholds, undecided, verdicts
+from apps.analysis import (
+    charts,
+    curves,
+    fairness,
+    intervals,
+    performance,
+    residuals,
+    taskcharts,
+    thresholds,
+    undecided,
+    verdicts,
+)
 from apps.analysis.errors import InputError
-from apps.analysis.metrics import RATES, none
+from apps.analysis.metrics import RATES, Estimate, none
 from apps.analysis.survey import Design
 from apps.core import blobs
 from apps.core.digests import number
 from apps.validations import cases as per_case
+from apps.validations import exclusions
+from apps.validations.catalogue import EXCLUDED, UNDECIDED, unit_of
 from apps.validations.models import Plan
-from apps.validations.plan_parts import UNDECIDED
-from apps.validations.rules import subgroup_values
+from apps.validations.rules import ALL, subgroup_values
+from apps.validations.states import Task
 from apps.validations.stored import AREA
 
 
 def measure(
-    cases: pa.Table, groups: list[str], *, scored: bool, design: dict[str, str] | None = None
+    cases: pa.Table,
+    groups: list[str],
+    *,
+    scored: bool,
+    design: dict[str, str] | None = None,
+    task: str = Task.BINARY,
+    classes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The performance of all cases, each group, and pairs of columns where they make few enough groups.
 
-    A report of `analysis.fairness`, without groups of `analysis.performance`. `design`: `cases.design_of`.
+    Of two classes a report of `analysis.fairness`, without groups and for other tasks of `analysis.performance`.
+    `design`: `cases.design_of`.
     """
+    label, said = per_case.LABEL, per_case.PREDICTION
+    if task != Task.BINARY:
+        crossed = bool(groups) and may_cross(cases, groups)
+        more: dict[str, Any] = {"groups": groups, "intersections": crossed, **(design or {})}
+        if task == Task.MULTICLASS:
+            columns = {name: f"{per_case.SCORE}_{i}" for i, name in enumerate(classes, start=1)}
+            more |= {"names": classes, "scores": columns if scored else None}
+        return performance.report(cases, label, said, task=task, **more)
     score_column = per_case.SCORE if scored else None
     if not groups:
-        return performance.report(cases, per_case.LABEL, per_case.PREDICTION, score_column, **(design or {}))
+        return performance.report(cases, label, said, score_column, **(design or {}))
     return fairness.report(
         cases,
-        per_case.LABEL,
-        per_case.PREDICTION,
+        label,
+        said,
         score_column,
         groups,
         intersections=may_cross(cases, groups),
@@ -75,16 +104,18 @@ def judge(
 
     `left_open`: the report of the undecided share, where the plan states a band.
     """
-    judged = [_judged(one, figures, left_open or {}) for one in plan.criteria]
+    judged = [_judged(one, figures, left_open or {}, plan.target_unit) for one in plan.criteria]
     for one in plan.baselines:
-        held = _judged(one | {"limit": one["value"], "min_n": 1}, figures, left_open or {})
+        held = _judged(one | {"limit": one["value"], "min_n": 1}, figures, left_open or {}, plan.target_unit)
         rests = f" on {one['n']:,} cases" if one["n"] else ""
         held["sentence"] += f" The replaced process: {one['value']}{rests} ({one['source']})."
         judged.append(held)
     return judged
 
 
-def _judged(one: dict[str, Any], figures: dict[str, Any], left_open: dict[str, Any]) -> dict[str, Any]:
+def _judged(
+    one: dict[str, Any], figures: dict[str, Any], left_open: dict[str, Any], target_unit: str = ""
+) -> dict[str, Any]:
     criterion = verdicts.Criterion(
         one["metric"],
         float(one["limit"]),
@@ -92,10 +123,12 @@ def _judged(one: dict[str, Any], figures: dict[str, Any], left_open: dict[str, A
         one["rule"],
         one["min_n"],
         subgroup_values(one["subgroup"]),
+        one.get("class", ""),
+        unit_of(one["metric"], target_unit),
     )
     source = left_open if one["metric"] == UNDECIDED else figures
     try:
-        estimate = verdicts.find(source, criterion.metric, criterion.subgroup)
+        estimate = verdicts.find(source, criterion.metric, criterion.subgroup, criterion.of_class)
         judgement = verdicts.judge(criterion, estimate)
     except (InputError, KeyError) as error:
         estimate = none(0, str(error))
@@ -103,6 +136,7 @@ def _judged(one: dict[str, Any], figures: dict[str, Any], left_open: dict[str, A
     return {
         "criterion": one["id"],
         "metric": one["metric"],
+        **({"of_class": criterion.of_class} if criterion.of_class else {}),
         "subgroup": one["subgroup"],
         "n": estimate.n,
         "value": number(estimate.value) or "",
@@ -145,8 +179,10 @@ def swept(cases: pa.Table, plan: Plan) -> dict[str, Any]:
     return thresholds.report(cases, per_case.LABEL, per_case.SCORE, locked=locked, **keys)  # type: ignore[arg-type]
 
 
-def drawn(plan: Plan, figures: dict[str, Any], sweep: dict[str, Any]) -> list[dict[str, Any]]:
-    """Calibration and threshold chart, stored as SVG: {"kind", "title", "digest"}."""
+def drawn(
+    plan: Plan, figures: dict[str, Any], sweep: dict[str, Any], seen: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The charts of a run by its task, stored as SVG: {"kind", "title", "digest"}. `seen`: `observed_of`."""
     made = []
     bins = figures["overall"].get("calibration") or []
     if bins:
@@ -156,14 +192,142 @@ def drawn(plan: Plan, figures: dict[str, Any], sweep: dict[str, Any]) -> list[di
         title = "Rates at every threshold, with 95 % intervals; the locked threshold is marked"
         drawing = curves.sweep(sweep["points"], title=title, locked=float(plan.threshold), band=plan.band)
         made.append(("thresholds", title, drawing.svg))
+    if plan.task == Task.MULTICLASS and len(plan.classes) <= taskcharts.MAX_DRAWN:
+        title = "Labels in rows, predictions in columns; circles are right, squares wrong, sized by share of the label"
+        counts = figures["overall"]["confusion"]
+        made.append(("confusion", title, taskcharts.confusion(plan.classes, counts, title=title).svg))
+    if seen:
+        title = "Mean observed against mean predicted value in bands of equal size, with 95 % intervals"
+        drawing = taskcharts.observed(seen["bands"], title=title, unit=plan.target_unit)
+        made.append(("observed", title, drawing.svg))
+        title = "Errors, predicted minus true: mean of each band with 95 % interval, and how often each size occurs"
+        drawing = taskcharts.errors(seen["bands"], seen["bars"], title=title, unit=plan.target_unit)
+        made.append(("errors", title, drawing.svg))
     return [
         {"kind": kind, "title": title, "digest": blobs.put(svg.encode(), area=AREA).digest}
         for kind, title, svg in made
     ]
 
 
+def observed_of(plan: Plan, cases: pa.Table) -> dict[str, Any]:
+    """Of a regression its bands and bars (`analysis.residuals`), which tell no single case; {} of other tasks."""
+    if plan.task != Task.REGRESSION:
+        return {}
+    truth, said = (
+        cases[name].to_numpy().astype(np.float64) for name in (per_case.LABEL, per_case.PREDICTION)
+    )
+    return {"bands": residuals.bands(truth, said), "bars": residuals.bars(truth, said)}
+
+
+def excluded_of(plan: Plan, cases: pa.Table) -> dict[str, Any]:
+    """How many cases are excluded and why, overall and by group; {} where the plan excludes none.
+
+    Shape: {"max_share", "n", "rows", "share", "reasons": [{"reason", "n"}], "groups": [{"column", "value", "rows",
+    "n"}]}.
+    """
+    if per_case.EXCLUDED not in cases.column_names:
+        return {}
+    reasons = cases[per_case.EXCLUDED].to_pylist()
+    left = np.array([reason is not None for reason in reasons])
+    groups = []
+    for column in plan.group_columns:
+        values = np.array([value or "" for value in cases[column].to_pylist()], dtype=object)
+        for value in sorted(set(values.tolist())):
+            chosen = values == value
+            groups.append(
+                {"column": column, "value": value, "rows": int(chosen.sum()), "n": int(left[chosen].sum())}
+            )
+    return {
+        "max_share": plan.max_excluded,
+        "n": int(left.sum()),
+        "rows": len(reasons),
+        "share": float(left.mean()),
+        "reasons": exclusions.by_reason(reasons),
+        "groups": groups,
+    }
+
+
+def judged_exclusion(plan: Plan, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The share of excluded cases held against the locked maximum, in the form of a `Result`; [] without the rule."""
+    if not found:
+        return []
+    n, rows = found["n"], found["rows"]
+    estimate = Estimate(n / rows, *intervals.wilson(n, rows), rows, "wilson")
+    judgement = verdicts.judge(verdicts.Criterion(EXCLUDED, float(plan.max_excluded), "max"), estimate)
+    reasons = "; ".join(f"{one['reason']} in {one['n']:,}" for one in found["reasons"])
+    told = f" {n:,} of {rows:,} cases: {reasons}." if n else " No case was excluded."
+    return [
+        {
+            "criterion": EXCLUDED,
+            "metric": EXCLUDED,
+            "subgroup": ALL,
+            "n": rows,
+            "value": number(estimate.value) or "",
+            "low": number(estimate.low) or "",
+            "high": number(estimate.high) or "",
+            "method": estimate.method,
+            "limit": plan.max_excluded,
+            "direction": "max",
+            "rule": "point",
+            "verdict": judgement.verdict,
+            "sentence": judgement.sentence + told,
+        }
+    ]
+
+
+def worst_case(plan: Plan, figures: dict[str, Any], found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Per criterion and baseline what it would be had every excluded case gone wrong; [] where none was excluded.
+
+    Each: {"id", "metric", "class", "subgroup", "excluded", "value" or "", "limit", "direction", "kept", "reason"}.
+    """
+    if not found or not found["n"]:
+        return []
+    lines = []
+    for one in (*plan.criteria, *plan.baselines):
+        values, limit = subgroup_values(one["subgroup"]), one.get("limit", one.get("value", ""))
+        left = found["n"]
+        for column, value in values.items():
+            left = next(
+                (g["n"] for g in found["groups"] if (g["column"], g["value"]) == (column, value)), found["n"]
+            )
+        line = {
+            "id": one["id"],
+            "metric": one["metric"],
+            "class": one.get("class", ""),
+            "subgroup": one["subgroup"],
+            "excluded": left,
+            "value": "",
+            "limit": limit,
+            "direction": one["direction"],
+            "kept": None,
+            "reason": "",
+        }
+        if plan.weight_column:
+            line["reason"] = "rows are weighted: no bound is computed"
+        else:
+            group = verdicts.group_of(figures, values)
+            value, line["reason"] = (
+                (None, "the group has no counted case")
+                if group is None
+                else exclusions.worst(one["metric"], group, left, of_class=one.get("class", ""))
+            )
+            if value is not None:
+                kept = value >= float(limit) if one["direction"] == "min" else value <= float(limit)
+                line |= {"value": number(value) or "", "kept": kept}
+        lines.append(line)
+    return lines
+
+
 def coverage(rows: int, cases: pa.Table) -> dict[str, Any]:
-    """Every row of the test set is scored, or the run fails: `rows`, `scored`, `excluded`; `undecided` of them."""
+    """Every row of the test set is scored, or excluded with a reason, or the run fails: `rows`, `scored`, `excluded`;
+    `undecided` of those scored. `cases`: every row."""
+    if per_case.EXCLUDED in cases.column_names:
+        reasons = exclusions.by_reason(cases[per_case.EXCLUDED].to_pylist())
+        cases = per_case.counted(cases)
+        left = (
+            int(pc.sum(cases[per_case.UNDECIDED]).as_py()) if per_case.UNDECIDED in cases.column_names else 0
+        )
+        return {"rows": rows, "scored": cases.num_rows, "excluded": reasons, "undecided": left}
     left = int(pc.sum(cases[per_case.UNDECIDED]).as_py()) if per_case.UNDECIDED in cases.column_names else 0
     return {
         "rows": rows,

@@ -24,12 +24,23 @@ class Plan(models.Model):
     number = models.PositiveIntegerField(unique=True)
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="plans")
     test_data = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="plans")
+    task = models.CharField(
+        max_length=10,
+        choices=[(t.value, states.TASK_WORDS[t]) for t in states.Task],
+        default=states.Task.BINARY,
+    )
+    classes = models.JSONField(
+        default=list
+    )  # of several: canonical texts, in the order of the model's scores
+    target_unit = models.CharField(max_length=40, blank=True)  # of a regression's label, such as mg/L
     label_column = models.CharField(max_length=120)
-    positive_value = models.CharField(max_length=120)
-    threshold = models.CharField(max_length=24)  # decimal text; scores at or above count as positive
+    # of several classes the one that bias limits are about, or empty; empty in a regression
+    positive_value = models.CharField(max_length=120, blank=True)
+    # decimal text; scores at or above count as positive; empty but for two classes
+    threshold = models.CharField(max_length=24, blank=True)
     group_columns = models.JSONField(default=list)
     # [{"id", "metric", "subgroup": "all" | "column=value", "direction": "min|max", "limit": "0.8",
-    #   "rule": "point|lower|upper", "min_n": 50}]
+    #   "rule": "point|lower|upper", "min_n": 50}], with "class" where one of several is held against the rest
     criteria = models.JSONField(default=list)
     # [{"id", "metric", "kind": "difference|ratio", "column", "limit": "0.1", "rule": "point|near|far", "min_n": 30}]
     bias_limits = models.JSONField(default=list)
@@ -44,6 +55,13 @@ class Plan(models.Model):
     # decimal text; a score in [from, to) is undecided: nobody acts on it as it is
     undecided_from = models.CharField(max_length=24, blank=True)
     undecided_to = models.CharField(max_length=24, blank=True)
+    # what a case that cannot be judged does: the run fails, or it is excluded up to this share (decimal text) of all
+    exclusion = models.CharField(
+        max_length=7,
+        choices=[(e.value, states.EXCLUSION_WORDS[e]) for e in states.Exclusion],
+        default=states.Exclusion.FAIL,
+    )
+    max_excluded = models.CharField(max_length=24, blank=True)
     rationale = models.TextField()  # why these data, limits and sizes
     # The locked plan this one takes the place of, after it was locked: a deviation stands for that.
     replaces = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="replaced_by")
@@ -150,6 +168,7 @@ class Result(models.Model):
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="results")
     criterion = models.CharField(max_length=120)
     metric = models.CharField(max_length=40)
+    of_class = models.CharField(max_length=120, blank=True)  # held against the rest, where there are several
     subgroup = models.CharField(max_length=160)
     n = models.BigIntegerField()
     value = models.CharField(max_length=30, blank=True)

@@ -8,20 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.analysis.metrics import LABELS, canonical_name
+from apps.analysis.metrics import canonical_name
+from apps.analysis.verdicts import label_of
 from apps.validations.amounts import decimal_text, whole_number
+from apps.validations.catalogue import BOUNDS, LESS, METRICS, MORE, PER_CLASS, UNDECIDED
+from apps.validations.states import Task
 
 MAX_BASELINES = 50
-UNDECIDED = "undecided_rate"
-# Metrics of which more, or less, is better; only they can be as good as a replaced process.
-MORE = frozenset(
-    ("accuracy", "tpr", "tnr", "ppv", "npv", "balanced_accuracy", "f1", "mcc", "auc", "average_precision")
-)
-LESS = frozenset(("fnr", "fpr", "fdr", "for", "brier", "log_loss", "ece", UNDECIDED))
 Problems = list[tuple[str, str]]
 
 
-def checked_band(from_: Any, to: Any, threshold: str | None, metrics: set[str]) -> tuple[dict, Problems]:
+def checked_band(
+    from_: Any, to: Any, threshold: str | None, metrics: set[str], task: Task = Task.BINARY
+) -> tuple[dict, Problems]:
     """A score from `from_` up to below `to` is undecided. `metrics`: those of the criteria.
 
     A band needs a criterion on the undecided rate, and that criterion needs a band: a model that leaves every hard case
@@ -38,6 +37,9 @@ def checked_band(from_: Any, to: Any, threshold: str | None, metrics: set[str]) 
                 )
             )
         return {"undecided_from": "", "undecided_to": ""}, problems
+    if task != Task.BINARY:
+        name = "undecided_from" if start else "undecided_to"
+        return {}, [(name, "Only a plan about two classes has a band of undecided scores: leave both empty.")]
     low, high = decimal_text(start), decimal_text(end)
     for name, found in (("undecided_from", low), ("undecided_to", high)):
         if found is None or len(found) > 24 or not 0 <= float(found) <= 1:
@@ -88,6 +90,8 @@ def checked_baselines(
     subgroups: Any,
     tier: str,
     band: bool,
+    task: Task = Task.BINARY,
+    classes: Sequence[str] = (),
 ) -> tuple[dict, Problems]:
     """How good the replaced process is, or why there is none (Annex 22 draft 4.3).
 
@@ -98,7 +102,7 @@ def checked_baselines(
     why = str(no_predecessor or "").strip()
     rows = []
     for number, one in enumerate(given[:MAX_BASELINES], start=1):
-        found, message = _baseline(one, number, subgroups, band)
+        found, message = _baseline(one, number, subgroups, band, task, classes)
         if message:
             problems.append(("baselines", f"Baseline {number}: {message}"))
         else:
@@ -127,18 +131,42 @@ def checked_baselines(
     return {"baselines": rows, "no_predecessor": why}, problems
 
 
-def _baseline(one: Mapping[str, Any], number: int, subgroups: Any, band: bool) -> tuple[dict[str, Any], str]:
+def checked_class(
+    one: Mapping[str, Any], metric: str, task: Task, classes: Sequence[str]
+) -> tuple[dict[str, str], str]:
+    """({"class": name} where the metric is of one of several classes, else {}, what is wrong with it)."""
+    name = str(one.get("class") or "").strip()
+    if task == Task.MULTICLASS and metric in PER_CLASS:
+        if name not in classes:
+            return (
+                {},
+                f"{label_of(metric)} is of one class against the rest: name one of {', '.join(classes[:12])}.",
+            )
+        return {"class": name}, ""
+    if name:
+        return {}, f"{label_of(metric)} is not of a single class: leave the class empty."
+    return {}, ""
+
+
+def _baseline(
+    one: Mapping[str, Any], number: int, subgroups: Any, band: bool, task: Task, classes: Sequence[str]
+) -> tuple[dict[str, Any], str]:
     metric = canonical_name(str(one.get("metric", "")).strip())
     if metric not in MORE | LESS:
-        named = LABELS.get(metric, one.get("metric", ""))
+        named = label_of(metric) if metric else one.get("metric", "")
         return {}, f"“{named}” is not better when it is more or less: choose another metric."
+    if metric not in METRICS[task]:
+        return {}, f"“{label_of(metric)}” is no metric of this task."
+    of_class, wrong = checked_class(one, metric, task, classes)
+    if wrong:
+        return {}, wrong
     if metric == UNDECIDED and not band:
         return {}, "the undecided rate needs the scores that count as undecided."
     value = decimal_text(one.get("value"))
     if value is None or len(value) > 24:
         return {}, "its value must be a number, for example 0.8."
-    highest = float("inf") if metric == "log_loss" else 1
-    if not (-1 if metric == "mcc" else 0) <= float(value) <= highest:
+    lowest, highest = BOUNDS.get(metric, (0.0, 1.0))
+    if not lowest <= float(value) <= highest:
         return {}, "its value lies outside what the metric can be."
     given_n = str(one.get("n") if one.get("n") is not None else "").strip()
     n = whole_number(given_n) if given_n else None
@@ -156,6 +184,7 @@ def _baseline(one: Mapping[str, Any], number: int, subgroups: Any, band: bool) -
     return {
         "id": str(one.get("id") or f"P{number}").strip()[:40],
         "metric": metric,
+        **of_class,
         "subgroup": subgroup,
         "value": value,
         "n": n,

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from apps.analysis import disparities
 from apps.analysis.disparities import DISPARITIES
-from apps.analysis.metrics import LABELS, canonical_name
-from apps.analysis.verdicts import DIRECTIONS, OTHER_LABELS
+from apps.analysis.metrics import canonical_name
+from apps.analysis.verdicts import DIRECTIONS
 from apps.analysis.verdicts import RULES as ENDS
 from apps.core.errors import BadInput
 from apps.validations.amounts import decimal_text, whole_number
-from apps.validations.plan_parts import UNDECIDED, checked_band, checked_baselines, checked_columns
+from apps.validations.catalogue import BOUNDS, EXCLUDED, METRICS, NOT_TELLING, TELLING
+from apps.validations.plan_parts import checked_band, checked_baselines, checked_class, checked_columns
+from apps.validations.plan_task import checked_exclusion, checked_task, task_of
+from apps.validations.states import Task
 
 ALL = "all"
 RESERVED = "case_"  # the portal's own columns in per-case results
 MAX_GROUP_COLUMNS = 8
 MAX_CRITERIA = 100
-METRICS = {**LABELS, UNDECIDED: OTHER_LABELS[UNDECIDED]}  # what a criterion may name
-# A plan of medium or high tier judges one of these: they tell one kind of error from the other, or cases from others.
-TELLING = frozenset("tpr fnr tnr fpr ppv fdr npv for f1 mcc auc average_precision balanced_accuracy".split())
-BOUNDS = {
-    "mcc": (-1.0, 1.0),
-    "calibration_gap": (-1.0, 1.0),
-    "log_loss": (0.0, math.inf),
-    "calibration_slope": (-math.inf, math.inf),
-    "calibration_intercept": (-math.inf, math.inf),
-}
 UNBOUNDED_DIFFERENCES = ("calibration_slope_difference", "calibration_intercept_difference")
 
 
@@ -50,15 +43,21 @@ class PlanInput:
     weight_column: str = ""
     undecided_from: str = ""
     undecided_to: str = ""
+    task: str = ""
+    classes: Sequence[str] = ()
+    target_unit: str = ""
+    exclusion: str = ""
+    max_excluded: str = ""
 
 
 @dataclass(frozen=True)
 class PlanFacts:
-    """columns: of the test version; tier and affects_people: of the intended use."""
+    """columns: of the test version; tier and affects_people: of the intended use; interface: of the model."""
 
     columns: frozenset[str]
     tier: str
     affects_people: bool
+    interface: Mapping[str, Any] = field(default_factory=dict)
 
 
 def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
@@ -72,13 +71,17 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
     label = given.label_column.strip()
     if label not in facts.columns:
         wrong("label_column", f"The test data have no column “{label}”. They have {known}.")
-    if not str(given.positive_value).strip():
-        wrong("positive_value", "Enter the value of the label that counts as positive.")
-    if len(str(given.positive_value)) > 120:
-        wrong("positive_value", "At most 120 characters.")
-    threshold = decimal_text(given.threshold)
-    if threshold is None or len(threshold) > 24:
-        wrong("threshold", "Enter a number, for example 0.5: scores at or above it count as positive.")
+    about, found_wrong = checked_task(
+        task=given.task,
+        classes=given.classes,
+        target_unit=given.target_unit,
+        positive_value=given.positive_value,
+        threshold=given.threshold,
+        interface=facts.interface,
+    )
+    for name, message in found_wrong:
+        wrong(name, message)
+    task, classes = task_of(given.task) or Task.BINARY, about.get("classes", [])
     groups = [str(name).strip() for name in given.group_columns if str(name).strip()]
     for name in groups:
         if name not in facts.columns:
@@ -102,7 +105,7 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
 
     criteria = []
     for number, one in enumerate(given.criteria[:MAX_CRITERIA], start=1):
-        found, message = _criterion(one, number, groups)
+        found, message = _criterion(one, number, groups, task, classes)
         if message:
             wrong("criteria", f"Criterion {number}: {message}")
         else:
@@ -110,19 +113,20 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
     limits = []
     for number, one in enumerate(given.bias_limits[:MAX_CRITERIA], start=1):
         found, message = _limit(one, number, groups)
+        if not message and task == Task.MULTICLASS and not about.get("positive_value"):
+            message = "name the class that the groups are compared on as the positive value."
         if message:
             wrong("bias_limits", f"Limit {number}: {message}")
         else:
             limits.append(found)
     if not given.criteria:
         wrong("criteria", "A plan needs at least one acceptance criterion.")
-    elif "criteria" not in problems and facts.tier != "low" and not {c["metric"] for c in criteria} & TELLING:
-        wrong(
-            "criteria",
-            f"At {facts.tier} tier accuracy, or a figure of the data, is not enough: add a metric that tells false "
-            "positives from false negatives or cases from others, such as sensitivity and specificity (Annex 22 "
-            "draft 4.1).",
-        )
+    elif (
+        "criteria" not in problems
+        and facts.tier != "low"
+        and not {c["metric"] for c in criteria} & TELLING[task]
+    ):
+        wrong("criteria", f"At {facts.tier} tier {NOT_TELLING[task]} (Annex 22 draft 4.1).")
     if not given.bias_limits and facts.affects_people:
         wrong(
             "bias_limits",
@@ -133,7 +137,7 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
             wrong(name, "Two lines have the same identifier.")
     if max(len(given.criteria), len(given.bias_limits)) > MAX_CRITERIA:
         wrong("criteria", f"At most {MAX_CRITERIA} criteria and {MAX_CRITERIA} limits.")
-    parts = _parts(given, facts, label, groups, threshold, {row["metric"] for row in criteria})
+    parts = _parts(given, facts, label, groups, {row["metric"] for row in criteria}, task, classes)
     more: dict[str, Any] = {}
     for fields, found_wrong in parts:
         more |= fields
@@ -142,12 +146,13 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
                 wrong(name, message)
     if {row["id"] for row in criteria} & {row["id"] for row in more.get("baselines", ())}:
         wrong("baselines", "A baseline has the identifier of a criterion.")
+    if EXCLUDED in {row["id"] for row in (*criteria, *more.get("baselines", ()))}:
+        wrong("criteria", f"“{EXCLUDED}” is the portal's own identifier: choose another.")
     if problems:
         raise BadInput("The plan was not written.", rule="plan", fields=problems)
     return {
         "label_column": label,
-        "positive_value": str(given.positive_value).strip(),
-        "threshold": threshold,
+        **about,
         "group_columns": groups,
         "criteria": criteria,
         "bias_limits": limits,
@@ -161,12 +166,14 @@ def _parts(
     facts: PlanFacts,
     label: str,
     groups: Sequence[str],
-    threshold: str | None,
     metrics: set[str],
+    task: Task,
+    classes: Sequence[str],
 ) -> list[tuple[dict[str, Any], list[tuple[str, str]]]]:
     """(fields, problems) of each part of `plan_parts`."""
     return [
-        checked_band(given.undecided_from, given.undecided_to, threshold, metrics),
+        checked_band(given.undecided_from, given.undecided_to, decimal_text(given.threshold), metrics, task),
+        checked_exclusion(given.exclusion, given.max_excluded),
         checked_columns(
             given.unit_column, given.weight_column, columns=facts.columns, label=label, groups=groups
         ),
@@ -176,6 +183,8 @@ def _parts(
             subgroups=lambda entered: _subgroup(entered, groups),
             tier=facts.tier,
             band=bool(str(given.undecided_from).strip()),
+            task=task,
+            classes=classes,
         ),
     ]
 
@@ -193,14 +202,22 @@ def _subgroup(entered: Any, groups: Sequence[str]) -> tuple[str, str]:
     return f"{column.strip()}={value.strip()}", ""
 
 
-def _criterion(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[dict[str, Any], str]:
+def _criterion(
+    one: Mapping[str, Any], number: int, groups: Sequence[str], task: Task, classes: Sequence[str]
+) -> tuple[dict[str, Any], str]:
     """(stored form, "") or ({}, what is wrong with it)."""
     metric = canonical_name(str(one.get("metric", "")).strip())
-    if metric not in METRICS:
-        return (
-            {},
-            f"there is no metric “{one.get('metric', '')}”. Choose one of {', '.join(sorted(METRICS))}.",
+    known = METRICS[task]
+    if metric not in known:
+        elsewhere = any(metric in names for names in METRICS.values())
+        what = "is no metric of this task" if elsewhere else ""
+        named = (
+            f"“{one.get('metric', '')}” {what}" if what else f"there is no metric “{one.get('metric', '')}”"
         )
+        return {}, f"{named}. Choose one of {', '.join(sorted(known))}."
+    of_class, message = checked_class(one, metric, task, classes)
+    if message:
+        return {}, message
     limit = decimal_text(one.get("limit"))
     low, high = BOUNDS.get(metric, (0.0, 1.0))
     if limit is None or len(limit) > 24:
@@ -208,7 +225,7 @@ def _criterion(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tu
     if not low <= float(limit) <= high:
         return (
             {},
-            f"the limit of {METRICS[metric]} lies between {low:g} and {high:g}.",
+            f"the limit of {known[metric]} lies between {low:g} and {high:g}.",
         )
     direction, rule = str(one.get("direction", "min")), str(one.get("rule", "point"))
     if direction not in DIRECTIONS:
@@ -225,6 +242,7 @@ def _criterion(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tu
     return {
         "id": name,
         "metric": metric,
+        **of_class,
         "subgroup": subgroup,
         "direction": direction,
         "limit": limit,

@@ -20,6 +20,30 @@ class RunState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+class Task(enum.StrEnum):
+    """What a model answers of a case."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class Exclusion(enum.StrEnum):
+    """What a case that cannot be judged does to its run."""
+
+    FAIL = "fail"
+    EXCLUDE = "exclude"
+
+
+TASK_WORDS = {
+    Task.BINARY: "Two classes",
+    Task.MULTICLASS: "Several classes",
+    Task.REGRESSION: "A number (regression)",
+}
+EXCLUSION_WORDS = {
+    Exclusion.FAIL: "The run fails",
+    Exclusion.EXCLUDE: "The case is excluded and counted, with its reason",
+}
 PLAN_WORDS = {
     PlanState.DRAFT: "Draft",
     PlanState.AUTHORED: "Signed by its author",

@@ -8,7 +8,9 @@ from typing import Any
 
 from apps.analysis.disparities import DISPARITIES
 from apps.analysis.metrics import LABELS
-from apps.analysis.verdicts import OTHER_LABELS
+from apps.analysis.verdicts import label_of
+from apps.validations.catalogue import unit_of
+from apps.validations.states import Task
 
 # One line each, for people who do not compute them every day.
 METRIC_WORDS: dict[str, str] = {
@@ -37,7 +39,28 @@ METRIC_WORDS: dict[str, str] = {
     "Needs scores from 0 to 1.",
     "calibration_intercept": "0 when scores are right on average, in log odds; below 0 they are too high. Needs scores "
     "from 0 to 1.",
+    "excluded_rate": "Of all cases, the share that could not be judged and was excluded with a reason.",
     "undecided_rate": "Of all cases, the share whose score lies in the plan's band of undecided scores. Needs scores.",
+}
+# Where they mean something else of several classes, and those of a regression.
+TASK_WORDS: dict[Task, dict[str, str]] = {
+    Task.BINARY: {},
+    Task.MULTICLASS: {
+        "accuracy": "Share of all cases given their right class. Hides which classes are mistaken.",
+        "balanced_accuracy": "Mean over the classes of the share of their cases that is found.",
+        "f1_macro": "Mean of the F1 scores of the classes, each counting alike however rare.",
+        "f1_weighted": "Mean of the F1 scores of the classes, each counting by its cases.",
+        "mcc": "Correlation of prediction and label over all classes, at most 1.",
+        "log_loss": "Mean surprise at the true class given the probabilities; smaller is better.",
+        "tpr": "Of the cases of one class, the share the model gives that class. Needs the class.",
+        "ppv": "Of the cases the model gives one class, the share that truly are of it. Needs the class.",
+    },
+    Task.REGRESSION: {
+        "mae": "Mean distance of prediction and truth, in the unit of the number.",
+        "rmse": "Root of the mean squared distance: large errors weigh more. In the unit of the number.",
+        "r2": "Share of the spread of the truth that the predictions explain; 0 is no better than the mean.",
+        "mean_error": "Mean of predicted minus true: above 0 the model is too high. Errors up and down cancel out.",
+    },
 }
 RULE_WORDS = {
     "point": "the value itself",
@@ -50,6 +73,11 @@ LIMIT_RULE_WORDS = {
     "far": "kept only when even the end of the interval farthest from equality is within the limit",
 }
 SIGNS = {"min": "≥", "max": "≤"}
+
+
+def metric_words(name: str, task: Task = Task.BINARY) -> str:
+    """What a metric means for this task, in one line."""
+    return TASK_WORDS[task].get(name) or METRIC_WORDS[name]
 
 
 def disparity_words(name: str) -> str:
@@ -77,12 +105,12 @@ def subgroup_words(subgroup: str) -> str:
     return "all cases" if subgroup == "all" else " = ".join(subgroup.split("=", 1))
 
 
-def criterion_line(one: Mapping[str, Any]) -> Line:
+def criterion_line(one: Mapping[str, Any], target_unit: str = "") -> Line:
     return Line(
         one["id"],
-        metric_label(one["metric"]),
+        metric_label(one["metric"], one.get("class", "")),
         subgroup_words(one["subgroup"]),
-        f"{SIGNS[one['direction']]} {one['limit']}",
+        f"{SIGNS[one['direction']]} {one['limit']} {unit_of(one['metric'], target_unit)}".strip(),
         RULE_WORDS[one["rule"]],
         one["min_n"],
     )
@@ -100,8 +128,9 @@ def limit_line(one: Mapping[str, Any]) -> Line:
     )
 
 
-def metric_label(name: str) -> str:
-    return LABELS.get(name) or OTHER_LABELS.get(name, name)
+def metric_label(name: str, of_class: str = "") -> str:
+    """The plain name of a metric, with the class it is of."""
+    return f"Class {of_class}: {label_of(name)}" if of_class else label_of(name)
 
 
 @dataclass(frozen=True)
@@ -117,12 +146,12 @@ class Baseline:
     judged_on: str
 
 
-def baseline_line(one: Mapping[str, Any]) -> Baseline:
+def baseline_line(one: Mapping[str, Any], target_unit: str = "") -> Baseline:
     return Baseline(
         one["id"],
-        metric_label(one["metric"]),
+        metric_label(one["metric"], one.get("class", "")),
         subgroup_words(one["subgroup"]),
-        f"{SIGNS[one['direction']]} {one['value']}",
+        f"{SIGNS[one['direction']]} {one['value']} {unit_of(one['metric'], target_unit)}".strip(),
         one["n"],
         one["source"],
         RULE_WORDS[one["rule"]],

@@ -77,7 +77,7 @@ def result_lines(run: Run) -> list[dict[str, Any]]:
     return [
         {
             "result": r,
-            "metric": metric_label(r.metric),
+            "metric": metric_label(r.metric, r.of_class),
             "bound": f"{'≥' if r.direction == 'min' else '≤'} {r.limit}",
         }
         for r in results_of_run(run)

@@ -17,10 +17,12 @@ from apps.access.previewing import Preview
 from apps.analysis.disparities import DISPARITIES
 from apps.core.errors import BadInput
 from apps.datasets.models import DatasetVersion
+from apps.validations.catalogue import LESS, METRICS, MORE, suggested
 from apps.validations.models import Plan
-from apps.validations.plan_parts import LESS, MORE
-from apps.validations.rules import MAX_CRITERIA, METRICS
-from apps.web.criteria import METRIC_WORDS, disparity_words
+from apps.validations.plan_task import task_of
+from apps.validations.rules import MAX_CRITERIA
+from apps.validations.states import EXCLUSION_WORDS, TASK_WORDS, Exclusion, Task
+from apps.web.criteria import disparity_words, metric_words
 from apps.web.forms import ChangeForm, Form, ReasonField
 
 _ROW_FAULT = re.compile(r"(?:Criterion|Limit|Baseline) (\d+): (.+)", re.DOTALL)
@@ -38,7 +40,10 @@ def _name(size: int = 24) -> forms.TextInput:
 class CriterionForm(Form):
     """One acceptance criterion. Nothing is required here: the act judges, and a blank row is no row."""
 
-    metric = forms.ChoiceField(required=False, choices=[("", "Choose a metric"), *METRICS.items()])
+    metric = forms.ChoiceField(required=False, choices=())
+    of_class = forms.CharField(
+        required=False, max_length=120, label="Of class", widget=forms.TextInput(attrs=_SHORT)
+    )
     subgroup = forms.CharField(
         required=False,
         initial="all",
@@ -87,9 +92,9 @@ class LimitForm(Form):
 class BaselineForm(Form):
     """How good the replaced process is in one metric."""
 
-    metric = forms.ChoiceField(
-        required=False,
-        choices=[("", "Choose a metric"), *((n, label) for n, label in METRICS.items() if n in MORE | LESS)],
+    metric = forms.ChoiceField(required=False, choices=())
+    of_class = forms.CharField(
+        required=False, max_length=120, label="Of class", widget=forms.TextInput(attrs=_SHORT)
     )
     subgroup = forms.CharField(
         required=False,
@@ -120,15 +125,36 @@ class PlanForm(Form):
         choices=(),
         help_text="Fixed versions in the vault. Their rows stay unseen.",
     )
+    task = forms.ChoiceField(
+        label="The model answers",
+        required=False,
+        choices=[(task.value, words) for task, words in TASK_WORDS.items()],
+        help_text="The metrics to choose from are those of the task.",
+    )
     label_column = forms.CharField(
         max_length=120, help_text="The column with the verified outcome.", widget=_name()
     )
+    classes = forms.CharField(
+        required=False,
+        max_length=8000,
+        help_text="One a line, as they stand in the label column, in the order of the model's scores.",
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+    )
+    target_unit = forms.CharField(
+        required=False,
+        max_length=40,
+        label="Unit of the number",
+        help_text="Such as mg/L or days. Errors are told in it.",
+        widget=forms.TextInput(attrs=_SHORT),
+    )
     positive_value = forms.CharField(
+        required=False,
         max_length=120,
         help_text="The value of the label that counts as positive, as it stands in the file.",
         widget=forms.TextInput(attrs={"size": 12, "autocomplete": "off"}),
     )
     threshold = forms.CharField(
+        required=False,
         max_length=24,
         initial="0.5",
         help_text="Scores at or above it count as positive. It is locked with the plan.",
@@ -167,6 +193,19 @@ class PlanForm(Form):
         label="Undecided up to, below score",
         widget=forms.TextInput(attrs=_SHORT),
     )
+    exclusion = forms.ChoiceField(
+        required=False,
+        label="A case that cannot be judged",
+        choices=[(rule.value, words) for rule, words in EXCLUSION_WORDS.items()],
+        help_text="Its score is missing, not finite or out of range, or its label, weight or input cannot be read.",
+    )
+    max_excluded = forms.CharField(
+        required=False,
+        max_length=24,
+        label="Greatest share of excluded cases",
+        help_text="Where cases are excluded: 0.01 is 1 % of all. More than that fails the plan. Else leave it empty.",
+        widget=forms.TextInput(attrs=_SHORT),
+    )
     no_predecessor = forms.CharField(
         required=False,
         max_length=5000,
@@ -193,8 +232,10 @@ class ReplacingForm(ChangeForm, PlanForm):
 class Rows:
     """A repeatable part of the form: `forms` in order, blank ones kept on the page and left out of `values`."""
 
-    def __init__(self, name: str, kind: type[AnyRow], given: Any, before: Sequence[Mapping]):
-        self.name, self.kind = name, kind
+    def __init__(
+        self, name: str, kind: type[AnyRow], given: Any, before: Sequence[Mapping], task: Task = Task.BINARY
+    ) -> None:
+        self.name, self.kind, self.task = name, kind, task
         self.forms: list[AnyRow] = []
         if given is None:
             for i, row in enumerate(before or [{}]):
@@ -209,7 +250,17 @@ class Rows:
             self.forms.append(self._form(i, {f"{name}-{i}-{key}": value for key, value in row.items()}, None))
 
     def _form(self, number: int, data: Mapping | None, initial: Mapping | None) -> AnyRow:
-        return self.kind(data, prefix=f"{self.name}-{number}", initial=initial)
+        if initial is not None:
+            initial = {**initial, "of_class": initial.get("class", "")}
+        form = self.kind(data, prefix=f"{self.name}-{number}", initial=initial)
+        if self.kind is not LimitForm:
+            known = {
+                n: w for n, w in METRICS[self.task].items() if self.name == "criteria" or n in MORE | LESS
+            }
+            form.fields["metric"].choices = [("", "Choose a metric"), *known.items()]  # type: ignore[attr-defined]
+            if self.task != Task.MULTICLASS:
+                del form.fields["of_class"]
+        return form
 
     def _filled(self, form: Form) -> bool:
         return any(str(form.data.get(form.add_prefix(name), "")).strip() for name in self.kind.wanted)
@@ -222,9 +273,9 @@ class Rows:
                 typed = {name: str(form.data.get(form.add_prefix(name), "")).strip() for name in form.fields}
                 found.append(
                     {
-                        name: value
+                        {"of_class": "class"}.get(name, name): value
                         for name, value in typed.items()
-                        if value or name not in ("id", "min_n", "n")
+                        if value or name not in ("id", "min_n", "n", "of_class")
                     }
                 )
         return found
@@ -249,7 +300,14 @@ def _whole(typed: str) -> int:
 CARRIED = (
     *("label_column", "positive_value", "threshold", "rationale", "no_predecessor"),
     *("unit_column", "weight_column", "undecided_from", "undecided_to"),
+    *("task", "target_unit", "exclusion", "max_excluded"),
 )
+# Fields that only a plan of this task has; the others are left out of its form.
+ONLY = {
+    Task.BINARY: ("threshold", "undecided_from", "undecided_to"),
+    Task.MULTICLASS: ("classes",),
+    Task.REGRESSION: ("target_unit",),
+}
 
 
 class PlanEntry:
@@ -263,26 +321,52 @@ class PlanEntry:
         choices: Sequence[DatasetVersion],
         earlier: Plan | None,
         kind: type[PlanForm] = PlanForm,
+        interface: Mapping[str, Any] | None = None,
     ) -> None:
-        before: dict[str, Any] = {"idempotency_key": uuid.uuid4().hex}
+        guessed, names = suggested(interface or {})
+        before: dict[str, Any] = {
+            "idempotency_key": uuid.uuid4().hex,
+            "task": guessed.value,
+            "classes": "\n".join(names),
+            "exclusion": Exclusion.FAIL.value,
+        }
         if earlier is not None:
             before |= {
                 "test_data_id": earlier.test_data_id,
                 "group_columns": ", ".join(earlier.group_columns),
+                "classes": "\n".join(earlier.classes),
                 **{n: getattr(earlier, n) for n in CARRIED},
             }
+        entered = before["task"] if given is None else given.get("task", "")
+        self.task = task_of(entered) or Task.BINARY
         self.reshaped = given is not None and ("add" in given or "remove" in given)
         if self.reshaped:  # sent only to get a row more or less: nothing is judged
-            self.main = kind(initial={name: given.get(name, "") for name in kind.base_fields})
+            self.main = kind(
+                initial={n: given.get(n, field.initial or "") for n, field in kind.base_fields.items()}
+            )
         else:
             self.main = kind(given, initial=before)
         self.main.fields["test_data_id"].choices = [  # type: ignore[attr-defined]
             ("", "Choose a test version"),
             *((one.pk, f"{one.ref}, {one.row_count:,} rows") for one in choices),
         ]
-        self.criteria = Rows("criteria", CriterionForm, given, earlier.criteria if earlier else [])
+        for task, fields in ONLY.items():
+            if task != self.task:
+                for name in fields:
+                    del self.main.fields[name]
+        if self.task == Task.REGRESSION:
+            del self.main.fields["positive_value"]
+        elif self.task == Task.MULTICLASS:
+            field = self.main.fields["positive_value"]
+            field.label = "Class that groups are compared on"
+            field.help_text = (
+                "One of the classes, held against the rest, where there are bias limits. Else leave it empty."
+            )
+        self.criteria = Rows("criteria", CriterionForm, given, earlier.criteria if earlier else [], self.task)
         self.limits = Rows("bias_limits", LimitForm, given, earlier.bias_limits if earlier else [])
-        self.baselines = Rows("baselines", BaselineForm, given, earlier.baselines if earlier else [])
+        self.baselines = Rows(
+            "baselines", BaselineForm, given, earlier.baselines if earlier else [], self.task
+        )
         self.parts = (self.criteria, self.limits, self.baselines)
         self.columns = {one.ref: [column["name"] for column in one.columns] for one in choices}
 
@@ -294,6 +378,8 @@ class PlanEntry:
         """What `write_plan` takes; the main form must be valid."""
         typed = dict(self.main.cleaned_data)
         typed["group_columns"] = [part.strip() for part in typed["group_columns"].split(",") if part.strip()]
+        typed["classes"] = [part.strip() for part in typed.get("classes", "").splitlines() if part.strip()]
+        typed = {"positive_value": "", "threshold": ""} | typed
         return typed | {part.name: part.values() for part in self.parts}
 
     def add_refusal(self, refused: BadInput) -> None:
@@ -349,9 +435,9 @@ class ReplacingEntry(PlanEntry):
         self.main.add_error(field, message)
 
 
-def definitions() -> dict[str, list[tuple[str, str, str]]]:
-    """(name, label, one line) of every metric and of every comparison between groups."""
+def definitions(task: Task = Task.BINARY) -> dict[str, list[tuple[str, str, str]]]:
+    """(name, label, one line) of every metric of a task and of every comparison between groups."""
     return {
-        "metrics": [(name, label, METRIC_WORDS[name]) for name, label in METRICS.items()],
+        "metrics": [(name, label, metric_words(name, task)) for name, label in METRICS[task].items()],
         "comparisons": [(name, of[2], disparity_words(name)) for name, of in DISPARITIES.items()],
     }

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from apps.core import blobs
+from apps.validations.catalogue import unit_of
+from apps.validations.export import TABLES, estimates_of
+from apps.validations.states import Task
 from apps.validations.stored import AREA
-from apps.web.criteria import metric_label
+from apps.web.criteria import SIGNS, metric_label, subgroup_words
 
 SWEPT = ("selection_rate", "tpr", "tnr", "ppv", "npv")  # of a threshold, in the page's table; the CSV has all
 WEIGHTS = (25, 50, 75)  # per cent of the largest cell: the border grows by one step at each
@@ -18,18 +21,18 @@ def grouping_tables(figures: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     least = figures.get("inputs", {}).get("min_n", 30)
     overall = {"name": "all cases", "enough": True} | figures["overall"]
-    whole = {"attributes": ["all cases"], "groups": [overall], "comparisons": []}
+    whole = {"attributes": ["all cases"], "groups": [overall | {"name": "all cases"}], "comparisons": []}
     made = []
     for grouping in (whole, *figures.get("groupings", ())):
         groups = [
             {
                 "group": group["name"],
-                "label": metric_label(metric),
+                "label": metric_label(metric, of_class),
                 "estimate": estimate,
                 "few": estimate["n"] < least,
             }
             for group in grouping["groups"]
-            for metric, estimate in group["metrics"].items()
+            for of_class, metric, estimate in estimates_of(group)
         ]
         pairs = [
             {**pair, "label": metric_label(comparison["metric"]), "level": comparison["level"]}
@@ -37,7 +40,7 @@ def grouping_tables(figures: dict[str, Any]) -> list[dict[str, Any]]:
             for pair in comparison["pairs"]
         ]
         sizes = [
-            {"name": group["name"], "n": group["n"], "few": not group["enough"]}
+            {"name": group["name"], "n": group["n"], "few": not group.get("enough", group["n"] >= least)}
             for group in grouping["groups"]
         ]
         name = " and ".join(grouping["attributes"])
@@ -63,13 +66,53 @@ def confusion(figures: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def class_confusion(results: dict[str, Any]) -> dict[str, Any]:
+    """The matrix of several classes: `names`, and `rows` of {"label", "n", "cells"} as in `confusion`; {} without."""
+    if results.get("task") != Task.MULTICLASS:
+        return {}
+    names, counts = results["classes"], results["all_cases"]["confusion"]
+    rows = []
+    for i, row in enumerate(counts):
+        total = sum(row)
+        cells = [
+            {
+                "n": n,
+                "share": f"{100 * n / total:.1f} %" if total else "–",
+                "weight": sum(100 * n / total >= step for step in WEIGHTS) if total else 0,
+                "right": i == j,
+            }
+            for j, n in enumerate(row)
+        ]
+        rows.append({"label": names[i], "n": total, "cells": cells})
+    return {"names": names, "rows": rows}
+
+
+def observed_tables(results: dict[str, Any]) -> dict[str, Any]:
+    """Of a regression its `bands`, and `sizes` of its errors as {"from", "to", "n"}; {} of other tasks."""
+    seen = results.get("observed") or {}
+    return {"bands": seen["bands"], "sizes": list(TABLES["errors"](results))} if seen else {}
+
+
+def worst_rows(results: dict[str, Any], target_unit: str) -> list[dict[str, Any]]:
+    """Each criterion had every excluded case gone wrong, in words; empty where none was excluded."""
+    return [
+        one
+        | {
+            "label": metric_label(one["metric"], one["class"]),
+            "where": subgroup_words(one["subgroup"]),
+            "bound": f"{SIGNS[one['direction']]} {one['limit']} {unit_of(one['metric'], target_unit)}".strip(),
+        }
+        for one in results.get("worst_case", ())
+    ]
+
+
 def run_charts(results: dict[str, Any]) -> list[dict[str, Any]]:
     """The charts of a run with their SVG, compared with its digest, and the rows of the table under each."""
     if not results.get("charts"):
         return []
     rows = {"calibration": calibration_rows(results), "thresholds": threshold_rows(results)}
     return [
-        chart | {"svg": blobs.read(chart["digest"], area=AREA).decode(), "rows": rows[chart["kind"]]}
+        chart | {"svg": blobs.read(chart["digest"], area=AREA).decode(), "rows": rows.get(chart["kind"], [])}
         for chart in results.get("charts", ())
     ]
 

@@ -83,6 +83,7 @@ def _new_plan(act: Act, version: Version, given: PlanInput, test_data_id: int, *
             columns=frozenset(column["name"] for column in test_data.columns),
             tier=version.intended_use.tier,
             affects_people=version.intended_use.affects_people,
+            interface=version.interface,
         ),
     )
     for earlier in version.plans.select_for_update():

@@ -11,12 +11,13 @@ from apps.validations.sandbox.errors import (
     ModelTimedOut,
     SandboxError,
 )
-from apps.validations.sandbox.results import Limits, ModelInfo, Port, ScoreResult
-from apps.validations.sandbox.run import inspect_model, score, score_twice
+from apps.validations.sandbox.results import ClassAnswers, Limits, ModelInfo, Port, RealAnswers, ScoreResult
+from apps.validations.sandbox.run import inspect_model, score, score_classes, score_reals, score_twice
 from apps.validations.sandbox.session import Session, session
 from apps.validations.sandbox.sniff import detect_format
 
 __all__ = [
+    "ClassAnswers",
     "Limits",
     "ModelFailed",
     "ModelInfo",
@@ -25,12 +26,15 @@ __all__ = [
     "ModelRefused",
     "ModelTimedOut",
     "Port",
+    "RealAnswers",
     "SandboxError",
     "ScoreResult",
     "Session",
     "detect_format",
     "inspect_model",
     "score",
+    "score_classes",
+    "score_reals",
     "score_twice",
     "session",
 ]

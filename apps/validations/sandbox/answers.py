@@ -1,4 +1,5 @@
-"""From what a model answers to predictions and scores: two classes, whatever shape the exporter chose."""
+"""From what a model answers to predictions and scores, whatever shape the exporter chose: of two classes, of several,
+or one real number a row."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from apps.validations.sandbox import wire
 from apps.validations.sandbox.errors import ModelFailed
-from apps.validations.sandbox.results import ModelInfo, ScoreResult
+from apps.validations.sandbox.results import ClassAnswers, ModelInfo, RealAnswers, ScoreResult
 
 
 class Collector:
@@ -58,6 +59,7 @@ class Collector:
         positive: str | None,
         threshold: float,
         seconds: float,
+        skipped: tuple[int, ...] = (),
     ) -> ScoreResult:
         """Everything put together. Raises `ModelFailed` when there are more than two classes."""
         labels = np.concatenate(self._labels) if self._labels else None
@@ -72,7 +74,7 @@ class Collector:
             classes = ["0", "1"]
         if len(classes) > 2 or width > 2:
             raise ModelFailed(
-                f"The model tells {max(len(classes), width)} classes apart; the portal validates two."
+                f"The model tells {max(len(classes), width)} classes apart; the plan is about two."
             )
         if positive is None:
             positive = classes[-1] if classes else "1"
@@ -110,6 +112,70 @@ class Collector:
             seconds=round(seconds, 3),
             info=info,
             warnings=tuple(warnings),
+            skipped=skipped,
+        )
+
+    def of_classes(
+        self,
+        info: ModelInfo,
+        columns: tuple[str, ...],
+        classes: tuple[str, ...],
+        seconds: float,
+        skipped: tuple[int, ...] = (),
+    ) -> ClassAnswers:
+        """Labels and scores of several classes, scores in the order of `classes`.
+
+        Columns of scores are those the model names; where it names none, the first is of the first class, and so on.
+        Raises `ModelFailed` when it has another number of scores or names other classes.
+        """
+        labels = np.concatenate(self._labels).astype(str).astype(object) if self._labels else None
+        matrix = np.concatenate(self._scores) if self._scores else None
+        warnings: list[str] = []
+        if matrix is None:
+            warnings.append("The model gives labels without scores.")
+        else:
+            if matrix.shape[1] != len(classes):
+                numbers = f"{matrix.shape[1]:,} score{'' if matrix.shape[1] == 1 else 's'}"
+                raise ModelFailed(f"The model gives {numbers} a case; the plan names {len(classes)} classes.")
+            names = self._keys or list(info.classes)
+            if names:
+                if set(names) != set(classes):
+                    raise ModelFailed("The model names its scores after other classes than the plan does.")
+                matrix = matrix[:, [names.index(name) for name in classes]]
+        if labels is None:
+            warnings.append(
+                "The model gives no label: the class with the highest score is the prediction, of equal ones the first "
+                "in the plan's order."
+            )
+        return ClassAnswers(
+            n=self.n,
+            columns=columns,
+            seconds=round(seconds, 3),
+            info=info,
+            warnings=tuple(warnings),
+            skipped=skipped,
+            labels=labels,
+            scores=None if matrix is None else np.ascontiguousarray(matrix),
+            classes=classes,
+        )
+
+    def of_reals(
+        self, info: ModelInfo, columns: tuple[str, ...], seconds: float, skipped: tuple[int, ...] = ()
+    ) -> RealAnswers:
+        """One real number a row. Raises `ModelFailed` for labels, and for several numbers a row."""
+        if not self._scores or self._labels:
+            raise ModelFailed("The model gives labels; the plan is about one real number a case.")
+        matrix = np.concatenate(self._scores)
+        if matrix.shape[1] != 1:
+            raise ModelFailed(f"The model gives {matrix.shape[1]:,} numbers a case; the plan is about one.")
+        return RealAnswers(
+            n=self.n,
+            columns=columns,
+            seconds=round(seconds, 3),
+            info=info,
+            warnings=(),
+            skipped=skipped,
+            values=np.ascontiguousarray(matrix[:, 0]),
         )
 
 

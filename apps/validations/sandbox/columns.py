@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -72,12 +73,29 @@ def match(info: ModelInfo, schema: pa.Schema, features: list[str] | None, named:
     return wanted
 
 
-def batches(path: Path, columns: list[str], info: ModelInfo, size: int) -> Iterator[tuple[int, list[bytes]]]:
-    """(rows, frame parts) of each batch. Empty cells become NaN in numbers, "" in text; refused in whole numbers."""
+def batches(
+    path: Path, columns: list[str], info: ModelInfo, size: int, skipped: list[int] | None = None
+) -> Iterator[tuple[int, list[bytes]]]:
+    """(rows, frame parts) of each batch. Empty cells become NaN in numbers, "" in text; refused in whole numbers.
+
+    With a list `skipped`, rows with an empty cell in a whole number are left out and their places (from 0) put there.
+    """
     strict = whole_inputs(info)
     file = pq.ParquetFile(path)
+    begun = 0
     for part in file.iter_batches(batch_size=size, columns=columns):
-        yield part.num_rows, packed(part, columns, strict)
+        rows = part.num_rows
+        if skipped is not None:
+            fit = np.ones(rows, dtype=bool)
+            for name in strict & set(columns):
+                fit &= ~part.column(part.schema.get_field_index(name)).is_null().to_numpy(
+                    zero_copy_only=False
+                )
+            skipped += [begun + int(place) for place in np.flatnonzero(~fit)]
+            part = part.filter(pa.array(fit))
+        begun += rows
+        if part.num_rows:
+            yield part.num_rows, packed(part, columns, strict)
 
 
 def whole_inputs(info: ModelInfo) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -71,6 +72,7 @@ class ScoreResult:
     scores: float64, shape (n,), the model's own score of the positive class (NaN kept), or None.
     positive: the label taken as positive; classes: all labels, as text.
     nan_scores: rows whose score is not a finite number. Their prediction is what the model said.
+    skipped: places (from 0) of rows that were not scored, where it was asked to leave them out; n counts them not.
     """
 
     predictions: NDArray[np.int8]
@@ -83,6 +85,7 @@ class ScoreResult:
     seconds: float
     info: ModelInfo
     warnings: tuple[str, ...] = ()
+    skipped: tuple[int, ...] = ()
 
     @property
     def runtime(self) -> dict[str, Any]:
@@ -105,3 +108,67 @@ class ScoreResult:
             scores = np.where(np.isnan(self.scores), np.nan, self.scores)
             h.update(scores.astype("<f8").tobytes())
         return "sha256:" + h.hexdigest()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What every result of a model has, whatever it answers; see `ScoreResult`."""
+
+    n: int
+    columns: tuple[str, ...]
+    seconds: float
+    info: ModelInfo
+    warnings: tuple[str, ...]
+    skipped: tuple[int, ...]
+
+    @property
+    def runtime(self) -> dict[str, Any]:
+        """Versions and settings that decide the bits."""
+        return self.info.runtime
+
+    @property
+    def isolation(self) -> dict[str, str]:
+        """How far the process was cut off."""
+        return self.info.isolation
+
+
+@dataclass(frozen=True)
+class ClassAnswers(Answers):
+    """Answers of a model that tells several classes apart.
+
+    labels: what the model said of each row, as text, shape (n,), or None where it gives scores alone.
+    scores: float64, shape (n, k), in the order of `classes` (NaN kept), or None.
+    """
+
+    labels: NDArray[Any] | None
+    scores: NDArray[np.float64] | None
+    classes: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """`sha256:<hex>` over n, the labels as JSON and the scores (float64 little-endian)."""
+        h = hashlib.sha256(f"countersign-classes/1 {self.n} {len(self.classes)}\n".encode())
+        h.update(json.dumps(None if self.labels is None else self.labels.tolist()).encode())
+        h.update(_bytes(self.scores))
+        return "sha256:" + h.hexdigest()
+
+
+@dataclass(frozen=True)
+class RealAnswers(Answers):
+    """Answers of a model that gives one real number a row: `values`, float64, shape (n,), NaN kept."""
+
+    values: NDArray[np.float64]
+
+    @property
+    def digest(self) -> str:
+        """`sha256:<hex>` over n and the values (float64 little-endian)."""
+        h = hashlib.sha256(f"countersign-values/1 {self.n}\n".encode())
+        h.update(_bytes(self.values))
+        return "sha256:" + h.hexdigest()
+
+
+def _bytes(values: NDArray[np.float64] | None) -> bytes:
+    """One bit pattern for every NaN, as in `ScoreResult.digest`."""
+    if values is None:
+        return b"none"
+    return b"scores" + np.ascontiguousarray(np.where(np.isnan(values), np.nan, values), dtype="<f8").tobytes()

@@ -14,10 +14,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from apps.validations.sandbox import wire
 from apps.validations.sandbox.errors import (
@@ -28,8 +28,18 @@ from apps.validations.sandbox.errors import (
     ModelTimedOut,
     SandboxError,
 )
-from apps.validations.sandbox.results import Limits, ModelInfo, Port, ScoreResult
+from apps.validations.sandbox.results import (
+    ClassAnswers,
+    Limits,
+    ModelInfo,
+    Port,
+    RealAnswers,
+    ScoreResult,
+)
 from apps.validations.sandbox.sniff import detect_format, read_onnx_head
+
+if TYPE_CHECKING:
+    from apps.validations.sandbox.answers import Collector
 
 Progress = Callable[[int, int], None]
 DEFAULT = Limits()
@@ -267,6 +277,7 @@ def score(
     threshold: float = 0.5,
     limits: Limits = DEFAULT,
     progress: Progress | None = None,
+    skip_unfit: bool = False,
 ) -> ScoreResult:
     """Run a model over a Parquet file, row by row in the file's order, in a restricted process.
 
@@ -275,9 +286,66 @@ def score(
     threshold: only for models that give a score and no label: score >= threshold is positive.
     progress(done, total): called after each batch of rows.
 
+    skip_unfit: rows with an empty cell in a whole-number input are left out and told in `skipped`, not refused.
+
     Only the model's bytes and the named columns enter the process: not the label, not the groups, no path.
     Raises the errors of `inspect_model` and `ModelInputMismatch`.
     """
+    told = _asked(model_path, fmt, data_path, features, limits, progress, skip_unfit)
+    return told.collector.result(told.info, told.columns, positive, threshold, told.seconds, told.skipped)
+
+
+def score_classes(
+    model_path: str | Path,
+    fmt: str | None,
+    data_path: str | Path,
+    classes: tuple[str, ...],
+    *,
+    features: list[str] | None = None,
+    limits: Limits = DEFAULT,
+    progress: Progress | None = None,
+    skip_unfit: bool = False,
+) -> ClassAnswers:
+    """`score` for a model that tells `classes` apart, in the order of the plan."""
+    told = _asked(model_path, fmt, data_path, features, limits, progress, skip_unfit)
+    return told.collector.of_classes(told.info, told.columns, classes, told.seconds, told.skipped)
+
+
+def score_reals(
+    model_path: str | Path,
+    fmt: str | None,
+    data_path: str | Path,
+    *,
+    features: list[str] | None = None,
+    limits: Limits = DEFAULT,
+    progress: Progress | None = None,
+    skip_unfit: bool = False,
+) -> RealAnswers:
+    """`score` for a model that gives one real number a row."""
+    told = _asked(model_path, fmt, data_path, features, limits, progress, skip_unfit)
+    return told.collector.of_reals(told.info, told.columns, told.seconds, told.skipped)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Everything a process answered, before it is read as one kind of answer."""
+
+    collector: Collector
+    info: ModelInfo
+    columns: tuple[str, ...]
+    seconds: float
+    skipped: tuple[int, ...]
+
+
+def _asked(
+    model_path: str | Path,
+    fmt: str | None,
+    data_path: str | Path,
+    features: list[str] | None,
+    limits: Limits,
+    progress: Progress | None,
+    skip_unfit: bool,
+) -> _Told:
     import pyarrow.parquet as pq
 
     from apps.validations.sandbox import columns as cols
@@ -289,6 +357,7 @@ def score(
     total = meta.metadata.num_rows
     if total == 0:
         raise ModelInputMismatch("The data have no rows, so there is nothing to score.")
+    skipped: list[int] | None = [] if skip_unfit else None
     with _loaded(model_path, fmt or detect_format(model_path), limits) as (process, info, said):
         wanted = cols.match(
             info, meta.schema_arrow, features, named=bool(said.get("named", info.columns is not None))
@@ -296,13 +365,17 @@ def score(
         size = _batch(said, cols.BATCH)
         info = replace(info, runtime={**info.runtime, "batch": size})
         collector = Collector()
-        for rows, parts in cols.batches(data_path, wanted, info, size):
+        for rows, parts in cols.batches(data_path, wanted, info, size, skipped):
             process.send(b"ROWS", parts)
             header, buffers = process.expect(b"PRED", 64 * 1024 + rows * 4096)
             collector.add(header, buffers, rows)
             if progress is not None:
                 progress(collector.n, total)
-    return collector.result(info, tuple(wanted), positive, threshold, time.monotonic() - started)
+    if collector.n == 0:
+        raise ModelInputMismatch(
+            f"The model can take none of the {total:,} rows: a whole-number input is empty."
+        )
+    return _Told(collector, info, tuple(wanted), time.monotonic() - started, tuple(skipped or ()))
 
 
 def score_twice(*args: Any, **kwargs: Any) -> tuple[ScoreResult, bool]:

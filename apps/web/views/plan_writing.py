@@ -79,7 +79,11 @@ def _written(
         raise verdict.refusal()
     choices = list(queries.test_data_choices(actor_of(request)).order_by("dataset__slug", "-number"))
     given = request.POST if request.method == "POST" else None
-    entry = ReplacingEntry(given, choices, replaced) if replaced else PlanEntry(given, choices, earlier)
+    entry = (
+        ReplacingEntry(given, choices, replaced)
+        if replaced
+        else PlanEntry(given, choices, earlier, interface=version.interface)
+    )
     status = 200
     if request.method == "POST" and not entry.reshaped:
         if entry.main.is_valid():
@@ -100,7 +104,7 @@ def _written(
         "send": f"Replace {replaced.ref}" if replaced else "Write plan",
         "back": url_of(version),
         "found": entry.found,
-        "definitions": definitions(),
+        "definitions": definitions(entry.task),
         "use": version.intended_use,
     }
     return render(request, "validations/plan_form.html", context, status=status)

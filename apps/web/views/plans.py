@@ -107,9 +107,9 @@ def plan_context(request: HttpRequest, plan: Plan) -> dict:
     return {
         "plan": plan,
         "version": plan.version,
-        "criteria": [criterion_line(one) for one in plan.criteria],
+        "criteria": [criterion_line(one, plan.target_unit) for one in plan.criteria],
         "limits": [limit_line(one) for one in plan.bias_limits],
-        "baselines": [baseline_line(one) for one in plan.baselines],
+        "baselines": [baseline_line(one, plan.target_unit) for one in plan.baselines],
         "comparisons": shown.comparisons,
         "missing": shown.missing,
         "progress": progress_of(request, shown.job, f"The comparison of {plan.test_data.ref}"),

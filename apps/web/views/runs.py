@@ -25,7 +25,7 @@ from apps.validations.export import TABLES, as_csv, refuse_unfinished
 from apps.validations.failures import CannotCompute
 from apps.validations.models import Run
 from apps.validations.pairing import compare_runs
-from apps.validations.states import RUN_WORDS, VERDICT_WORDS, RunState, Verdict
+from apps.validations.states import RUN_WORDS, VERDICT_WORDS, RunState, Task, Verdict
 from apps.validations.stored import read_results
 from apps.web.buttons import Acts, Button
 from apps.web.criteria import RULE_WORDS, SIGNS, metric_label, subgroup_words
@@ -36,12 +36,15 @@ from apps.web.marks import RECORD_MARKS, mark_of, render_mark
 from apps.web.progress import progress_of, wants_fragment
 from apps.web.results import (
     SWEPT,
+    class_confusion,
     confusion,
     grouping_tables,
+    observed_tables,
     paired_groups,
     paired_lines,
     run_charts,
     undecided_rows,
+    worst_rows,
 )
 from apps.web.views.plans import link, state_mark
 
@@ -106,7 +109,7 @@ def result_rows(results) -> list[dict]:
     return [
         {
             "result": r,
-            "metric": metric_label(r.metric),
+            "metric": metric_label(r.metric, r.of_class),
             "where": subgroup_words(r.subgroup),
             "bound": f"{SIGNS[r.direction]} {r.limit}",
             "judged_on": RULE_WORDS[r.rule],
@@ -147,14 +150,22 @@ def run_context(request: HttpRequest, found: Run) -> dict:
     figures = stored.get("report", {})
     return {
         "coverage": stored.get("coverage", {}),
-        "confusion": confusion(figures) if figures else [],
+        "confusion": confusion(figures) if run.plan.task == Task.BINARY and figures else [],
+        "classes": class_confusion(stored),
+        "observed": observed_tables(stored),
+        "excluded": stored.get("excluded", {}),
+        "worst": worst_rows(stored, run.plan.target_unit),
         "charts": run_charts(stored),
         "swept": [metric_label(name) for name in SWEPT],
         "tables": grouping_tables(figures),
         "figures": figures,
         "left_open": undecided_rows(stored.get("undecided", {})),
         "replaced": [
-            one | {"label": metric_label(one["metric"]), "where": subgroup_words(one["subgroup"])}
+            one
+            | {
+                "label": metric_label(one["metric"], one.get("class", "")),
+                "where": subgroup_words(one["subgroup"]),
+            }
             for one in stored.get("replaced", ())
         ],
         "same": queries.same_bytes(run, shown.others) if done else [],
