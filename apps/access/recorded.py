@@ -13,6 +13,7 @@ from django.db.models import OuterRef, Q, Subquery
 from apps.access.policy import TABLE, acts_counting_as
 from apps.access.separation import Deed, Pair, Rules
 from apps.access.sharing import gathered, grouped
+from apps.access.telling import told_act
 from apps.trail.models import Entry, Kind, Leaf
 
 
@@ -30,8 +31,10 @@ class Recorded:
 
     @property
     def done(self) -> str:
-        """`registered a model version`."""
-        return TABLE[self.act].sentence if self.act in TABLE else f"did {self.act}"
+        """`registered a model version`, `rejected a requirement`."""
+        if self.act not in TABLE:
+            return f"did {self.act}"
+        return told_act(self.act, json.loads(self.body).get("facts", {}))
 
     def told(self) -> str:
         return f"{self.done} ({json.loads(self.body)['subject']['ref']}) on {self.at:%Y-%m-%d}"

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import CharField, Q
+from django.db.models.functions import Cast
 
 from apps.access.actors import Actor
 from apps.access.facts import facts_of
@@ -18,6 +19,7 @@ from apps.approvals.loading import live_gate, slots_of
 from apps.registry.checks import signatures_on_uses
 from apps.registry.models import Version
 from apps.trail.models import Entry, Kind
+from apps.verification.models import Requirement
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
     for kind, ids in by_kind.items():
         condition |= Q(subject_kind=kind, subject_id__in=ids)
     told = visible_within(actor, Entry).filter(condition, kind__in=[Kind.ACT, Kind.REFUSAL])
+    told = told.exclude(of_later_uses(version))
     rows = told.order_by("-id")[:limit]
     bound, judged = _bound(version)
     lines = []
@@ -58,6 +61,15 @@ def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
         stale = line.signed and own and entry.act_id not in bound[entry.subject_kind]
         lines.append(replace(line, stale=stale))
     return lines
+
+
+def of_later_uses(version: Version) -> Q:
+    """Entries about requirements written for a later intended use than the version's: it never had to meet them."""
+    later = Requirement.objects.filter(
+        model=version.model_id, intended_use__number__gt=version.intended_use.number
+    )
+    ids = later.order_by().annotate(text_id=Cast("pk", CharField())).values("text_id")
+    return Q(subject_kind=Requirement.subject_kind, subject_id__in=ids)
 
 
 def _bound(version: Version) -> tuple[dict[str, set[str]], set[tuple[str, str]]]:

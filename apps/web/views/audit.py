@@ -32,7 +32,7 @@ from apps.web.links import subject_of, url_of
 from apps.web.lists import Column, Listing, Table, choice, on_day, text
 from apps.web.marks import icon
 from apps.web.templatetags.countersign import when
-from apps.web.timeline import line_of
+from apps.web.timeline import line_of, of_later_uses
 from apps.web.times import day_begins, day_ends
 from apps.web.zipped import zip_response
 
@@ -100,6 +100,9 @@ def with_all_below(rows, records):
     condition = Q(pk__in=[])
     for kind, ids in pairs.items():
         condition |= Q(subject_kind=kind, subject_id__in=ids)
+    for record in records:
+        if record.subject_kind == "registry.version" and len(records) == 1:
+            condition &= ~of_later_uses(record)
     return rows.filter(condition | Q(pk__in=own.order_by().values("pk")))
 
 
