@@ -124,7 +124,8 @@ def check_components(
         good, fault, fact = _first(user, given, challenge)
         second = _second(user, given, challenge) if good else None
         if good and (second is None or second.good or second.repeated):
-            if lockout.signing_failures:
+            # What was used before proves nothing new: it does not wipe out failed attempts.
+            if lockout.signing_failures and (second is None or second.good):
                 lockout.signing_failures, lockout.signing_locked_until = 0, None
                 lockout.save(update_fields=["signing_failures", "signing_locked_until"])
             return _components(given, second)
