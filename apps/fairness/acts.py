@@ -13,7 +13,7 @@ from apps.core.models import Job
 from apps.core.numbers import next_number
 from apps.fairness.models import Note, Report
 from apps.fairness.queries import RELATED
-from apps.fairness.states import NoteKind, State, Verdict
+from apps.fairness.states import FACTS, NoteKind, State, Verdict
 from apps.quality.acts import raise_by_portal
 from apps.validations.models import Run
 from apps.validations.states import RUN_FACTS, RunState
@@ -66,7 +66,7 @@ def _done(report: Report, what: str, who: str) -> None:
     if report.state != State.DONE:
         raise WrongState(
             f"{report.ref} {what}.",
-            fact="It is queued or running." if report.state == State.QUEUED else "It failed.",
+            fact=FACTS[State(report.state)],
             rule="report-done",
             who=[who],
         )
@@ -128,6 +128,28 @@ def record_note(act: Act, report_id: int, *, kind: str, text: str) -> Note:
     )
     act.event(note=note.pk, note_kind=kind)
     return note
+
+
+@registries.precondition("fairness.cancel_report")
+def cancel_precondition(report: Report) -> None:
+    if report.state != State.QUEUED:
+        raise WrongState(
+            f"{report.ref} is not cancelled.",
+            fact=FACTS[State(report.state)],
+            rule="report-under-way",
+            who=["nobody: it has ended"],
+        )
+
+
+@act("fairness.cancel_report")
+def cancel_report(act: Act, report_id: int) -> Report:
+    """Stop a report that is queued or under way. It keeps its number and the reason; nothing of it counts."""
+    report = _locked(act, report_id)
+    act.allow(report)
+    if report.job is not None:
+        jobs.cancel(report.job, act.reason)
+    act.write(report, state=State.CANCELLED, finished_at=now(), failure=act.reason)
+    return report
 
 
 @act("fairness.finish_report")

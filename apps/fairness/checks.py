@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.access.sharing import once
+from apps.access.signing import content_digest, has_valid
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.fairness.models import Report
@@ -16,7 +17,10 @@ from apps.validations.checks import last_done_run
 
 
 def last_report(version: Version) -> Report | None:
-    """The newest bias report on the newest done run of the version's locked plan."""
+    """The newest bias report on the newest done run of the version's locked plan, cancelled ones left out.
+
+    Of those with the same figures one that is signed comes first: computing again with the same result changes nothing.
+    """
     return once(("last report", version.pk), lambda: _last_report(version))
 
 
@@ -30,15 +34,29 @@ def _last_report(version: Version, state: State | None = None) -> Report | None:
     if run is None:
         return None
     found = reports_of_versions([version.pk])[version.pk]
-    report = next((r for r in found if r.run_id == run.pk and state in (None, r.state)), None)
-    if report is not None:
+    mine = [
+        r for r in found if r.run_id == run.pk and r.state != State.CANCELLED and state in (None, r.state)
+    ]
+    for report in mine:
         report.run = run
-    return report
+    newest = mine[0] if mine else None
+    if newest is None or newest.state != State.DONE:
+        return newest
+    same = [r for r in mine if r.results_digest == newest.results_digest]
+    return next((r for r in same if signed(r)), newest) if len(same) > 1 else newest
+
+
+def signed(report: Report) -> bool:
+    """Whether a bias tester's signature stands on the report as it is."""
+    return has_valid(report, "review")
 
 
 @registries.check("bias_within_limits")
 def bias_within_limits(version: Version) -> Outcome:
-    """Every locked limit kept; a breach or too little data needs a deviation accepted by somebody else."""
+    """Every locked limit kept and the report signed by a bias tester who did not develop the version.
+
+    A breach or too little data needs a deviation accepted by somebody else.
+    """
     run = last_done_run(version)
     if run is None:
         return Outcome(
@@ -69,14 +87,26 @@ def bias_within_limits(version: Version) -> Outcome:
         "refs": (report.ref,),
         "digests": (report.results_digest,),
     }
+    unsigned = () if signed(report) else (("fairness.sign_report", report.subject_kind, report.pk),)
+    waits = "A bias tester who did not develop the version has not signed it yet."
     if not open_ones:
-        return Outcome(CheckState.MET, **common)
+        if unsigned:
+            return Outcome(CheckState.WAITING, why=waits, rule="PC26", needs=unsigned, **common)
+        return Outcome(CheckState.MET, **_with_signed(common, report))
     worst = next((item for item in open_ones if item["verdict"] == Verdict.BREACHED), open_ones[0])
     if {item["id"] for item in open_ones} <= set(accepted_for(report, version)):
-        return Outcome(CheckState.BY_DEVIATION, why=worst["sentence"], **common)
+        if unsigned:
+            return Outcome(CheckState.WAITING, why=waits, rule="PC26", needs=unsigned, **common)
+        return Outcome(CheckState.BY_DEVIATION, why=worst["sentence"], **_with_signed(common, report))
     return Outcome(
         CheckState.NOT_MET,
         why=f"{worst['sentence']} The developers may register a new version, or an approver may accept the deviation.",
         rule="PC26",
+        needs=unsigned,
         **common,
     )
+
+
+def _with_signed(common: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The same with the digest of the signed record."""
+    return common | {"digests": (report.results_digest, content_digest(report))}

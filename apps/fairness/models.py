@@ -21,7 +21,7 @@ class Report(models.Model):
     number = models.PositiveIntegerField(unique=True)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="bias_reports")
     state = models.CharField(
-        max_length=8, choices=[(s.value, states.WORDS[s]) for s in states.State], default=states.State.QUEUED
+        max_length=9, choices=[(s.value, states.WORDS[s]) for s in states.State], default=states.State.QUEUED
     )
     job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="+")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

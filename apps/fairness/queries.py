@@ -17,7 +17,7 @@ from apps.core import blobs
 from apps.core.errors import NotVisible, WrongState
 from apps.core.models import Job
 from apps.fairness.models import Note, Report
-from apps.fairness.states import State
+from apps.fairness.states import FACTS, State
 from apps.quality.models import Deviation
 from apps.quality.queries import opened_by
 from apps.registry.models import Version
@@ -60,7 +60,9 @@ def reports_of_versions(version_ids: Collection[int]) -> dict[int, list[Report]]
     """Version id -> its bias reports with their jobs, newest first; for gates and closures, whoever looks."""
 
     def load(ids: list[int]) -> dict[int, list[Report]]:
-        rows = Report.objects.filter(run__plan__version_id__in=ids).select_related("run__plan", "job")
+        rows = Report.objects.filter(run__plan__version_id__in=ids).select_related(
+            "run__plan", "requested_by", "job"
+        )
         return grouped(rows, lambda report: report.run.plan.version_id)
 
     return {pk: rows or [] for pk, rows in gathered("reports", version_ids, load).items()}
@@ -107,11 +109,11 @@ def report_page(actor: Actor | User, report_id: int) -> ReportPage:
 
 
 def refuse_unfinished(report: Report) -> None:
-    """Figures are given out when a report is done; WrongState before, and for one that failed."""
+    """Figures are given out when a report is done; WrongState before, and for one that came to nothing."""
     if report.state != State.DONE:
         raise WrongState(
             f"{report.ref} has no figures.",
-            fact="It is queued or running." if report.state == State.QUEUED else "It failed.",
+            fact=FACTS[State(report.state)],
             rule="report-done",
             who=["whoever may see it, after a report that came to its end"],
         )

@@ -9,6 +9,7 @@ class State(enum.StrEnum):
     QUEUED = "queued"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class Verdict(enum.StrEnum):
@@ -26,7 +27,18 @@ NOTE_WORDS = {
     NoteKind.REMEDIATION: "Remediation: what was changed because of the report",
     NoteKind.FEEDBACK: "Feedback: what users or the people concerned said, and what follows",
 }
-WORDS = {State.QUEUED: "Queued or running", State.DONE: "Done", State.FAILED: "Failed"}
+WORDS = {
+    State.QUEUED: "Queued or running",
+    State.DONE: "Done",
+    State.FAILED: "Failed",
+    State.CANCELLED: "Cancelled",
+}
+FACTS = {
+    State.QUEUED: "It is queued or running.",
+    State.DONE: "It is done.",
+    State.FAILED: "It failed.",
+    State.CANCELLED: "It was cancelled.",
+}
 VERDICT_WORDS = {
     Verdict.WITHIN: "Within limits",
     Verdict.BREACHED: "Limit breached",

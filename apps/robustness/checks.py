@@ -13,7 +13,7 @@ from apps.quality.queries import accepted_for
 from apps.registry.models import Version
 from apps.robustness.loading import plans_of_versions, reports_read
 from apps.robustness.models import ProbePlan, ProbeReport
-from apps.robustness.states import PlanState, ReportState, Verdict
+from apps.robustness.states import PlanState, PrivateTraining, ReportState, Verdict
 from apps.validations.checks import live_plan
 from apps.validations.states import PlanState as ValidationState
 
@@ -56,17 +56,20 @@ def last_done_probe_report(version: Version) -> ProbeReport | None:
 
 @registries.check(CHECK)
 def robustness(version: Version) -> Outcome:
-    """Every locked limit on robustness kept; a breach or too little data needs a deviation that somebody accepted."""
-    return _kept(version, ROBUSTNESS)
+    """Every locked limit on robustness kept; a breach or too little data needs a deviation that somebody accepted.
+
+    Below high tier no check of privacy is asked, and the table of a private training is asked for here.
+    """
+    return _kept(version, ROBUSTNESS, private=version.intended_use.tier != "high")
 
 
 @registries.check("privacy")
 def privacy(version: Version) -> Outcome:
     """The same for what the model's answers give away about the rows it was trained on."""
-    return _kept(version, PRIVACY)
+    return _kept(version, PRIVACY, private=True)
 
 
-def _kept(version: Version, family: str) -> Outcome:
+def _kept(version: Version, family: str, *, private: bool) -> Outcome:
     plan = live_probe_plan(version)
     report = last_probe_report(version)
     if plan is None or plan.state != PlanState.LOCKED:
@@ -88,7 +91,36 @@ def _kept(version: Version, family: str) -> Outcome:
             refs=(report.ref,),
             needs=(("robustness.request_report", plan.subject_kind, plan.pk),),
         )
+    if private and (outcome := _private_open(version, report)) is not None:
+        return outcome
     return _judged(version, report, family)
+
+
+def _private_open(version: Version, report: ProbeReport) -> Outcome | None:
+    """Where differential privacy was used in training: what its table of utility still lacks; None when nothing."""
+    plan = report.plan
+    if plan.private_training != PrivateTraining.USED:
+        return None
+    declared = f"{plan.ref} declares training with differential privacy, epsilon {plan.private_epsilon}"
+    evidence = report.epsilon
+    common: dict[str, Any] = {
+        "evidence": f"Probe report {report.ref}",
+        "rule": RULE,
+        "refs": (report.ref,),
+        "digests": (report.results_digest,),
+        "needs": (
+            ("robustness.submit_evidence", version.subject_kind, version.pk),
+            ("robustness.request_report", plan.subject_kind, plan.pk),
+        ),
+    }
+    if evidence is None:
+        why = f"{declared}: no table of utility against epsilon was handed in before {report.ref} was made."
+        return Outcome(CheckState.NOT_MET, why=why, **common)
+    released = next(row["epsilon"] for row in evidence.outcome["rows"] if row["released"])
+    if float(released) != float(plan.private_epsilon):
+        why = f"{declared}; the released row of {evidence.ref} says {released}."
+        return Outcome(CheckState.NOT_MET, why=why, **common)
+    return None
 
 
 def _not_locked(version: Version, plan: ProbePlan | None) -> Outcome:

@@ -165,7 +165,7 @@ def settings_of(plan: ProbePlan, threshold: float) -> probes.Settings:
 
 
 def training_sets(version: Version) -> list[DatasetVersion]:
-    """Every training data version that is declared, each content once, by digest: the order of declaring says nothing."""
+    """Every declared training data version, each content once, by digest: the order of declaring says nothing."""
     links = version.data.filter(dataset_version__partition=Partition.TRAIN).order_by("-dataset_version_id")
     declared = [link.dataset_version for link in links.select_related("dataset_version__dataset")]
     by_content = {each.table_digest: each for each in declared}  # the earliest of the same content

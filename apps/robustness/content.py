@@ -23,6 +23,12 @@ def plan_content(plan: ProbePlan) -> dict:
         "bounds": plain(plan.bounds),
         "limits": plain(plan.limits),
         "rationale": plan.rationale,
+        # Left out where it was not asked yet: what was signed then stays as it was.
+        **(
+            {"differential_privacy": {"training": plan.private_training, "epsilon": plan.private_epsilon}}
+            if plan.private_training
+            else {}
+        ),
         "written_by": plan.written_by.username,
         "written_at": iso(plan.written_at),
     }

@@ -62,7 +62,7 @@ def _about(field: str) -> Iterator[None]:
 
 
 def _table(field: str, digest: str, most: int) -> pa.Table:
-    if not blobs.exists(digest):
+    if not digest or not blobs.exists(digest):
         raise _wrong(field, "Upload the file first.")
     path = blobs.checked_path(digest)
     if path.stat().st_size > MAX_BYTES:

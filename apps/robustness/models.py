@@ -31,6 +31,11 @@ class ProbePlan(models.Model):
     # [{"id", "probe", "limit": "0.05", "rule": "point|near|far", "min_n": 30}]: at most the limit
     limits = models.JSONField(default=list)
     rationale = models.TextField()
+    # Empty in plans that were written before it was asked.
+    private_training = models.CharField(
+        max_length=8, choices=[(p.value, states.PRIVATE_WORDS[p]) for p in states.PrivateTraining], blank=True
+    )
+    private_epsilon = models.CharField(max_length=24, blank=True)  # of the training, decimal text
     state = models.CharField(
         max_length=10,
         choices=[(s.value, states.PLAN_WORDS[s]) for s in states.PlanState],
@@ -68,7 +73,7 @@ class ProbePlan(models.Model):
 
 
 class ProbeEvidence(models.Model):
-    """Files that people hand in: two pipelines on the same rows, or a table of utility against epsilon.
+    """Files that makers hand in: two pipelines on the same rows, or a table of utility against epsilon.
 
     A claim, marked as such wherever it is shown; the comparison or the check of the table is the portal's own.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from apps.analysis import intervals
 from apps.analysis.probes import PRIVACY, PROBES, RULES
 from apps.analysis.probes.shifted import FAR_PART
 from apps.core.errors import BadInput, WrongState
+from apps.robustness.states import PrivateTraining
 
 MAX_LIMITS = 40
 DECIDED = ("released", "rejected", "suspended")  # states of a version: apps.registry.states
@@ -42,11 +43,16 @@ DEFAULTS = {"seed": "1", "rows": "5000", "shift": "0.5", "epsilon": "0.1", "budg
 
 @dataclass(frozen=True)
 class PlanInput:
-    """A probe plan as it was entered. bounds and limits as in `models.ProbePlan`, ids optional, numbers or text."""
+    """A probe plan as it was entered. bounds and limits as in `models.ProbePlan`, ids optional, numbers or text.
+
+    private_training: whether the model was trained with differential privacy; private_epsilon: if so, with which.
+    """
 
     bounds: Mapping[str, Any]
     limits: Sequence[Mapping[str, Any]]
     rationale: str
+    private_training: str
+    private_epsilon: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,11 +117,43 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
     if absent and "limits" not in problems:
         words = ", ".join(PROBES[name].label.lower() for name in absent)
         problems["limits"] = [f"At {facts.tier} tier each of these needs a limit too: {words}."]
+    private, epsilon = _private(given, {line["probe"] for line in limits}, problems)
     if not given.rationale.strip():
         problems["rationale"] = ["Say why these limits and bounds fit the use."]
     if problems:
         raise BadInput("The probe plan was not written.", rule="plan", fields=problems)
-    return {"bounds": bounds, "limits": limits, "rationale": given.rationale.strip()}
+    return {
+        "bounds": bounds,
+        "limits": limits,
+        "rationale": given.rationale.strip(),
+        "private_training": private,
+        "private_epsilon": epsilon,
+    }
+
+
+def _private(given: PlanInput, limited: Collection[str], problems: dict[str, list[str]]) -> tuple[str, str]:
+    """(whether differential privacy was used, its epsilon) in their stored form."""
+    used, epsilon = str(given.private_training), str(given.private_epsilon).strip()
+    if used not in set(PrivateTraining):
+        problems["private_training"] = ["Say whether the model was trained with differential privacy."]
+    elif used == PrivateTraining.NOT_USED:
+        if epsilon:
+            problems["private_epsilon"] = ["Leave it empty where differential privacy was not used."]
+        elif "epsilon" in limited:
+            label = PROBES["epsilon"].label
+            problems.setdefault("limits", []).append(
+                f"“{label}” takes a limit only where differential privacy was used in training."
+            )
+    else:
+        text = _decimal(epsilon)
+        if text is None or not float(text) > 0:
+            problems["private_epsilon"] = ["Enter the epsilon of the training, a number above 0."]
+        if "epsilon" not in limited:
+            label = PROBES["epsilon"].label
+            problems.setdefault("limits", []).append(
+                f"Differential privacy was used: set a limit on “{label}” too."
+            )
+    return used, epsilon
 
 
 def attainable(name: str, rule: str, bounds: Mapping[str, str]) -> tuple[float, str]:
@@ -130,7 +168,9 @@ def attainable(name: str, rule: str, bounds: Mapping[str, str]) -> tuple[float, 
     if rule != "near" or name in ("membership", "inversion", "parity"):
         return PROBES[name].highest, "it"
     rows = int(bounds["rows"])
-    n = {"adversarial": min(rows, int(bounds["cases"])), "far_rows": max(1, round(FAR_PART * rows))}.get(name, rows)
+    n = {"adversarial": min(rows, int(bounds["cases"])), "far_rows": max(1, round(FAR_PART * rows))}.get(
+        name, rows
+    )
     return intervals.wilson(n, n)[0], f"the lower end of its interval over {n:,} cases"
 
 

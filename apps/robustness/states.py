@@ -31,6 +31,17 @@ class Verdict(enum.StrEnum):
     UNDECIDED = "undecided"
 
 
+class PrivateTraining(enum.StrEnum):
+    """Whether the model was trained with differential privacy, as its probe plan declares."""
+
+    USED = "used"
+    NOT_USED = "not_used"
+
+
+PRIVATE_WORDS = {
+    PrivateTraining.USED: "Used: the table of utility against epsilon is handed in",
+    PrivateTraining.NOT_USED: "Not used",
+}
 PLAN_WORDS = {
     PlanState.DRAFT: "Draft",
     PlanState.AUTHORED: "Signed by its author",

@@ -13,6 +13,7 @@ from apps.analysis.probes import PROBES
 from apps.core.errors import BadInput
 from apps.robustness.models import ProbePlan
 from apps.robustness.rules import BOUNDS, DEFAULTS
+from apps.robustness.states import PRIVATE_WORDS, PrivateTraining
 from apps.web.forms import Form
 
 ENDS = [
@@ -20,6 +21,7 @@ ENDS = [
     ("near", "the lower end of its interval"),
     ("far", "the upper end of its interval"),
 ]
+TOLD = ("private_training", "private_epsilon", "rationale")  # fields of the plan that are no bounds
 _SHORT = {"size": 8, "autocomplete": "off"}
 _FAULT = re.compile(r"Limit (\d+): (.+)", re.DOTALL)
 HINTS = {
@@ -47,6 +49,18 @@ class BoundsForm(Form):
     epsilon = _bound("epsilon")
     budget = _bound("budget")
     cases = _bound("cases")
+    private_training = forms.ChoiceField(
+        label="Differential privacy in training",
+        choices=[(p.value, PRIVATE_WORDS[p]) for p in PrivateTraining],
+        widget=forms.RadioSelect,
+    )
+    private_epsilon = forms.CharField(
+        required=False,
+        max_length=24,
+        label="Epsilon of the training",
+        help_text="Where differential privacy was used: the released row of the table must say the same.",
+        widget=forms.TextInput(attrs=_SHORT),
+    )
     rationale = forms.CharField(
         max_length=20_000,
         help_text="Why these limits and bounds fit the use: what happens to the inputs where it runs.",
@@ -73,7 +87,8 @@ class ProbeEntry:
     def __init__(self, data: Mapping[str, str] | None, earlier: ProbePlan | None, wanted: Collection[str]):
         before = {line["probe"]: line for line in earlier.limits} if earlier else {}
         initial = {**DEFAULTS, **(earlier.bounds if earlier else {})}
-        initial |= {"rationale": earlier.rationale if earlier else "", "idempotency_key": uuid.uuid4().hex}
+        initial |= {name: getattr(earlier, name) if earlier else "" for name in TOLD}
+        initial["idempotency_key"] = uuid.uuid4().hex
         self.main = BoundsForm(data, initial=initial)
         self.rows = [
             (name, probe, LimitForm(data, prefix=name, initial=before.get(name)), name in wanted)
@@ -86,13 +101,13 @@ class ProbeEntry:
     def arguments(self) -> dict[str, Any]:
         """Arguments of `write_plan`; blank limits are left out."""
         given = dict(self.main.cleaned_data)
-        key, rationale = given.pop("idempotency_key"), given.pop("rationale")
+        told = {name: given.pop(name) for name in (*TOLD, "idempotency_key")}
         limits = [
             {"probe": name, "id": name, **form.cleaned_data}
             for name, _, form, _ in self.rows
             if form.cleaned_data["limit"].strip()
         ]
-        return {"bounds": given, "limits": limits, "rationale": rationale, "idempotency_key": key}
+        return {"bounds": given, "limits": limits, **told}
 
     def add_refusal(self, refused: BadInput) -> None:
         """What the act said, beside the field it is about where that is known."""

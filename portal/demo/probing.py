@@ -18,7 +18,7 @@ from apps.core.jobs import run_queued
 from apps.registry.models import Version
 from apps.robustness import acts
 from apps.robustness.models import ProbeEvidence, ProbePlan, ProbeReport
-from apps.robustness.states import PlanState
+from apps.robustness.states import PlanState, PrivateTraining
 from apps.validations.models import Plan
 from portal.demo.data import DemoData
 from portal.demo.people import PASSWORD, by_duty
@@ -94,7 +94,14 @@ def probe(
             {"id": name, "probe": name, "limit": limit, "rule": rule, "min_n": min_n}
             for name, (limit, rule, min_n) in LIMITS.items()
         ]
-        found = acts.write_plan(of("validator"), plan.pk, bounds=BOUNDS, limits=limits, rationale=WHY)
+        found = acts.write_plan(
+            of("validator"),
+            plan.pk,
+            bounds=BOUNDS,
+            limits=limits,
+            rationale=WHY,
+            private_training=PrivateTraining.NOT_USED,
+        )
     if found.state == PlanState.DRAFT:
         found = acts.sign_plan_author(of("validator"), found.pk, signature=_signature(found))
     if found.state == PlanState.AUTHORED:

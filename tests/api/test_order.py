@@ -50,6 +50,7 @@ ACTS = {
     "api:runs-cases": ("author", {}),
     "api:runs-cancel": ("author", {}),
     "api:bias_reports-sign": ("author", {}),
+    "api:bias_reports-cancel": ("author", {}),
     "api:bias_reports-notes": ("approver", {}),
     "api:run_submitted_explanations": ("author", {}),
     "api:explanations-cancel": ("author", {}),

@@ -55,9 +55,12 @@ def test_the_whole_way_from_limits_to_figures(world):
     assert [each["ref"] for each in author.get(evidence).json()] == [taken.json()["ref"]]
     first = sent(validator, f"/probe-plans/{number}/reports")
     assert (first.status_code, first.json()["state"]) == (202, "queued")
-    stopped = sent(validator, f"/probe-reports/{first.json()['number']}/cancel")
+    cancel = f"/probe-reports/{first.json()['number']}/cancel"
+    assert sent(validator, cancel).status_code == 422
+    stopped = sent(validator, cancel, {"reason": "Wrong files"})
+    assert stopped.json()["failure"] == "Wrong files"
     assert stopped.json()["state"] == "cancelled"
-    assert sent(validator, f"/probe-reports/{first.json()['number']}/cancel").status_code == 409
+    assert sent(validator, cancel, {"reason": "Again"}).status_code == 409
     sent(validator, f"/probe-plans/{number}/reports")
     run_queued()
     report = ProbeReport.objects.first()

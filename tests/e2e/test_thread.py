@@ -15,8 +15,7 @@ from apps.trail.models import Entry
 from tests.e2e.browsing import EVIDENCE_MS
 from tests.factories.data import FEATURES, onnx_model, train_csv, vault_csv
 from tests.factories.foundation import USE
-from tests.factories.probes import BOUNDS, handed_in, locked_probes
-from tests.factories.probes import LIMITS as LIMITS_OF_PROBES
+from tests.factories.probes import handed_in, lenient, locked_probes
 from tests.factories.verification import verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -286,9 +285,7 @@ def test_from_sign_in_to_download(world, person, real_worker, tmp_path):
 
     verified(world, version)
     handed_in(world, version)
-    limits = [one | {"limit": "1", "rule": "point", "min_n": 1} for one in LIMITS_OF_PROBES]
-    bounds = BOUNDS | {"rows": "100", "cases": "10", "budget": "2"}
-    probes = locked_probes(world, version.plans.get(), limits=limits, bounds=bounds)
+    probes = locked_probes(world, version.plans.get(), **lenient())
     validator.goes_to(f"/probe-plans/{probes.number}/")
     validator.looks("probe-plan")
     request_report(world.validator, probes.pk)

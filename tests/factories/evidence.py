@@ -13,7 +13,7 @@ from apps.access.signing import SignatureInput, content_digest
 from apps.core import blobs
 from apps.core.jobs import run_queued
 from apps.datasets.models import DatasetVersion
-from apps.fairness.acts import request_report
+from apps.fairness.acts import request_report, sign_report
 from apps.fairness.models import Report
 from apps.registry.models import IntendedUse, Version
 from apps.validations.acts import sign_plan_approval, sign_plan_author, start_run, write_plan
@@ -124,9 +124,15 @@ def done_report(world: World, run: Run) -> Report:
     return Report.objects.select_related("run__plan__version__model").get(pk=report.pk)
 
 
+def signed_report(world: World, report: Report) -> Report:
+    """Signed by the bias tester."""
+    sign_report(world.bias_tester, report.pk, signature=signed(report))
+    return report
+
+
 def judged(world: World, run: Run) -> Report:
     """Whatever else of evidence the release gate wants at medium tier: bias report, probes, verification."""
-    report = done_report(world, run)
+    report = signed_report(world, done_report(world, run))
     probed_leniently(world, run.plan)
     verified(world, run.plan.version)
     return report

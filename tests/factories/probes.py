@@ -64,6 +64,7 @@ def plan_input(**changes: Any) -> dict[str, Any]:
         "bounds": dict(BOUNDS),
         "limits": [dict(one) for one in LIMITS],
         "rationale": "Sensors drift by up to 5 % between two calibrations.",
+        "private_training": "not_used",
     } | changes
 
 
@@ -86,12 +87,16 @@ def probed(world: World, plan: Plan) -> ProbeReport:
     return done_probes(world, locked_probes(world, plan))
 
 
-def probed_leniently(world: World, plan: Plan) -> ProbeReport:
-    """The same with limits that any model keeps, for tests of what comes after."""
-    handed_in(world, plan.version)
+def lenient() -> dict[str, Any]:
+    """Limits that any model keeps, and few questions, for tests of what comes after."""
     limits = [
         one | {"limit": "0.49" if one["probe"] == "group_shift" else "0.99", "rule": "point", "min_n": 1}
         for one in LIMITS
     ]
-    bounds = BOUNDS | {"rows": "100", "cases": "10", "budget": "2"}
-    return done_probes(world, locked_probes(world, plan, limits=limits, bounds=bounds))
+    return {"limits": limits, "bounds": BOUNDS | {"rows": "100", "cases": "10", "budget": "2"}}
+
+
+def probed_leniently(world: World, plan: Plan) -> ProbeReport:
+    """Everything that the gate asks of probes, within lenient limits."""
+    handed_in(world, plan.version)
+    return done_probes(world, locked_probes(world, plan, **lenient()))

@@ -7,14 +7,20 @@ import json
 import numpy as np
 import pytest
 
+from apps.access.signing import content_digest
 from apps.analysis import fairness, intervals, paired
+from apps.approvals.queries import work_for
+from apps.core import jobs
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.core.jobs import run_queued
+from apps.core.outcomes import CheckState
 from apps.fairness import queries
-from apps.fairness.acts import record_note, request_report, sign_report
+from apps.fairness.acts import cancel_report, record_note, request_report, sign_report
+from apps.fairness.checks import bias_within_limits
 from apps.fairness.models import Note, Report
 from apps.quality.models import Deviation
 from apps.registry.acts import add_author
+from apps.registry.models import Version
 from apps.trail.models import Entry
 from apps.validations import pairing
 from apps.validations.cases import read_cases_table
@@ -121,6 +127,51 @@ def test_a_report_is_signed_once_by_a_bias_tester_who_did_not_develop(world, tes
     with pytest.raises(WrongState) as again:
         sign_report(world.bias_tester, report.pk, signature=signed(report))
     assert "has signed it" in again.value.fact
+
+
+def test_the_gate_wants_the_signature_of_who_tested_for_bias_and_the_same_figures_need_it_once(world, tested):
+    report = done_report(world, tested.run)
+    version = Version.objects.select_related("model", "intended_use").get(pk=tested.version.pk)
+    outcome = bias_within_limits(version)
+    assert (outcome.state, outcome.needs) == (
+        CheckState.WAITING,
+        (("fairness.sign_report", "fairness.report", report.pk),),
+    )
+    assert "Sign bias report" in {task.title for task in work_for(world.bias_tester).mine}
+    assert "Sign bias report" not in {task.title for task in work_for(world.validator).mine}
+    sign_report(world.bias_tester, report.pk, signature=signed(report))
+    outcome = bias_within_limits(version)
+    assert (outcome.state, outcome.refs) == (CheckState.MET, (report.ref,))
+    assert content_digest(report) in outcome.digests
+    again = done_report(world, tested.run)
+    assert again.results_digest == report.results_digest
+    assert bias_within_limits(version).refs == (report.ref,)
+    Report.objects.filter(pk=report.pk).update(failure="Edited behind the portal")
+    assert bias_within_limits(version).state is CheckState.WAITING
+
+
+def test_a_report_is_cancelled_with_a_reason_and_counts_for_nothing(world, tested):
+    report = request_report(world.bias_tester, tested.run.pk)
+    for person, error in (("stranger", NotVisible), ("validator", NotAllowed), ("author", NotAllowed)):
+        with pytest.raises(error):
+            cancel_report(world.people[person], report.pk, reason="No")
+    with pytest.raises(BadInput):
+        cancel_report(world.bias_tester, report.pk)
+    taken = jobs.claim(report.job_id)
+    stopped = cancel_report(world.bias_tester, report.pk, reason="Wrong run")
+    assert (stopped.state, stopped.failure) == ("cancelled", "Wrong run")
+    with jobs.Running(taken) as running, pytest.raises(jobs.Lost):
+        running.report(1, 4, "Counting")
+    with pytest.raises(WrongState) as refused:
+        cancel_report(world.bias_tester, report.pk, reason="Again")
+    assert refused.value.fact == "It was cancelled."
+    assert stopped.history.count() == 3
+    entry = Entry.objects.filter(act="fairness.cancel_report", kind="act").latest("id")
+    assert json.loads(entry.body)["reason"] == "Wrong run"
+    version = Version.objects.select_related("model", "intended_use").get(pk=tested.version.pk)
+    assert bias_within_limits(version).state is CheckState.NOT_STARTED
+    assert not Deviation.objects.exists()
+    assert done_report(world, tested.run).number == report.number + 1
 
 
 def test_remediation_and_feedback_stand_beside_the_report_with_who_when_and_why(world, tested):

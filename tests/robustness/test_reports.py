@@ -206,14 +206,16 @@ def test_a_report_can_be_cancelled_and_its_worker_writes_nothing(world, locked):
         request_report(world.validator, plan.pk)
     taken = jobs.claim(report.job_id)
     with pytest.raises(NotAllowed):
-        cancel_report(world.author, report.pk)
-    stopped = cancel_report(world.validator, report.pk)
-    assert (stopped.state, stopped.failure) == ("cancelled", "Cancelled by Validator Person.")
+        cancel_report(world.author, report.pk, reason="No")
+    with pytest.raises(BadInput):
+        cancel_report(world.validator, report.pk)
+    stopped = cancel_report(world.validator, report.pk, reason="Wrong files")
+    assert (stopped.state, stopped.failure) == ("cancelled", "Wrong files")
     with jobs.Running(taken) as running, pytest.raises(jobs.Lost):
         running.report(1, 2, "Noise")
     assert Job.objects.get(pk=report.job_id).state == "cancelled"
     with pytest.raises(WrongState):
-        cancel_report(world.validator, report.pk)
+        cancel_report(world.validator, report.pk, reason="Again")
     assert not Deviation.objects.exists()
     assert robustness(fresh(locked.version)).state is CheckState.NOT_STARTED
     assert done_probes(world, plan).number == report.number + 1
@@ -255,6 +257,26 @@ def test_files_that_cannot_be_taken_are_refused_beside_their_field(world, locked
         submit_evidence(
             world.approver, locked.version.pk, kind="epsilon", file_digest=put(b"x").digest, file_name="x"
         )
+    for person in ("validator", "bias_tester"):  # who hands in files of a version is one of its makers
+        with pytest.raises(NotAllowed):
+            submit_evidence(
+                world.people[person], locked.version.pk, kind="parity", file_digest="", file_name=""
+            )
+
+
+def test_who_hands_in_files_counts_as_developer_of_the_version(world, locked):
+    from apps.access.acts import end_assignment
+    from apps.access.models import Assignment
+
+    plan = locked_probes(world, locked.plan)
+    handed_in(world, locked.version, by="colleague")
+    held = Assignment.objects.get(person=world.colleague, duty="developer", scope_kind="registry.model")
+    end_assignment(world.owner, held.pk, reason="Tests from now on")
+    give(world, "colleague", "bias_tester", world.model)
+    with pytest.raises(Conflict) as refused:
+        request_report(world.colleague, plan.pk)
+    assert refused.value.rule.startswith("DY1:")
+    assert "handed in files for the probes of a version" in refused.value.fact
 
 
 def test_a_table_of_utility_is_marked_as_handed_in_and_judged(world, locked):
@@ -272,7 +294,8 @@ def test_a_table_of_utility_is_marked_as_handed_in_and_judged(world, locked):
         {"id": "DP", "probe": "epsilon", "limit": "2", "rule": "point", "min_n": 1},
     ]
     handed_in(world, locked.version)
-    report = done_probes(world, locked_probes(world, locked.plan, limits=limits))
+    given = {"limits": limits, "private_training": "used", "private_epsilon": "2.5"}
+    report = done_probes(world, locked_probes(world, locked.plan, **given))
     line = next(line for line in report.summary if line["id"] == "DP")
     assert (line["verdict"], line["value"], line["submitted"]) == ("breached", "2.5", True)
     assert "As handed in" in line["sentence"]
@@ -305,65 +328,3 @@ def test_after_the_decision_nothing_is_handed_in_and_no_probes_are_made():
             with pytest.raises(WrongState) as refused:
                 refuse(subject)
             assert refused.value.rule == "decided"
-
-
-def test_every_declared_training_set_counts_and_their_order_says_nothing(world, locked):
-    from types import SimpleNamespace
-
-    from apps.analysis.probes import Settings
-    from apps.robustness.computing import read_cases, training_sets
-    from tests.factories.data import FEATURES, onnx_model, table_csv
-    from tests.factories.foundation import data_version, registered_version
-
-    other = data_version(world, "train", table_csv(77, 50, first_patient=20_001))
-    declared = [locked.train.pk, other.pk]
-    sets = [
-        training_sets(
-            registered_version(
-                world,
-                label=label,
-                artefact=blobs.put(onnx_model(label)),
-                features=FEATURES,
-                train=locked.train,
-                use=locked.use,
-                data_version_ids=order,
-            )
-        )
-        for label, order in (("2.0.0", declared), ("2.0.1", declared[::-1]))
-    ]
-    assert sets[0] == sets[1]
-    assert {each.pk for each in sets[0]} == set(declared)
-    paths = [(each.ref, blobs.checked_path(each.table_digest)) for each in sets[0]]
-    asked = SimpleNamespace(columns=tuple(FEATURES), whole=frozenset())
-    together = read_cases(paths, locked.plan, asked, Settings())
-    assert together.n == 350
-    fewer = read_cases(paths, locked.plan, asked, Settings(rows=100))
-    assert (fewer.n, set(fewer.groups)) == (100, set())
-    whole = {tuple(row) for row in zip(*together.frame.columns.values(), together.labels, strict=True)}
-    assert {tuple(row) for row in zip(*fewer.frame.columns.values(), fewer.labels, strict=True)} <= whole
-    report = probed(world, locked.plan)
-    results = queries.results_of(report)
-    assert results["train_sets"] == [{"ref": locked.train.ref, "table_digest": locked.train.table_digest}]
-    assert results["test_set"]["ref"] == locked.test.ref
-
-
-def test_a_limit_that_nothing_can_breach_is_refused_with_what_to_give(world, locked):
-    def refused(probe, limit, rule, **bounds):
-        limits = [
-            one | ({"limit": limit, "rule": rule} if one["probe"] == probe else {}) for one in map(dict, LIMITS)
-        ]
-        given = plan_input(limits=limits)
-        with pytest.raises(BadInput) as error:
-            write_plan(world.validator, locked.plan.pk, **(given | {"bounds": given["bounds"] | bounds}))
-        (said,) = error.value.fields["limits"]
-        return said
-
-    assert "a limit of 1 on “One value missing”" in refused("missing_each", "1", "point")
-    assert "can never be breached: it is at most 1. Give a number from 0" in refused("units", "1.0", "point")
-    lower = refused("noise_5", "0.99", "near")
-    assert "the lower end of its interval over 300 cases is at most 0.9874" in lower
-    assert "over 30 cases" in refused("far_rows", "0.95", "near")
-    assert "over 40 cases" in refused("adversarial", "0.95", "near")
-    assert "is at most 0.3." in refused("group_shift", "0.3", "far", shift="0.3")
-    assert "can never be breached" in refused("membership", "1", "near")
-    write_plan(world.validator, locked.plan.pk, **plan_input())

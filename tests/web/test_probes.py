@@ -28,7 +28,7 @@ def locked(world):
 
 def filled(**changes) -> dict[str, str]:
     """The form as somebody fills it in."""
-    typed = {**BOUNDS, "rationale": "Sensors drift.", "idempotency_key": "k"}
+    typed = {**BOUNDS, "rationale": "Sensors drift.", "private_training": "not_used", "idempotency_key": "k"}
     for one in LIMITS:
         typed |= {f"{one['probe']}-{name}": str(one[name]) for name in ("limit", "rule", "min_n")}
     return typed | changes
@@ -81,8 +81,10 @@ def test_a_report_is_asked_for_watched_cancelled_and_read(world, locked):
     assert cancel in live
     assert cancel not in browser(world.author).get(shown).content.decode()
     assert client.get(reverse("web:probe_csv", args=[report.number])).status_code == 409
-    client.post(cancel, {"idempotency_key": "k2"})
-    assert "Cancelled by" in text_of(client.get(shown))
+    assert "Say why." in text_of(client.post(cancel, {"reason_code": "error", "idempotency_key": "k2"}))
+    assert ProbeReport.objects.get().state == "queued"
+    client.post(cancel, {"reason_code": "error", "reason": "Wrong files", "idempotency_key": "k2"})
+    assert "An error is put right: Wrong files" in text_of(client.get(shown))
     client.post(url, {"idempotency_key": "k3"})
     run_queued()
     report = ProbeReport.objects.first()

@@ -32,6 +32,15 @@ ROWS = [
         [D.BIAS_TESTER, D.DEVELOPER, D.VALIDATOR, D.PROCESS_EXPERT, D.OWNER, D.MONITOR],
         reason=True,
     ),
+    row(
+        "fairness.cancel_report",
+        "Cancel bias report",
+        "cancelled a bias report",
+        "fairness.report",
+        [D.BIAS_TESTER],
+        ["bias_test"],
+        reason=True,
+    ),
     row("fairness.finish_report", "", "finished a bias report", "fairness.report", service=True),
     row("fairness.fail_report", "", "recorded a failed bias report", "fairness.report", service=True),
 ]

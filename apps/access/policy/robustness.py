@@ -49,15 +49,17 @@ ROWS = [
         "robustness.report",
         [D.VALIDATOR, D.BIAS_TESTER],
         ["validate"],
+        reason=True,
     ),
     row("robustness.finish_report", "", "finished a probe report", "robustness.report", service=True),
     row("robustness.fail_report", "", "recorded a failed probe report", "robustness.report", service=True),
+    # As with verification evidence: who hands in files of a version is one of its makers, whatever their duty is called.
     row(
         "robustness.submit_evidence",
         "Hand in pipeline or privacy files",
         "handed in files for the probes of a version",
         "registry.version",
-        [D.DEVELOPER, D.VALIDATOR, D.BIAS_TESTER],
-        [],
+        [D.DEVELOPER],
+        ["develop"],
     ),
 ]

@@ -69,7 +69,7 @@ PROBES: dict[str, Probe] = {
         "Value out of range",
         ROBUSTNESS,
         UNANSWERED,
-        "Each number in turn is set ten ranges below the smallest and above the greatest of the test data; worst counts.",
+        "Each number in turn is set ten ranges below the smallest and above the greatest of the test data.",
     ),
     "far_rows": Probe(
         "Far from the training data",

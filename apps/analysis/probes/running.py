@@ -56,8 +56,8 @@ def run_probes(
 ) -> list[Finding]:
     """The findings of the `wanted` probes. Without training rows, probes that need them give none.
 
-    The scale of every disturbance (standard deviation, range) is that of the test rows: whoever trained the model cannot
-    choose it. `train`: the rows of every declared training set, together.
+    The scale of every disturbance (standard deviation, range) is that of the test rows: whoever trained the model
+    cannot choose it. `train`: the rows of every declared training set, together.
 
     `parity` and `epsilons`: what `submitted.parity` and `submitted.utility_table` made of files handed in.
     """

@@ -13,7 +13,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from apps.access.gate import Judge
 from apps.access.policy import policy
 from apps.access.signing import content_digest, content_of
-from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts, entered
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
 from apps.api.v1.evidence import LABEL, MODEL, Numbered, chosen
 from apps.api.v1.evidence_shapes import progress_of, signatures_of
 from apps.fairness import acts as fairness_acts
@@ -163,6 +163,20 @@ class Reports(Numbered):
         fairness_acts.sign_report(
             self.actor, report.pk, reason=given["reason"], signature=signature, **self.key()
         )
+        return self.answer(self.get_object())
+
+    @extend_schema(
+        tags=["bias"],
+        summary="Stop a report that is queued or under way, with a reason",
+        request=ReasonInput,
+        responses=ReportDetail,
+        parameters=[IDEMPOTENCY],
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request, number=None):
+        report = self.get_object()
+        given = self.given(ReasonInput, "fairness.cancel_report", report)
+        fairness_acts.cancel_report(self.actor, report.pk, **given, **self.key())
         return self.answer(self.get_object())
 
     @extend_schema(

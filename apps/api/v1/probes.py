@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from apps.access.gate import Judge
 from apps.access.policy import policy
 from apps.access.signing import content_digest, content_of
-from apps.api.base import IDEMPOTENCY, GateViewSet, SignatureFields, allowed_acts, entered
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
 from apps.api.v1.evidence import LABEL, MODEL, Numbered, chosen
 from apps.api.v1.evidence_shapes import Strict, progress_of, signatures_of
 from apps.api.v1.findings import CSVRenderer
@@ -54,6 +54,16 @@ class ProbePlanInput(serializers.Serializer):
     bounds = BoundsInput(required=False)
     limits = ProbeLimitInput(many=True)
     rationale = serializers.CharField(max_length=20_000)
+    private_training = serializers.CharField(
+        max_length=8, help_text="Whether differential privacy was used in training: `used` or `not_used`"
+    )
+    private_epsilon = serializers.CharField(
+        max_length=24,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Its epsilon, where it was used",
+    )
 
 
 class ProbePlanOut(serializers.ModelSerializer):
@@ -77,7 +87,8 @@ class ProbePlanDetail(ProbePlanOut):
 
     class Meta(ProbePlanOut.Meta):
         fields = [
-            *ProbePlanOut.Meta.fields, "bounds", "limits", "rationale", "digest", "content", "signatures",
+            *ProbePlanOut.Meta.fields, "bounds", "limits", "rationale", "private_training", "private_epsilon",
+            "digest", "content", "signatures",
             "allowed_acts",
         ]  # fmt: skip
 
@@ -252,14 +263,16 @@ class ProbeReports(Numbered):
 
     @extend_schema(
         tags=TAGS,
-        summary="Cancel a report that is queued or running",
-        request=None,
+        summary="Stop a report that is queued or running, with a reason",
+        request=ReasonInput,
         responses=ProbeReportDetail,
         parameters=[IDEMPOTENCY],
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request, number=None):
-        acts.cancel_report(self.actor, self.get_object().pk, **self.key())
+        report = self.get_object()
+        given = self.given(ReasonInput, "robustness.cancel_report", report)
+        acts.cancel_report(self.actor, report.pk, **given, **self.key())
         return self.answer(self.get_object())
 
     @extend_schema(
@@ -294,7 +307,8 @@ class OfPlan(GateViewSet):
     def write_plan(self, request, number=None):
         plan = self.get_object()
         verdict = Judge(plan).verdict(self.actor, policy("robustness.write_plan"))
-        given = self.given(ProbePlanInput) if verdict.allowed else {"limits": [], "rationale": ""}
+        empty = {"limits": [], "rationale": "", "private_training": ""}
+        given = self.given(ProbePlanInput) if verdict.allowed else empty
         given["bounds"] = given.get("bounds", {})
         made = acts.write_plan(self.actor, plan.pk, **given, **self.key())
         return self.answer(queries.plans(self.actor).get(pk=made.pk), status=201)

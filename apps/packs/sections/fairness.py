@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.analysis.metrics import LABELS
+from apps.analysis.verdicts import label_of
 from apps.packs.render import Chapter
 from apps.packs.sections.bias_besides import followed_up
 from apps.packs.sections.blocks import Section, at, decimal, interval, named, short
@@ -71,6 +71,12 @@ def fairness(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
         limit=_limits_locked(content),
         evidence=", ".join(r["ref"] for r in content["bias_reports"]),
         author=", ".join(sorted({named(r["requested_by"]) for r in content["bias_reports"]})),
+        reviewer=", ".join(
+            f"{_signer(s)} on {s['record']}"
+            for r in content["bias_reports"][-1:]
+            for s in _signatures(content, r["ref"])
+        )
+        or "no bias tester has signed the newest report",
     )
     if not content["bias_reports"]:
         part.none("bias tester")
@@ -84,6 +90,10 @@ def fairness(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
                 ("Asked for", f"{at(report['requested_at'])} by {named(record['requested_by'])}"),
                 ("Results", report["results_digest"], "code"),
                 ("Counts", report["cells_digest"], "code"),
+                (
+                    "Signed by",
+                    "; ".join(_signer(s) for s in _signatures(content, record["ref"])) or "nobody: UNSIGNED",
+                ),
                 *([("Failure", report["failure"])] if report["failure"] else []),
             ]
         )
@@ -101,6 +111,18 @@ def fairness(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
     return part.chapter()
 
 
+def _signatures(content: dict[str, Any], ref: str) -> list[dict[str, Any]]:
+    return [s for s in content["signatures"] if s["record"] == ref]
+
+
+def _signer(signature: dict[str, Any]) -> str:
+    """Who signed, when, as what, and whether the signature still matches the report."""
+    return (
+        f"{signature['printed_name']} ({signature['duty_words']}), {at(signature['signed_at'])}, "
+        f"{signature['verdict'].lower()}"
+    )
+
+
 SHOWN = ("selection_rate", "tpr", "fpr", "ppv", "accuracy")
 
 
@@ -114,7 +136,7 @@ def _groups(part: Section, grouping: dict[str, Any]) -> None:
             rows.append(
                 (
                     group["name"],
-                    LABELS.get(name, name),
+                    label_of(name),
                     found["n"],
                     decimal(found["value"]),
                     interval(found),

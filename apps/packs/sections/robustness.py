@@ -32,6 +32,9 @@ def robustness(part: Section, content: dict[str, Any], charts: dict[str, str]) -
                 if last and s["record"] == last["ref"] and s["meaning"] == "approval"
             ),
         )
+    if last and (declared := last["content"].get("differential_privacy")):
+        used = f"used, with epsilon {declared['epsilon']}" if declared["training"] == "used" else "not used"
+        part.text(f"Differential privacy in training, as {last['ref']} declares: {used}.")
     if not content["probe_reports"]:
         part.none("validator or bias tester")
     for each in content["probe_reports"]:
@@ -50,7 +53,10 @@ def _report(part: Section, record: dict[str, Any], charts: dict[str, str]) -> No
             ("Results", report["results_digest"], "code"),
             *(
                 [
-                    ("Cases", f"{results['test_cases']} of {_set(results['test_set'])}: the scale of every probe"),
+                    (
+                        "Cases",
+                        f"{results['test_cases']} of {_set(results['test_set'])}: the scale of every probe",
+                    ),
                     (
                         "Training rows",
                         f"{results['train_rows']} of {', '.join(map(_set, results['train_sets']))}, taken together"

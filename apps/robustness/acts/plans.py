@@ -74,10 +74,13 @@ def write_plan(
     bounds: Mapping[str, Any],
     limits: Sequence[Mapping[str, Any]],
     rationale: str,
+    private_training: str,
+    private_epsilon: str = "",
 ) -> ProbePlan:
     """Write the probes and their limits for a locked validation plan; an earlier one that is not locked is superseded.
 
-    `bounds` and `limits` as in `models.ProbePlan`. Raises BadInput naming the fields, WrongState when one is locked.
+    `bounds` and `limits` as in `models.ProbePlan`, the rest as in `rules.PlanInput`. Raises BadInput naming the fields,
+    WrongState when one is locked.
     """
     version_id = Plan.objects.filter(pk=validation_plan_id).values_list("version_id", flat=True).first()
     if version_id is None:
@@ -87,7 +90,7 @@ def write_plan(
     validation.version = version
     act.allow(validation)
     facts = PlanFacts(tier=version.intended_use.tier, texts=takes_text(version))
-    fields = checked_plan(PlanInput(bounds, limits, rationale), facts)
+    fields = checked_plan(PlanInput(bounds, limits, rationale, private_training, private_epsilon), facts)
     for earlier in validation.probe_plans.select_for_update():
         after = PLAN_TRANSITIONS.get((PlanState(earlier.state), "write_plan"))
         if after is not None:

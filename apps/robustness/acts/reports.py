@@ -95,13 +95,12 @@ def cancel_precondition(report: ProbeReport) -> None:
 
 @act("robustness.cancel_report")
 def cancel_report(act: Act, report_id: int) -> ProbeReport:
-    """Stop a report that is queued or running. It keeps its number and says who stopped it; it decides nothing."""
+    """Stop a report that is queued or running. It keeps its number and the reason; it decides nothing."""
     report = _locked(act, report_id)
     act.allow(report)
-    why = f"Cancelled by {act.user.printed_name}."
     if report.job is not None:
-        jobs.cancel(report.job, reason=why)
-    act.write(report, state=ReportState.CANCELLED, finished_at=now(), failure=why)
+        jobs.cancel(report.job, reason=act.reason)
+    act.write(report, state=ReportState.CANCELLED, finished_at=now(), failure=act.reason)
     return report
 
 

@@ -21,6 +21,7 @@ from apps.fairness.export import as_csv
 from apps.fairness.models import Report
 from apps.fairness.states import NOTE_WORDS, VERDICT_WORDS, WORDS, NoteKind, State, Verdict
 from apps.web.buttons import Acts, Button
+from apps.web.cancelling import cancel_page
 from apps.web.criteria import LIMIT_RULE_WORDS
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, ReasonField
@@ -108,6 +109,9 @@ def report_context(request: HttpRequest, found: Report) -> dict:
         ),
         Button(deviation, reverse("web:deviation_new", args=[report.run.plan.version_id])),
     ]
+    if report.state == State.QUEUED:
+        cancel_url = reverse("web:bias_cancel", args=[report.number])
+        buttons.insert(0, Button(given["fairness.cancel_report"], cancel_url, style="danger"))
     doable = Acts(tuple(buttons))
     return {
         "report": report,
@@ -192,7 +196,24 @@ def bias_note(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "fairness/note_form.html", context, status=422 if form.errors else 200)
 
 
+@require_http_methods(["GET", "POST"])
+@page
+def bias_cancel(request: HttpRequest, number: int) -> HttpResponse:
+    """Stop a report that is queued or under way, with a reason."""
+    found = seen_or_404(request, Report, *queries.RELATED, number=number)
+    return cancel_page(
+        request,
+        found,
+        found.run.plan.version,
+        name="fairness.cancel_report",
+        act=acts.cancel_report,
+        back=reverse("web:bias_report", args=[found.number]),
+        what="bias report",
+    )
+
+
 urlpatterns = [
+    path("bias/<int:number>/cancel/", bias_cancel, name="bias_cancel"),
     path("bias/<int:number>/note/", bias_note, name="bias_note"),
     path("bias/", bias_reports, name="bias_reports"),
     path("bias/<int:number>/", bias_report, name="bias_report"),

@@ -34,8 +34,9 @@ from apps.explanation.states import (
 )
 from apps.validations.models import Run
 from apps.web.buttons import Acts, Button
+from apps.web.cancelling import cancel_page
 from apps.web.door import actor_of, attempt, page, seen_or_404
-from apps.web.forms import Form, ReasonField
+from apps.web.forms import Form
 from apps.web.links import sign_url
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import Mark, mark_of, render_mark
@@ -214,34 +215,20 @@ def explanation_request(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("web:explanation", report.number)
 
 
-class CancelForm(Form):
-    reason = ReasonField(
-        help_text="Why the explanation is stopped. It stands in the register, beside its number."
-    )
-    idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
-
-
 @require_http_methods(["GET", "POST"])
 @page
 def explanation_cancel(request: HttpRequest, number: int) -> HttpResponse:
     """Stop a report that is queued or under way, with a reason."""
-    actor = actor_of(request)
     found = seen_or_404(request, Report, "run__plan__version__model", number=number)
-    verdict = may(actor, "explanation.cancel_report", found)
-    if not verdict.allowed:
-        if request.method == "POST":  # the act refuses it, so that the attempt stands in the trail
-            acts.cancel_report(actor, found.pk, reason="")
-        raise verdict.refusal()
-    form = CancelForm(
-        request.POST if request.method == "POST" else None, initial={"idempotency_key": uuid.uuid4().hex}
+    return cancel_page(
+        request,
+        found,
+        found.run.plan.version,
+        name="explanation.cancel_report",
+        act=acts.cancel_report,
+        back=reverse("web:explanation", args=[found.number]),
+        what="explanation",
     )
-    if request.method == "POST" and form.is_valid():
-        done = attempt(form, acts.cancel_report, actor, found.pk, **form.cleaned_data)
-        if done:
-            messages.success(request, f"{found.ref} is cancelled. It keeps its number.")
-            return redirect("web:explanation", found.number)
-    context = {"form": form, "report": found, "version": found.run.plan.version}
-    return render(request, "explanation/cancel.html", context, status=422 if form.errors else 200)
 
 
 class SubmitForm(UploadForm):

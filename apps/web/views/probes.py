@@ -31,6 +31,7 @@ from apps.robustness.states import (
 )
 from apps.validations.models import Plan
 from apps.web.buttons import Acts, Button
+from apps.web.cancelling import cancel_page
 from apps.web.door import actor_of, page, seen_or_404
 from apps.web.links import sign_url
 from apps.web.lists import Column, Table, choice, text
@@ -172,7 +173,7 @@ def probe_plan_new(request: HttpRequest, pk: int) -> HttpResponse:
     verdict = may(actor, "robustness.write_plan", validation)
     if not verdict.allowed:
         if request.method == "POST":  # the act refuses it, so that the attempt stands in the trail
-            acts.write_plan(actor, validation.pk, bounds={}, limits=[], rationale="")
+            acts.write_plan(actor, validation.pk, bounds={}, limits=[], rationale="", private_training="")
         raise verdict.refusal()
     version = validation.version
     earlier = validation.probe_plans.exclude(state=PlanState.LOCKED).order_by("-number").first()
@@ -223,7 +224,7 @@ def report_context(request: HttpRequest, found: ProbeReport) -> dict[str, Any]:
     cancel_url = reverse("web:probe_cancel", args=[report.number])
     buttons = [Button(again, again_url, post=True, label="Make the probes again")]
     if report.state == ReportState.QUEUED:
-        buttons.insert(0, Button(given["robustness.cancel_report"], cancel_url, post=True, style="danger"))
+        buttons.insert(0, Button(given["robustness.cancel_report"], cancel_url, style="danger"))
     results = shown.results
     findings = [
         finding
@@ -284,14 +285,20 @@ def probe_json(request: HttpRequest, number: int) -> HttpResponse:
     return _file(found, canonical_json(queries.results_of(found)), "application/json", "json")
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @page
 def probe_cancel(request: HttpRequest, number: int) -> HttpResponse:
-    found = seen_or_404(request, ProbeReport, number=number)
-    key = request.POST.get("idempotency_key", "")[:100]
-    stopped = acts.cancel_report(actor_of(request), found.pk, idempotency_key=key)
-    messages.success(request, f"{stopped.ref} is cancelled. It keeps its number.")
-    return redirect("web:probe_report", stopped.number)
+    """Stop a report that is queued or under way, with a reason."""
+    found = seen_or_404(request, ProbeReport, *queries.REPORTS, number=number)
+    return cancel_page(
+        request,
+        found,
+        found.plan.version,
+        name="robustness.cancel_report",
+        act=acts.cancel_report,
+        back=reverse("web:probe_report", args=[found.number]),
+        what="probes",
+    )
 
 
 urlpatterns = [
