@@ -14,6 +14,7 @@ from apps.approvals.board_facts import about, seat_told, wants_board
 from apps.approvals.board_models import Attendance, Board, BoardMember, Meeting
 from apps.approvals.board_states import BoardState, MeetingState
 from apps.approvals.board_terms import terms_at
+from apps.approvals.loading import minute_of
 from apps.approvals.models import Gate
 from apps.approvals.states import GateState
 from apps.core import blobs, registries
@@ -205,6 +206,29 @@ def refuse_without_file(meeting: Meeting) -> None:
             else "Its minute is not recorded.",
             rule="meeting-file",
             who=["nobody; read the record"],
+        )
+
+
+@act("approvals.read_outside_minute")
+def read_outside_minute(act: Act, gate_id: int) -> MinuteFile:
+    """Take away the file of the minute that a board outside the portal gave; every fetching is entered."""
+    gate = act.lock(Gate.objects.select_related("version__model"), pk=gate_id)
+    act.allow(gate)
+    minute = gate.minute
+    if not blobs.verify(minute.file_digest):
+        raise blobs.damaged(blobs.BlobDamaged(f"the file of {minute} differs from its digest"))
+    act.event(minute=minute.number, file=minute.file_name, digest=minute.file_digest)
+    return MinuteFile(minute.file_name, minute.file_digest, blobs.path(minute.file_digest))
+
+
+@registries.precondition("approvals.read_outside_minute")
+def refuse_without_minute(gate: Gate) -> None:
+    if minute_of(gate) is None:
+        raise WrongState(
+            "There is no such file.",
+            fact=f"No minute of a board outside the portal is recorded at the gate of {gate.version.ref}.",
+            rule="meeting-file",
+            who=["nobody; the decision of a board in the portal stands in its meeting"],
         )
 
 

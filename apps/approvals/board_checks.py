@@ -10,6 +10,7 @@ from apps.approvals.board_models import BoardMember, Meeting
 from apps.approvals.board_rules import decision_told, quorum_problem
 from apps.approvals.board_states import BoardDecision, MeetingState
 from apps.approvals.models import Gate
+from apps.core.clock import now
 from apps.core.outcomes import CheckState, Outcome
 
 
@@ -65,9 +66,12 @@ def _waiting(meeting: Meeting | None, plan: tuple[str, str, int]) -> Outcome:
     if meeting is None:
         return Outcome(CheckState.NOT_STARTED, why="No meeting of a review board is planned.", needs=(plan,))
     if meeting.state == MeetingState.PLANNED:
+        planned = f"{meeting.ref} of {meeting.board} is planned for {meeting.held_at:%Y-%m-%d %H:%M} UTC."
+        if now() < meeting.held_at:
+            why = f"{planned} Its minute is due from then on."
+            return Outcome(CheckState.WAITING, why=why, refs=(meeting.ref,))
         needs = (("approvals.record_meeting", meeting.subject_kind, meeting.pk),)
-        why = f"{meeting.ref} of {meeting.board} is planned for {meeting.held_at:%Y-%m-%d %H:%M} UTC."
-        return Outcome(CheckState.WAITING, why=why, refs=(meeting.ref,), needs=needs)
+        return Outcome(CheckState.WAITING, why=planned, refs=(meeting.ref,), needs=needs)
     if meeting.about["digest"] != about(meeting.gate.version)["digest"]:
         why = f"The version changed after the minute of {meeting.ref} was recorded: reject or withdraw it."
         return Outcome(

@@ -101,6 +101,9 @@ class Minute(models.Model):
     stored_files = (StoredFile("file_digest", "files"),)
     history = history()
 
+    def __str__(self) -> str:
+        return f"minute {self.number} of {self.held_on:%Y-%m-%d}"
+
 
 class Snapshot(models.Model):
     """One evaluation of the gate as it stood when something was decided. Insert-only."""

@@ -30,6 +30,16 @@ ROWS = [
         [D.OWNER, D.COMPLIANCE, D.SECURITY],
         token=False,
     ),
+    # Who sees the gate may read the paper that one of its lines rests on.
+    row(
+        "approvals.read_outside_minute",
+        "Fetch the minute’s file",
+        "fetched the file of a board minute recorded outside",
+        "approvals.gate",
+        anyone=True,
+        by=("sees",),
+        reads=True,
+    ),
     row(
         "approvals.sign_approval",
         "Sign: QA approval",

@@ -6,6 +6,7 @@ import re
 
 from django.conf import settings
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -18,11 +19,12 @@ from apps.access.gate import visible
 from apps.access.signing import content_digest, content_of
 from apps.api.auth import actor_of
 from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
-from apps.approvals import acts
+from apps.approvals import acts, board_acts
 from apps.approvals.evaluation import evaluate, for_viewer
-from apps.approvals.models import Gate, Slot
+from apps.approvals.models import Gate, Minute, Slot
 from apps.approvals.queries import may_deploy
 from apps.core import blobs
+from apps.core.downloads import attachment
 from apps.core.errors import BadInput, NotVisible
 from apps.core.rulewords import rule_words
 from apps.registry.models import Version
@@ -85,12 +87,23 @@ class SlotOut(serializers.ModelSerializer):
         ]
 
 
+class OutsideMinuteOut(serializers.ModelSerializer):
+    recorded_by = serializers.CharField(source="recorded_by.username")
+
+    class Meta:
+        model = Minute
+        fields = ["number", "held_on", "file_name", "file_digest", "recorded_by", "recorded_at"]
+
+
 class GateOut(serializers.ModelSerializer):
     version = serializers.CharField(source="version.ref")
+    minute = OutsideMinuteOut(
+        read_only=True, default=None, allow_null=True, help_text="Of a board outside the portal; null: none."
+    )
 
     class Meta:
         model = Gate
-        fields = ["id", "version", "kind", "template", "state", "opened_at", "decided_at"]
+        fields = ["id", "version", "kind", "template", "state", "opened_at", "decided_at", "minute"]
 
 
 class MinuteInput(serializers.Serializer):
@@ -143,7 +156,17 @@ class Gates(GateViewSet):
 
     model = Gate
     serializer_class = GateOut
-    select_related = ("version__model",)
+    select_related = ("version__model", "minute__recorded_by")
+
+    @extend_schema(
+        tags=["gate"],
+        summary="Fetch the file of a minute recorded outside; every fetching is entered",
+        request=None,
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    @action(detail=True, methods=["post"], url_path="minute/download")
+    def minute_file(self, request, pk=None):
+        return attachment(board_acts.read_outside_minute(self.actor, self.get_object().pk))
 
     @extend_schema(
         summary="Have the whole trail verified",

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.access.gate import offers
+from apps.access.gate import may, offers
 from apps.access.sharing import shared
 from apps.access.signing import standings
 from apps.approvals import board_acts as acts
@@ -21,10 +21,12 @@ from apps.approvals.board_facts import about, name_of_board
 from apps.approvals.board_models import Board, BoardMember, Meeting
 from apps.approvals.board_rules import MAX_TEXT, decision_told
 from apps.approvals.board_states import DECISION_WORDS, BoardDecision, BoardState
+from apps.approvals.loading import minute_of
 from apps.approvals.models import Gate
 from apps.core import blobs
 from apps.core.clock import now
 from apps.core.downloads import attachment
+from apps.core.errors import NotVisible
 from apps.web.buttons import Acts, Button
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, MomentField, ReasonField
@@ -215,6 +217,25 @@ def minute_file(request: HttpRequest, number: int) -> HttpResponseBase:
     return attachment(acts.read_minute_file(actor_of(request), _meeting(request, number).pk))
 
 
+@page
+def outside_minute(request: HttpRequest, pk: int) -> HttpResponse:
+    """The minute of a board outside the portal that a gate rests on: what was typed in, and the way to its file."""
+    gate = seen_or_404(request, Gate, "version__model", "minute__recorded_by", pk=pk)
+    found = minute_of(gate)
+    if found is None:
+        raise NotVisible()
+    fetch = may(actor_of(request), "approvals.read_outside_minute", gate)
+    return render(request, "boards/outside_minute.html", {"gate": gate, "minute": found, "fetch": fetch})
+
+
+@require_POST
+@page
+def outside_minute_file(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Its file; every fetching is entered."""
+    gate = seen_or_404(request, Gate, "version__model", pk=pk)
+    return attachment(acts.read_outside_minute(actor_of(request), gate.pk))
+
+
 class ConditionsForm(Form):
     reason = ReasonField(label="How the conditions were met")
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)
@@ -259,6 +280,8 @@ def withdraw(request: HttpRequest, number: int) -> HttpResponse:
 
 urlpatterns = [
     path("gates/<int:pk>/meeting/", meeting_new, name="meeting_new"),
+    path("gates/<int:pk>/outside-minute/", outside_minute, name="outside_minute"),
+    path("gates/<int:pk>/outside-minute/file/", outside_minute_file, name="outside_minute_file"),
     path("boards/meetings/<int:number>/", meeting, name="meeting"),
     path("boards/meetings/<int:number>/minute/", minute, name="meeting_minute"),
     path("boards/meetings/<int:number>/file/", minute_file, name="meeting_file"),

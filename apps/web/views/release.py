@@ -17,12 +17,14 @@ from apps.access.policy import acts_on
 from apps.access.sharing import shared
 from apps.approvals import acts
 from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
+from apps.approvals.loading import minute_of
 from apps.approvals.models import Gate
 from apps.core import blobs
 from apps.core.errors import NotVisible
 from apps.registry.loading import authors_of_versions
 from apps.registry.models import Version
 from apps.registry.queries import HIDDEN_VERSION, VERSION_PARTS, with_parent_seen
+from apps.web.asking import ask_link
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import DayField, Form, ReasonField
 from apps.web.links import sign_url, subject_of, url_of
@@ -48,10 +50,16 @@ def version_or_404(request: HttpRequest, slug: str, label: str) -> Version:
 
 # What each act of an open check looks like as one button; signing acts go to review-and-sign.
 def action_of(row: Row) -> dict | None:
-    """The one button of a row: the first act that would move it, with its verdict for this person."""
+    """The one button of a row: the first act that would move it, with its verdict for this person; where it is not
+    theirs, `ask`: (address, words) of the way to ask somebody whose it is.
+    """
     if not row.verdicts:
         return None
-    return way_to(*next((v for v in (*row.waits, *row.verdicts) if v[0].allowed), row.verdicts[0]))
+    found = next((v for v in (*row.waits, *row.verdicts) if v[0].allowed), row.verdicts[0])
+    if found[0].allowed:
+        return way_to(*found)
+    asking = (ask_link(verdict, verdict.act, kind, pk) for verdict, kind, pk in row.verdicts)
+    return way_to(*found) | {"ask": next((link for link in asking if link[0]), None)}
 
 
 def way_to(verdict: Verdict, kind: str, pk: int) -> dict:
@@ -104,6 +112,7 @@ def release_context(request: HttpRequest, version: Version) -> dict:
         "sections": section_states(evaluation),
         "section": "summary",
         "hidden_version": HIDDEN_VERSION,
+        "minute": minute_of(evaluation.gate) if evaluation.gate else None,
         "authors": sorted(authors, key=lambda row: row.person.printed_name),
     }
 
