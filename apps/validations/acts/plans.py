@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from apps.access.acting import Act, act
-from apps.access.signing import has_valid
+from apps.access.by_two import sign_as_approver, sign_as_author
 from apps.core import registries
 from apps.core.clock import now
-from apps.core.errors import BadInput, NotAllowed, NotVisible, WrongState
+from apps.core.errors import BadInput, NotVisible, WrongState
 from apps.core.numbers import next_number
 from apps.datasets.models import DatasetVersion
 from apps.quality.acts import raise_by_portal
@@ -207,22 +207,8 @@ def sign_plan_author(act: Act, plan_id: int) -> Plan:
     """The writer signs the draft; it waits for an approver then."""
     plan = locked_plan(act, plan_id)
     act.allow(plan)
-    if plan.written_by_id != act.user.pk:
-        raise NotAllowed(
-            f"You cannot sign {plan.ref} as its author.",
-            fact=f"{plan.written_by.printed_name} wrote it.",
-            rule="author-signs",
-            who=[plan.written_by.printed_name],
-        )
-    if act.decision != "approved":
-        raise BadInput(
-            "An author signs their plan, or writes it anew.",
-            rule="signature",
-            fields={"decision": ["Choose approve, or write another plan: it supersedes this one."]},
-        )
-    act.refuse_if_changed(plan)
-    act.write(plan, state=PLAN_TRANSITIONS[PlanState.DRAFT, "sign_plan_author"])
-    act.sign(plan, record_version=plan.ref)
+    after = PLAN_TRANSITIONS[PlanState.DRAFT, "sign_plan_author"]
+    sign_as_author(act, plan, writer=plan.written_by, after=after)
     return plan
 
 
@@ -231,17 +217,8 @@ def sign_plan_approval(act: Act, plan_id: int) -> Plan:
     """Approve and lock the plan, which lets runs begin, or reject it with a reason."""
     plan = locked_plan(act, plan_id)
     act.allow(plan)
-    if not has_valid(plan, "authorship"):
-        raise WrongState(
-            f"{plan.ref} cannot be approved.",
-            fact="Its author's signature no longer matches the plan.",
-            rule="21 CFR 11.70",
-            who=[f"{plan.written_by.printed_name}, by writing the plan anew"],
-        )
-    act.refuse_if_changed(plan)
-    if act.decision == "rejected":
-        act.write(plan, state=PLAN_TRANSITIONS[PlanState.AUTHORED, "reject"])
-    else:
+
+    def approve() -> None:
         move = TRANSITIONS.get((VersionState(plan.version.state), "lock_plan"))
         if move is None:
             raise WrongState(
@@ -252,5 +229,7 @@ def sign_plan_approval(act: Act, plan_id: int) -> Plan:
             )
         act.write(plan, state=PLAN_TRANSITIONS[PlanState.AUTHORED, "sign_plan_approval"], locked_at=now())
         act.write(plan.version, state=move)
-    act.sign(plan, record_version=plan.ref)
+
+    rejected = PLAN_TRANSITIONS[PlanState.AUTHORED, "reject"]
+    sign_as_approver(act, plan, writer=plan.written_by, rejected=rejected, approve=approve)
     return plan
