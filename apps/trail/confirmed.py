@@ -108,7 +108,7 @@ def _rows(model: Any, ids: list[Any], here: World) -> dict[str, Row]:
     judge = Judge(past, keys())
     found = {}
     for history_id, mac, pk, *values in past.objects.filter(history_id__in=newest).values_list(*names):
-        found[str(pk)] = Row(history_id, mac, judge.fault(mac, values))
+        found[str(pk)] = Row(history_id, mac, judge.whole_fault(mac, values))
     return found
 
 

@@ -8,7 +8,8 @@ breaks none.
 
 Which columns a name means is computed for the columns of today. For an earlier set it is read from the row entry of the
 first row that bears the name: the trail told each row with all its columns. That entry needs no belief, since the code
-covers the whole digest of the set; a set whose column is gone from the model cannot be checked, and is a fault.
+covers the whole digest of the set; a set whose column is gone from the model cannot be checked, and is a fault. A
+column that came after a row was written must hold there what its migration put (`apps.trail.added`).
 
 Truncating the code: RFC 2104, section 5 (no less than half of the hash).
 """
@@ -25,6 +26,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, models
 
+from apps.trail.added import Added
 from apps.trail.history import UNCOVERED, covered
 from apps.trail.keys import Keys
 from apps.trail.models import Entry, Kind
@@ -120,6 +122,7 @@ class Judge:
     def __init__(self, model: type[models.Model], keys: Keys, alias: str = DEFAULT_DB_ALIAS) -> None:
         self.model, self.keys, self.alias = model, keys, alias
         self._fields = covered(model)
+        self._added = Added(model, self._fields)
         # name -> the set and where its values stand among those of today; or what is wrong with it
         self._sets: dict[str, tuple[Columns, tuple[int, ...]] | str] = {}
 
@@ -135,9 +138,21 @@ class Judge:
         stable = [self._fields[place][2](values[place]) for place in places]
         return "" if hmac.compare_digest(code(self.keys, columns, stable).encode(), mac.encode()) else FORGED
 
+    def added(self, mac: str, values: Sequence[Any]) -> list[tuple[str, str]]:
+        """(column, what is wrong) of columns that came after a row whose MAC holds, and were edited there since."""
+        known = self._sets.get(named(mac))
+        if known is None or isinstance(known, str) or len(known[1]) == len(self._fields):
+            return []
+        return list(self._added.faults(known[0].columns, list(values)))
+
+    def whole_fault(self, mac: str, values: Sequence[Any]) -> str:
+        """What is wrong with a row, the columns that came later included."""
+        wrong = self.fault(mac, values)
+        return wrong or "; ".join(f"{column}: {told}" for column, told in self.added(mac, values))
+
     def fault_of(self, row: Any) -> str:
         """The same of a loaded history row."""
-        return self.fault(row.mac, [getattr(row, name) for name, _, _ in self._fields])
+        return self.whole_fault(row.mac, [getattr(row, name) for name, _, _ in self._fields])
 
     def _set(self, name: str) -> tuple[Columns, tuple[int, ...]] | str:
         known = find_columns(self.model, name, self.alias)

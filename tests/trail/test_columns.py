@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import inspect
 import json
+import uuid
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, models, transaction
+from django.db.migrations.operations import AddField, AlterField
 
 from apps.accounts.models import User
 from apps.core import registries
-from apps.trail import past, rowmac, sealer, standing, verifier
+from apps.trail import added, history, past, rowmac, sealer, standing, verifier
 from apps.trail.confirmed import confirm
 from apps.trail.identity import keys
 from apps.trail.models import Checkpoint, Entry, Signature
 from apps.trail.statements import signature_mac_content
 from apps.trail.testing import without_triggers
+from apps.trail.watched import history_models
 from apps.trail.writer import database_now
 from tests.trail.later import PAST, a_column_more
 
@@ -76,6 +79,17 @@ def test_a_column_added_later_breaks_nothing_and_is_covered_from_then_on(committ
         sql(f'UPDATE "{table}" SET printed_name = %s WHERE history_id = %s', first.printed_name, first.pk)
         assert findings() == []
 
+        # On a row of before, the new column holds what the migration put: an edit is seen, here and as of then.
+        gone = PAST.objects.filter(id=ben.pk).exclude(pk=newest.pk).latest("history_id")
+        assert rowmac.named(gone.mac) == old.name
+        sql(f'UPDATE "{table}" SET badge = %s WHERE history_id = %s', "forged", gone.pk)
+        assert findings() == [("history", str(gone.pk), "badge")]
+        with past.at(moment) as then:
+            assert User.objects.get(pk=committed.ben.pk).badge == "forged"
+        assert [fault.table for fault in confirm(then).faults] == [table]
+        sql(f'UPDATE "{table}" SET badge = %s WHERE history_id = %s', "none yet", gone.pk)
+        assert findings() == []
+
     # The release before cannot tell what the newer one wrote: said for each row, by the name of the column.
     told = [each for each in verifier.verify().findings if each.detector == "mac"]
     assert [each.row for each in told] == [str(newest.pk)]
@@ -131,3 +145,58 @@ def test_every_content_that_is_signed_names_its_schema():
     assert len(list(registries.content)) > 15
     for kind in registries.content:
         assert f'"{kind}/' in inspect.getsource(registries.content[kind]), kind
+
+
+def test_what_a_migration_put_is_read_from_the_migrations():
+    """Of every column that came to a history table later, by the files; a default of today is not asked."""
+    told = {}
+    for model in history_models():
+        fields = {field.name.lower(): field for field in model._meta.concrete_fields}
+        for (app, name, field), operations in added._operations().items():
+            of_this = (app, name) == (model._meta.app_label, model._meta.model_name)
+            if of_this and field in fields and any(isinstance(each, AddField) for each in operations):
+                told[model._meta.db_table, field] = added.put(model, fields[field])
+    assert len(told) > 5
+    assert told["accounts_historicaluser", "password_mark"] == ""
+    assert all(value is None or isinstance(value, str | int | bool | list | dict) for value in told.values())
+
+
+@pytest.mark.parametrize(
+    ("operations", "value"),
+    [
+        ([AddField("a", "x", models.CharField(default="old"))], "old"),
+        ([AddField("a", "x", models.CharField(null=True))], None),
+        (
+            [
+                AddField("a", "x", models.CharField(null=True)),
+                AlterField("a", "x", models.CharField(default="new")),
+            ],
+            "new",
+        ),
+        (
+            [
+                AddField("a", "x", models.CharField(default="old")),
+                AlterField("a", "x", models.CharField(default="b")),
+            ],
+            "old",
+        ),
+        ([AddField("a", "x", models.JSONField(default=list))], []),
+        ([AddField("a", "x", models.UUIDField(default=uuid.uuid4))], added.UNTOLD),
+        ([], "of today"),
+    ],
+)
+def test_the_value_of_a_column_that_came_later(monkeypatch, operations, value):
+    field = models.CharField(default="of today")
+    field.set_attributes_from_name("x")
+    place = (PAST._meta.app_label, PAST._meta.model_name, "x")
+    monkeypatch.setattr(added, "_operations", lambda: {place: operations})
+    assert added.put(PAST, field) == value
+
+
+def test_what_a_migration_does_not_tell_again_is_at_least_one_value(monkeypatch):
+    monkeypatch.setattr(added, "put", lambda _model, _field: added.UNTOLD)
+    covered = [each for each in history.covered(PAST) if each[1] in ("email", "username")]
+    judge = added.Added(PAST, covered)
+    assert list(judge.faults(["username"], ["a@b", "anna"])) == []
+    assert list(judge.faults(["username"], ["a@b", "ben"])) == []
+    assert [column for column, _ in judge.faults(["username"], ["c@d", "ben"])] == ["email"]

@@ -127,6 +127,8 @@ def _macs(session: Session, model: type[models.Model]) -> None:
         session.count("history rows")
         if wrong := judge.fault(mac, values):
             session.report("mac", table, row_id, "mac", f"the history row does not hold: {wrong}")
+        for column, told in judge.added(mac, values):
+            session.report("history", table, row_id, column, told)
         accounts.find(session, table, row_id, act_id, mac)
 
 
