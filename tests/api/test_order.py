@@ -100,6 +100,7 @@ WITHOUT = {
     "api:seat-refuse",
     "api:dataset-versions-profile",
     "api:evidence-file",
+    "api:gates-minute-file",
     "api:gates-verify-trail",
     "api:packs-download",
     "api:packs-list",
