@@ -16,7 +16,7 @@ from apps.analysis import intervals
 from apps.analysis import pairs as pairing
 from apps.analysis.errors import InputError
 from apps.analysis.groups import Group
-from apps.analysis.metrics import LABELS
+from apps.analysis.verdicts import label_of
 
 RULES = ("point", "near", "far")
 WITHIN, BREACHED, UNDECIDED = "within", "breached", "undecided"
@@ -56,12 +56,19 @@ DISPARITIES: dict[str, tuple[str, tuple[str, ...], str]] = {
         "Calibration intercept, difference",
     ),
 }
+# Of a regression; in the unit of its number, without an upper bound.
+REAL_DISPARITIES: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "mae_difference": ("difference", ("mae",), "Mean absolute error, difference"),
+    "mean_error_difference": ("difference", ("mean_error",), "Bias, difference"),
+}
+ALL_DISPARITIES = DISPARITIES | REAL_DISPARITIES
+UNBOUNDED = frozenset(("calibration_slope_difference", "calibration_intercept_difference", *REAL_DISPARITIES))
 ALIASES = {
     "disparate_impact": "demographic_parity_ratio",
     "equalized_odds_difference": "equalised_odds_difference",
     "equalized_odds_ratio": "equalised_odds_ratio",
 }
-ERRORS = {"fpr", "fn_share", "brier", "calibration_gap"}  # more is worse
+ERRORS = {"fpr", "fn_share", "brier", "calibration_gap", "mae"}  # more is worse
 SCORE_METRICS = {"auc", "brier", "calibration_gap", "calibration_slope", "calibration_intercept"}
 
 
@@ -80,7 +87,7 @@ class Limit:
 
     @property
     def kind(self) -> str:
-        return DISPARITIES[self.metric][0]
+        return ALL_DISPARITIES[self.metric][0]
 
 
 def parse_limit(given: Any) -> Limit:
@@ -93,11 +100,11 @@ def parse_limit(given: Any) -> Limit:
             limit = Limit(ALIASES.get(name, name), float(given["limit"]), str(given.get("rule") or "near"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError("A limit needs a metric and a number.") from error
-    if limit.metric not in DISPARITIES:
-        raise InputError(f"There is no disparity “{limit.metric}”; there are {', '.join(DISPARITIES)}.")
+    if limit.metric not in ALL_DISPARITIES:
+        raise InputError(f"There is no disparity “{limit.metric}”; there are {', '.join(ALL_DISPARITIES)}.")
     if limit.rule not in RULES:
         raise InputError(f"A limit's rule is point, near or far, not “{limit.rule}”.")
-    if not 0 <= limit.limit <= 1:
+    if limit.limit < 0 or (limit.limit > 1 and limit.metric not in UNBOUNDED):
         raise InputError(f"The limit of {limit.metric} must lie between 0 and 1.")
     return limit
 
@@ -133,7 +140,7 @@ def compare(
 
 def summarise(name: str, groups: Sequence[Group], comparisons: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The point value over all groups (largest minus smallest, or smallest over largest) and the pair that makes it."""
-    kind, metrics, plain = DISPARITIES[name]
+    kind, metrics, plain = ALL_DISPARITIES[name]
     pairs = [
         (c["metric"], pair) for c in comparisons for pair in c["pairs"] if pair[kind]["value"] is not None
     ]
@@ -170,7 +177,7 @@ def judge(
     limit: Limit, groups: Sequence[Group], comparisons: Sequence[dict[str, Any]], min_n: int
 ) -> dict[str, Any]:
     """The verdict of one limit on one grouping, with its sentence and the pairs behind it."""
-    _, metrics, plain = DISPARITIES[limit.metric]
+    _, metrics, plain = ALL_DISPARITIES[limit.metric]
     small = sorted({g.name for g in groups for m in metrics if not enough(g, m, min_n)})
     outcomes: list[tuple[str, str, dict[str, Any]]] = []
     for comparison in comparisons:
@@ -239,7 +246,7 @@ def _sentence(
         metric, pair = max(decisive, key=lambda d: d[1]["difference"]["value"])
         measured = pair[limit.kind]
         ends = "" if measured["low"] is None else f" ({measured['low']:.3f} to {measured['high']:.3f})"
-        which = LABELS[metric].lower()
+        which = label_of(metric).lower()
         what = f"{limit.kind} of the {which} between {pair['a']} and {pair['b']} is {measured['value']:.3f}{ends}"
         if verdict == BREACHED:
             return f"Limit breached: the {what}; {bound}."

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from apps.analysis import charts, fairness
-from apps.analysis.disparities import DISPARITIES, ERRORS, SCORE_METRICS
-from apps.analysis.metrics import LABELS
+from apps.analysis import charts, fairness, realfairness
+from apps.analysis.disparities import ALL_DISPARITIES, ERRORS, SCORE_METRICS
+from apps.analysis.verdicts import label_of
 from apps.core import blobs
 from apps.core.digests import number
 from apps.fairness.models import Report
@@ -20,6 +20,7 @@ from apps.validations.failures import CannotCompute, in_words
 from apps.validations.figures import may_cross, undecided_of
 from apps.validations.models import Plan, Run
 from apps.validations.pairing import compare_runs, replaced_run
+from apps.validations.states import Task
 from apps.validations.stored import AREA, put_results
 
 SCHEMA = "fairness.results/1"
@@ -32,7 +33,9 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
     run, plan = report.run, report.run.plan
     progress(0, 4, "Reading the per-case results")
     with in_words():
-        every = per_case.read_cases_table(run.cases_digest)
+        every = per_case.counted(per_case.read_cases_table(run.cases_digest))
+        if plan.task == Task.MULTICLASS:
+            every = against_rest(every, plan)
         cases = per_case.decided_only(every)
         progress(1, 4, "Computing metrics for each group and pair")
         figures = figures_of(cases, plan, fairness.MIN_N)
@@ -44,7 +47,8 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
     summary = [judged(limit, by_min_n[limit["min_n"]]) for limit in plan.bias_limits]
     progress(3, 4, "Drawing the charts")
     drawn = draw(plan, by_min_n, summary) + draw_calibration(plan, figures)
-    results = {
+    told = {"one_against_rest": plan.positive_value} if plan.task == Task.MULTICLASS else {}
+    results = told | {
         "schema": SCHEMA,
         "run": run.ref,
         "plan": plan.ref,
@@ -69,8 +73,44 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
     }
 
 
+def against_rest(cases: pa.Table, plan: Plan) -> pa.Table:
+    """The cases of several classes as cases of two: the class that the plan's limits are about, and all others.
+
+    Label and prediction are 1 for that class, the score is its probability. Raises `CannotCompute` where the plan names
+    no such class.
+    """
+    if not plan.positive_value:
+        raise CannotCompute(
+            f"{plan.ref} is about several classes and names none that groups are compared on, so there is no bias "
+            "report. A plan names one as its positive value."
+        )
+    place = f"{per_case.SCORE}_{plan.classes.index(plan.positive_value) + 1}"
+    made = {name: cases[name] for name in cases.column_names if not name.startswith(f"{per_case.SCORE}_")}
+    for name in (per_case.LABEL, per_case.PREDICTION):
+        made[name] = pc.cast(pc.equal(cases[name], plan.positive_value), pa.int8())
+    if place in cases.column_names:
+        made[per_case.SCORE] = cases[place]
+    return pa.table(made)
+
+
 def figures_of(cases: pa.Table, plan: Plan, min_n: int) -> dict[str, Any]:
-    """The report of `analysis.fairness` on the cases; pairs of columns where they make few enough groups."""
+    """The report of `analysis.fairness` on the cases; pairs of columns where they make few enough groups.
+
+    Of a regression that of `analysis.realfairness`.
+    """
+    if plan.task == Task.REGRESSION:
+        return realfairness.report(
+            cases,
+            per_case.LABEL,
+            per_case.PREDICTION,
+            list(plan.group_columns),
+            intersections=may_cross(cases, list(plan.group_columns)),
+            min_n=min_n,
+            limits=[
+                {name: limit[name] for name in ("metric", "limit", "rule")} for limit in plan.bias_limits
+            ],
+            **per_case.design_of(cases, plan.unit_column, plan.weight_column),
+        )
     scored = (
         per_case.SCORE in cases.column_names
         and pc.min(cases[per_case.SCORE]).as_py() >= 0
@@ -142,7 +182,7 @@ def draw_calibration(plan: Plan, figures: dict[str, Any]) -> list[dict[str, Any]
 
 
 def _needs_scores(metric: str) -> bool:
-    return bool(set(DISPARITIES[metric][1]) & SCORE_METRICS)
+    return bool(set(ALL_DISPARITIES[metric][1]) & SCORE_METRICS)
 
 
 def _grouping(figures: dict[str, Any], column: str) -> dict[str, Any]:
@@ -152,7 +192,7 @@ def _grouping(figures: dict[str, Any], column: str) -> dict[str, Any]:
 
 def judged(limit: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
     """One locked limit held against the report: the pair that decides, its value, interval and n, and the verdict."""
-    kind, of, label = DISPARITIES[limit["metric"]]
+    kind, of, label = ALL_DISPARITIES[limit["metric"]]
     line: dict[str, Any] = {
         "id": limit["id"],
         "what": f"{label} by {limit['column']}",
@@ -229,7 +269,7 @@ def draw(
     wanted: dict[tuple[str, str], int] = {}
     failing: dict[tuple[str, str], set[str]] = {}
     for line in summary:
-        for metric in DISPARITIES[line["metric"]][1]:
+        for metric in ALL_DISPARITIES[line["metric"]][1]:
             key = (line["column"], metric)
             wanted.setdefault(key, line["min_n"])
             if line["verdict"] == Verdict.BREACHED:
@@ -237,15 +277,17 @@ def draw(
                 failing.setdefault(key, set()).add(higher if metric in ERRORS else lower)
     for column in plan.group_columns:
         if not any(column == c for c, _ in wanted):
-            wanted[column, DEFAULT_METRIC] = fairness.MIN_N
+            usual = "mean_error" if plan.task == Task.REGRESSION else DEFAULT_METRIC
+            wanted[column, usual] = fairness.MIN_N
     drawn = []
     for (column, metric), min_n in wanted.items():
         grouping = _grouping(by_min_n[min_n], column)
         if metric not in grouping["groups"][0]["metrics"]:
             continue
-        title = f"{LABELS[metric]} by {column}, with 95 % intervals"
+        title = f"{label_of(metric)} by {column}, with 95 % intervals"
         marks = charts.marks(grouping, metric, min_n, sorted(failing.get((column, metric), ())))
-        svg = charts.forest(marks, title=title, axis=LABELS[metric]).svg
+        axis = f"{label_of(metric)} ({plan.target_unit})" if plan.target_unit else label_of(metric)
+        svg = charts.forest(marks, title=title, axis=axis).svg
         digest = blobs.put(svg.encode(), area=AREA).digest
         drawn.append({"column": column, "metric": metric, "title": title, "digest": digest})
     return drawn
@@ -256,7 +298,7 @@ def main_chart(drawn: list[dict[str, Any]], summary: list[dict[str, Any]]) -> st
     for verdict in (Verdict.BREACHED, Verdict.UNDECIDED, Verdict.WITHIN):
         for line in summary:
             for chart in drawn:
-                shown = (line["column"], DISPARITIES[line["metric"]][1])
+                shown = (line["column"], ALL_DISPARITIES[line["metric"]][1])
                 if line["verdict"] == verdict and chart["column"] == shown[0] and chart["metric"] in shown[1]:
                     return str(chart["digest"])
     return str(drawn[0]["digest"]) if drawn else ""

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from apps.analysis import intervals, paired
+from apps.analysis import pairedclasses as several
 from apps.analysis.survey import Design
 from apps.validations import cases as per_case
 from apps.validations.failures import CannotCompute, in_words
 from apps.validations.models import Plan, Run
-from apps.validations.states import RUN_FACTS, PlanState, RunState
+from apps.validations.states import RUN_FACTS, PlanState, RunState, Task
 
 MAX_ROWS = 500_000
 BY_GROUP = ("selection_rate", "tpr", "fpr", "accuracy")
@@ -31,7 +32,17 @@ def not_comparable(first: Run, second: Run) -> str:
         return f"{first.ref} and {second.ref} belong to different models."
     if a.test_data.table_digest != b.test_data.table_digest:
         return f"{first.ref} was made on {a.test_data.ref} and {second.ref} on {b.test_data.ref}: not the same cases."
-    if (a.label_column, a.positive_value) != (b.label_column, b.positive_value):
+    if a.task != b.task:
+        return f"{a.ref} and {b.ref} are about different tasks."
+    if a.task == Task.REGRESSION:
+        return (
+            "Two regressions are not compared case by case: no paired method is computed for their errors. Each run "
+            "has its own figures with intervals."
+        )
+    if a.task == Task.MULTICLASS:
+        if (a.label_column, sorted(a.classes)) != (b.label_column, sorted(b.classes)):
+            return f"{a.ref} and {b.ref} do not tell the same classes apart."
+    elif (a.label_column, a.positive_value) != (b.label_column, b.positive_value):
         return f"{a.ref} and {b.ref} do not call the same outcome positive."
     if (a.test_data.row_count or 0) > MAX_ROWS:
         return f"More than {MAX_ROWS:,} cases are not compared on a page: use manage.py analyse compare."
@@ -48,8 +59,21 @@ def compare_runs(first: Run, second: Run) -> dict[str, Any]:
     if why:
         raise CannotCompute(why)
     with in_words():
-        one, two = (per_case.read_cases_table(run.cases_digest) for run in (first, second))
+        one, two = (per_case.counted(per_case.read_cases_table(run.cases_digest)) for run in (first, second))
+        left_out = len(one) + len(two)
+        one, two = _counted_in_both(one, two)
+        left_out -= len(one) + len(two)
         keys = _design(one, two, second.plan)
+        if second.plan.task == Task.MULTICLASS:
+            _refuse_other_cases(one, two)
+            found = several.paired_metrics(
+                two[per_case.LABEL].to_pylist(),
+                one[per_case.PREDICTION].to_pylist(),
+                two[per_case.PREDICTION].to_pylist(),
+                list(second.plan.classes),
+                _design_of(two, keys),
+            )
+            return found | _told(first, second, left_out) | {"groups": []}
         table = _side_by_side(one, two, keys)
         scored = _FIRST_SCORE in table.column_names
         found = paired.report(
@@ -62,13 +86,53 @@ def compare_runs(first: Run, second: Run) -> dict[str, Any]:
             **keys,  # type: ignore[arg-type]
         )
     shared = [name for name in second.plan.group_columns if name in two.column_names]
-    return found | {
+    told = _told(first, second, left_out)
+    return (
+        found
+        | told
+        | {
+            "groups": [
+                line for name in shared for line in _by_group(table, two[name].to_pylist(), name, keys)
+            ],
+        }
+    )
+
+
+def _told(first: Run, second: Run, left_out: int) -> dict[str, Any]:
+    """Which runs are compared, and how; `left_out`, where one of them excluded cases that the other counts."""
+    return ({"left_out": left_out} if left_out else {}) | {
         "first": {"run": first.ref, "version": first.plan.version.ref, "threshold": first.plan.threshold},
         "second": {"run": second.ref, "version": second.plan.version.ref, "threshold": second.plan.threshold},
         "test_data": second.plan.test_data.ref,
         "design": {"unit": second.plan.unit_column, "weight": second.plan.weight_column},
-        "groups": [line for name in shared for line in _by_group(table, two[name].to_pylist(), name, keys)],
     }
+
+
+def _counted_in_both(one: pa.Table, two: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The cases that neither run excluded: a case excluded in one alone cannot be paired."""
+    both = np.intersect1d(one[per_case.ROW].to_numpy(), two[per_case.ROW].to_numpy())
+    if len(both) == 0:
+        raise CannotCompute("No case was counted in both runs.")
+    kept = [t.filter(pa.array(np.isin(t[per_case.ROW].to_numpy(), both))) for t in (one, two)]
+    return kept[0], kept[1]
+
+
+def _refuse_other_cases(one: pa.Table, two: pa.Table) -> None:
+    if not one[per_case.ROW].equals(two[per_case.ROW]) or not one[per_case.LABEL].equals(two[per_case.LABEL]):
+        raise CannotCompute("The stored cases of the two runs are not the same rows with the same labels.")
+
+
+def _design_of(table: pa.Table, keys: dict[str, str]) -> Design | None:
+    """Weights and units of the rows; None where every row stands for itself."""
+    if not keys:
+        return None
+    rows = len(table)
+    weights = table[keys["weight"]].to_numpy() if "weight" in keys else np.ones(rows)
+    units: Any = np.arange(rows)
+    if "entity" in keys:
+        told = table[keys["entity"]].to_numpy(zero_copy_only=False).astype(str)
+        units = np.unique(told, return_inverse=True)[1]
+    return Design(weights.astype(np.float64), units.astype(np.int64))
 
 
 def _design(one: pa.Table, two: pa.Table, plan: Plan) -> dict[str, str]:
@@ -78,8 +142,7 @@ def _design(one: pa.Table, two: pa.Table, plan: Plan) -> dict[str, str]:
 
 def _side_by_side(one: pa.Table, two: pa.Table, keys: dict[str, str]) -> pa.Table:
     """Label, both predictions, both scores where both lie within 0 and 1, and what the design needs."""
-    if not one[per_case.ROW].equals(two[per_case.ROW]) or not one[per_case.LABEL].equals(two[per_case.LABEL]):
-        raise CannotCompute("The stored cases of the two runs are not the same rows with the same labels.")
+    _refuse_other_cases(one, two)
     columns: dict[str, Any] = {
         per_case.LABEL: two[per_case.LABEL],
         _FIRST: one[per_case.PREDICTION],
@@ -96,15 +159,7 @@ def _by_group(table: pa.Table, values: list[Any], column: str, keys: dict[str, s
     """Paired rates within each group: {"group", "metric", "n", "first", "second", "difference", "p"}."""
     names = np.array(["(missing)" if value is None else str(value) for value in values])
     y, p1, p2 = (table[name].to_numpy().astype(bool) for name in (per_case.LABEL, _FIRST, _SECOND))
-    design = None
-    if keys:
-        rows = len(y)
-        weights = table[keys["weight"]].to_numpy() if "weight" in keys else np.ones(rows)
-        units: Any = np.arange(rows)
-        if "entity" in keys:
-            told = table[keys["entity"]].to_numpy(zero_copy_only=False).astype(str)
-            units = np.unique(told, return_inverse=True)[1]
-        design = Design(weights.astype(np.float64), units.astype(np.int64))
+    design = _design_of(table, keys)
     lines = []
     for name in sorted(set(names.tolist())):
         chosen = names == name

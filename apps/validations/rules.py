@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.analysis import disparities
-from apps.analysis.disparities import DISPARITIES
+from apps.analysis.disparities import ALL_DISPARITIES, DISPARITIES, REAL_DISPARITIES, UNBOUNDED
 from apps.analysis.metrics import canonical_name
 from apps.analysis.verdicts import DIRECTIONS
 from apps.analysis.verdicts import RULES as ENDS
@@ -23,7 +23,6 @@ ALL = "all"
 RESERVED = "case_"  # the portal's own columns in per-case results
 MAX_GROUP_COLUMNS = 8
 MAX_CRITERIA = 100
-UNBOUNDED_DIFFERENCES = ("calibration_slope_difference", "calibration_intercept_difference")
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
             criteria.append(found)
     limits = []
     for number, one in enumerate(given.bias_limits[:MAX_CRITERIA], start=1):
-        found, message = _limit(one, number, groups)
+        found, message = _limit(one, number, groups, task)
         if not message and task == Task.MULTICLASS and not about.get("positive_value"):
             message = "name the class that the groups are compared on as the positive value."
         if message:
@@ -254,21 +253,25 @@ def _criterion(
 def disparity_name(metric: str, kind: str = "") -> str | None:
     """The disparity a limit names: by its own name, an alias, or as a metric with its kind; None when there is none."""
     name = disparities.ALIASES.get(metric, metric)
-    if name in DISPARITIES:
+    if name in ALL_DISPARITIES:
         return name
     wanted = (kind or "difference", (canonical_name(metric),))
-    return next((each for each, (k, of, _) in DISPARITIES.items() if (k, of) == wanted), None)
+    return next((each for each, (k, of, _) in ALL_DISPARITIES.items() if (k, of) == wanted), None)
 
 
-def _limit(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[dict[str, Any], str]:
+def _limit(
+    one: Mapping[str, Any], number: int, groups: Sequence[str], task: Task
+) -> tuple[dict[str, Any], str]:
     """(stored form, "") or ({}, what is wrong with it)."""
     name = disparity_name(str(one.get("metric", "")).strip(), str(one.get("kind") or "").strip())
-    if name is None:
-        return {}, f"there is no disparity “{one.get('metric', '')}”. Choose one of {', '.join(DISPARITIES)}."
+    known = REAL_DISPARITIES if task == Task.REGRESSION else DISPARITIES
+    if name is None or name not in known:
+        what = "there is no disparity" if name is None else "this task has no disparity"
+        return {}, f"{what} “{one.get('metric', '')}”. Choose one of {', '.join(known)}."
     limit = decimal_text(one.get("limit"))
-    highest = math.inf if name in UNBOUNDED_DIFFERENCES else 1
+    highest = math.inf if name in UNBOUNDED else 1
     if limit is None or len(limit) > 24 or not 0 <= float(limit) <= highest:
-        reach = "of at least 0" if name in UNBOUNDED_DIFFERENCES else "between 0 and 1"
+        reach = "of at least 0" if name in UNBOUNDED else "between 0 and 1"
         return {}, f"the limit must be a number {reach}."
     rule = str(one.get("rule") or "near")
     if rule not in disparities.RULES:
@@ -282,7 +285,7 @@ def _limit(one: Mapping[str, Any], number: int, groups: Sequence[str]) -> tuple[
     return {
         "id": str(one.get("id") or f"F{number}").strip()[:40],
         "metric": name,
-        "kind": DISPARITIES[name][0],
+        "kind": known[name][0],
         "column": column,
         "limit": limit,
         "rule": rule,

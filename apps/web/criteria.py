@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.analysis.disparities import DISPARITIES
-from apps.analysis.metrics import LABELS
+from apps.analysis.disparities import ALL_DISPARITIES
 from apps.analysis.verdicts import label_of
 from apps.validations.catalogue import unit_of
 from apps.validations.states import Task
@@ -82,8 +81,9 @@ def metric_words(name: str, task: Task = Task.BINARY) -> str:
 
 def disparity_words(name: str) -> str:
     """What a disparity compares, in one line."""
-    kind, metrics, _ = DISPARITIES[name]
-    what = " and the ".join(LABELS[metric][:1].lower() + LABELS[metric][1:] for metric in metrics)
+    kind, metrics, _ = ALL_DISPARITIES[name]
+    said = [label_of(metric) for metric in metrics]
+    what = " and the ".join(words[:1].lower() + words[1:] for words in said)
     if kind == "ratio":
         return f"Smallest over largest {what} among the groups: 1 is equal, at least the limit is demanded."
     return f"Largest minus smallest {what} among the groups: 0 is equal, at most the limit is allowed."
@@ -116,13 +116,13 @@ def criterion_line(one: Mapping[str, Any], target_unit: str = "") -> Line:
     )
 
 
-def limit_line(one: Mapping[str, Any]) -> Line:
-    kind, _, label = DISPARITIES[one["metric"]]
+def limit_line(one: Mapping[str, Any], target_unit: str = "") -> Line:
+    kind, _, label = ALL_DISPARITIES[one["metric"]]
     return Line(
         one["id"],
         label,
         f"between groups of {one['column']}",
-        f"{'≤' if kind == 'difference' else '≥'} {one['limit']}",
+        f"{'≤' if kind == 'difference' else '≥'} {one['limit']} {target_unit}".strip(),
         LIMIT_RULE_WORDS[one["rule"]],
         one["min_n"],
     )

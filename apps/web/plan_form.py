@@ -14,7 +14,7 @@ from typing import Any
 from django import forms
 
 from apps.access.previewing import Preview
-from apps.analysis.disparities import DISPARITIES
+from apps.analysis.disparities import DISPARITIES, REAL_DISPARITIES
 from apps.core.errors import BadInput
 from apps.datasets.models import DatasetVersion
 from apps.validations.catalogue import LESS, METRICS, MORE, suggested
@@ -70,7 +70,7 @@ class LimitForm(Form):
 
     metric = forms.ChoiceField(
         required=False,
-        choices=[("", "Choose a comparison"), *((name, of[2]) for name, of in DISPARITIES.items())],
+        choices=(),
         label="Comparison",
     )
     column = forms.CharField(required=False, max_length=120, label="Groups of", widget=_name(18))
@@ -253,7 +253,10 @@ class Rows:
         if initial is not None:
             initial = {**initial, "of_class": initial.get("class", "")}
         form = self.kind(data, prefix=f"{self.name}-{number}", initial=initial)
-        if self.kind is not LimitForm:
+        if self.kind is LimitForm:
+            known = {name: of[2] for name, of in _comparisons(self.task).items()}
+            form.fields["metric"].choices = [("", "Choose a comparison"), *known.items()]  # type: ignore[attr-defined]
+        else:
             known = {
                 n: w for n, w in METRICS[self.task].items() if self.name == "criteria" or n in MORE | LESS
             }
@@ -291,6 +294,10 @@ class Rows:
             else:
                 rest.append(message)
         return rest
+
+
+def _comparisons(task: Task) -> dict[str, tuple[str, tuple[str, ...], str]]:
+    return REAL_DISPARITIES if task == Task.REGRESSION else DISPARITIES
 
 
 def _whole(typed: str) -> int:
@@ -363,7 +370,7 @@ class PlanEntry:
                 "One of the classes, held against the rest, where there are bias limits. Else leave it empty."
             )
         self.criteria = Rows("criteria", CriterionForm, given, earlier.criteria if earlier else [], self.task)
-        self.limits = Rows("bias_limits", LimitForm, given, earlier.bias_limits if earlier else [])
+        self.limits = Rows("bias_limits", LimitForm, given, earlier.bias_limits if earlier else [], self.task)
         self.baselines = Rows(
             "baselines", BaselineForm, given, earlier.baselines if earlier else [], self.task
         )
@@ -439,5 +446,5 @@ def definitions(task: Task = Task.BINARY) -> dict[str, list[tuple[str, str, str]
     """(name, label, one line) of every metric of a task and of every comparison between groups."""
     return {
         "metrics": [(name, label, metric_words(name, task)) for name, label in METRICS[task].items()],
-        "comparisons": [(name, of[2], disparity_words(name)) for name, of in DISPARITIES.items()],
+        "comparisons": [(name, of[2], disparity_words(name)) for name, of in _comparisons(task).items()],
     }

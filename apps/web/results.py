@@ -145,7 +145,8 @@ def undecided_rows(left_open: dict[str, Any]) -> list[dict[str, Any]]:
 def paired_lines(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Each compared metric of a paired report with its words; empty where nothing was compared."""
     return [
-        one | {"label": metric_label(name), "n": one["difference"]["n"]}
+        one
+        | {"label": metric_label(name.partition(":")[0], one.get("class", "")), "n": one["difference"]["n"]}
         for name, one in found.get("metrics", {}).items()
     ]
 

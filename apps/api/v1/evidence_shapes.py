@@ -8,7 +8,7 @@ from apps.access.signing import as_printed, content_digest, content_of, standing
 from apps.api.base import ChangeFields, allowed_acts
 from apps.validations import queries
 from apps.validations.models import Comparison, Plan, Result, Run
-from apps.validations.states import RunState
+from apps.validations.states import EXCLUSION_WORDS, TASK_WORDS, Exclusion, RunState, Task
 from apps.validations.stored import read_results
 
 
@@ -42,9 +42,23 @@ class Strict(serializers.Serializer):
         return super().to_internal_value(data)
 
 
-class CriterionInput(Strict):
+class OfClass(Strict):
+    """What is measured of one of several classes names it. `class` is a word of the language, hence this way."""
+
+    def get_fields(self):
+        return super().get_fields() | {
+            "class": serializers.CharField(
+                max_length=120,
+                required=False,
+                allow_blank=True,
+                help_text="Of several classes the one held against the rest: needed for `tpr` and `ppv`",
+            )
+        }
+
+
+class CriterionInput(OfClass):
     id = serializers.CharField(max_length=40, required=False)
-    metric = serializers.CharField(max_length=60)
+    metric = serializers.CharField(max_length=60, help_text="One of the metrics of the plan's task")
     subgroup = serializers.CharField(max_length=160, default="all", help_text="`all`, or `column=value`")
     direction = serializers.CharField(max_length=3, default="min", help_text="`min` or `max`")
     limit = serializers.CharField(max_length=24, help_text="A number as decimal text")
@@ -62,7 +76,7 @@ class LimitInput(Strict):
     min_n = serializers.IntegerField(default=30)
 
 
-class BaselineInput(Strict):
+class BaselineInput(OfClass):
     id = serializers.CharField(max_length=40, required=False)
     metric = serializers.CharField(max_length=60)
     subgroup = serializers.CharField(max_length=160, default="all", help_text="`all`, or `column=value`")
@@ -74,9 +88,32 @@ class BaselineInput(Strict):
 
 class PlanInput(serializers.Serializer):
     test_data_id = serializers.IntegerField(help_text="Id of a fixed test version in the vault")
+    task = serializers.ChoiceField(
+        choices=[(t.value, TASK_WORDS[t]) for t in Task],
+        default=Task.BINARY.value,
+        help_text="What the model answers of a case; its outputs must be able to",
+    )
+    classes = serializers.ListField(
+        child=serializers.CharField(max_length=120),
+        required=False,
+        help_text="Of several: 3 to 60, as in the label column, in the order of the model's scores",
+    )
+    target_unit = serializers.CharField(
+        max_length=40, required=False, allow_blank=True, help_text="Of a regression, such as `mg/L`"
+    )
     label_column = serializers.CharField(max_length=120)
-    positive_value = serializers.CharField(max_length=120)
-    threshold = serializers.CharField(max_length=24)
+    positive_value = serializers.CharField(
+        max_length=120,
+        default="",
+        allow_blank=True,
+        help_text="Of two classes the positive one; of several the one that bias limits are about, or empty",
+    )
+    threshold = serializers.CharField(
+        max_length=24,
+        default="",
+        allow_blank=True,
+        help_text="Of two classes: scores at or above count as positive",
+    )
     group_columns = serializers.ListField(child=serializers.CharField(max_length=120))
     criteria = CriterionInput(many=True)
     bias_limits = LimitInput(many=True)
@@ -98,6 +135,17 @@ class PlanInput(serializers.Serializer):
         help_text="Scores from here to below `undecided_to` are undecided",
     )
     undecided_to = serializers.CharField(max_length=24, required=False, allow_blank=True)
+    exclusion = serializers.ChoiceField(
+        choices=[(e.value, EXCLUSION_WORDS[e]) for e in Exclusion],
+        default=Exclusion.FAIL.value,
+        help_text="What a case does whose score, label, weight or input cannot be used",
+    )
+    max_excluded = serializers.CharField(
+        max_length=24,
+        required=False,
+        allow_blank=True,
+        help_text="With `exclude`: greatest share of excluded cases, decimal text from 0 to below 1",
+    )
 
 
 class ReplaceInput(ChangeFields, PlanInput):
@@ -118,6 +166,7 @@ class PlanOut(serializers.ModelSerializer):
             "ref",
             "version",
             "version_id",
+            "task",
             "state",
             "test_data",
             "written_by",
@@ -189,6 +238,7 @@ class ResultOut(serializers.ModelSerializer):
         fields = [
             "criterion",
             "metric",
+            "of_class",
             "subgroup",
             "n",
             "value",
@@ -211,7 +261,9 @@ class RunDetail(RunOut):
     results = serializers.SerializerMethodField()
     measured = serializers.SerializerMethodField(
         help_text="`coverage` of the test rows, `undecided` share, comparison with the `replaced` process, `gap` to "
-        "the training data, `thresholds` with the locked one marked, runs with the `same_bytes`; empty until done."
+        "the training data, `thresholds` with the locked one marked, runs with the `same_bytes`; where cases were "
+        "`excluded` their reasons and the `worst_case`; of several classes their `confusion` (labels in rows); of a "
+        "regression what was `observed` in bands; empty until done."
     )
     deviations = serializers.SerializerMethodField(help_text="References of the deviations the run opened.")
     allowed_acts = serializers.SerializerMethodField()
@@ -238,6 +290,9 @@ class RunDetail(RunOut):
         told = {
             name: stored.get(name, {}) for name in ("coverage", "undecided", "replaced", "gap", "thresholds")
         }
+        told |= {name: stored[name] for name in ("excluded", "worst_case", "observed") if stored.get(name)}
+        if run.plan.task == Task.MULTICLASS:
+            told["confusion"] = {"classes": stored["classes"], "counts": stored["all_cases"]["confusion"]}
         return told | {"same_bytes": [each.ref for each in queries.same_bytes(run)]}
 
     def get_deviations(self, run) -> list[str]:

@@ -6,8 +6,8 @@ import hashlib
 from typing import Any
 
 from apps.analysis.charts import FAIL, FEW, NONE, OK, Mark, forest
-from apps.analysis.disparities import DISPARITIES
-from apps.analysis.metrics import LABELS
+from apps.analysis.disparities import ALL_DISPARITIES
+from apps.analysis.verdicts import label_of
 
 STATES = {"within": OK, "breached": FAIL, "undecided": FEW}
 AXES = {
@@ -18,7 +18,7 @@ AXES = {
 
 def level_of(line: dict[str, Any], results: dict[str, Any]) -> str:
     """The level of the interval of a judged limit, as stored ("0.95", "0.9833…"), or "" where there is none."""
-    of = DISPARITIES[line["metric"]][1]
+    of = ALL_DISPARITIES[line["metric"]][1]
     for grouping in results.get("report", {}).get("groupings", ()):
         if grouping["attributes"] == [line["column"]]:
             for comparison in grouping["comparisons"]:
@@ -46,7 +46,7 @@ def _mark(line: dict[str, Any]) -> Mark:
     def figure(name: str) -> float | None:
         return float(line[name]) if line[name] != "" else None
 
-    metric = LABELS[DISPARITIES[line["metric"]][1][0]].partition(" (")[0]
+    metric = label_of(ALL_DISPARITIES[line["metric"]][1][0]).partition(" (")[0]
     named = f"{line['id']} {metric}"
     if line["value"] == "":
         return Mark(named, None, None, None, line["n"], NONE, "not judged", float(line["limit"]))

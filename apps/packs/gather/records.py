@@ -203,6 +203,12 @@ def _measured(run: Run, charts: dict[str, str]) -> dict[str, Any]:
         "undecided": stored.get("undecided", {}),
         "confusion": overall.get("counts", {}),
         "charts": stored.get("charts", []),
+        "classes": stored.get("classes", []),
+        "matrix": stored.get("all_cases", {}).get("confusion", []),
+        "observed": stored.get("observed", {}),
+        "excluded": stored.get("excluded", {}),
+        "worst_case": stored.get("worst_case", []),
+        "target_unit": run.plan.target_unit,
     }
 
 

@@ -6,12 +6,20 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from apps.analysis.disparities import DISPARITIES, ERRORS
-from apps.analysis.metrics import LABELS
+from apps.analysis.disparities import ALL_DISPARITIES, ERRORS
+from apps.analysis.verdicts import label_of
 from apps.packs.render import Chapter
 from apps.packs.sections.blocks import Cell, Section, at, counted, estimate, interval, named, short
 from apps.packs.sections.gaps import LEFT_OUT, gaps, missing_evidence
-from apps.packs.sections.words import END_WORDS, KIND_SIGNS, PARTITIONS, SIGNS, level_words, listed
+from apps.packs.sections.words import (
+    END_WORDS,
+    KIND_SIGNS,
+    PARTITIONS,
+    SIGNS,
+    level_words,
+    listed,
+    metric_words,
+)
 
 Content = dict[str, Any]
 Part = str | list[str]  # a sentence, or the items that the sentence before announces
@@ -134,7 +142,7 @@ def _works(content: Content) -> list[Part]:
         f"The criteria were locked {at(last['plan_locked_at'])}, {_order(content, first)}.",
         f"Run {last['ref']} met {met} of {len(results)} criteria:",
         [
-            f"{r['criterion']}: {LABELS.get(r['metric'], r['metric'])}, {_cases(r['subgroup'])}, {estimate(r)}, "
+            f"{r['criterion']}: {metric_words(r)}, {_cases(r['subgroup'])}, {estimate(r)}, "
             f"limit {SIGNS.get(r['direction'], '')} {r['limit']} ({END_WORDS[r['rule']]}): {VERDICTS[r['verdict']]}."
             for r in results
         ],
@@ -176,8 +184,8 @@ def _worst(content: Content) -> list[Part]:
 
 def _worst_group(line: dict[str, Any], report: dict[str, Any]) -> str:
     """The group on the worse side of a judged pair, with its own value, n and interval."""
-    metric = DISPARITIES[line["metric"]][1][0]
-    label = LABELS[metric]
+    metric = ALL_DISPARITIES[line["metric"]][1][0]
+    label = label_of(metric)
     if not line["pair"]:
         return f"{label} by {line['column']}: too little data to tell"
     higher, lower = line["pair"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.analysis.metrics import LABELS
+from apps.analysis.verdicts import label_of
 from apps.packs.sections.blocks import Section, at, decimal, interval, named
 
 
@@ -41,7 +41,7 @@ def _paired(part: Section, ref: str, found: dict[str, Any]) -> None:
         ],
         [
             (
-                LABELS.get(name, name), one["difference"]["n"], _value(one["first"]), _value(one["second"]),
+                label_of(name), one["difference"]["n"], _value(one["first"]), _value(one["second"]),
                 decimal(one["difference"]["value"]), interval(one["difference"]), decimal(one["p_holm"]),
             )
             for name, one in found["metrics"].items()

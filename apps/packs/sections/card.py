@@ -12,8 +12,7 @@ from apps.access.duties import WORDS, Duty
 from apps.packs.render import Chapter
 from apps.packs.sections.blocks import Section, at, decimal, interval, named, short
 from apps.packs.sections.evidence import verdict_cell
-from apps.packs.sections.measured import NAMES
-from apps.packs.sections.words import KIND_SIGNS, SIGNS
+from apps.packs.sections.words import KIND_SIGNS, SIGNS, metric_words
 
 Content = dict[str, Any]
 # Who answers for the use, in the order somebody would ask them.
@@ -106,7 +105,7 @@ def _performance(part: Section, content: Content) -> None:
         ],
         [
             (
-                NAMES.get(each["metric"], each["metric"]), each["subgroup"] or "all cases", decimal(each["value"]),
+                metric_words(each), each["subgroup"] or "all cases", decimal(each["value"]),
                 interval(each), each["n"], f"{SIGNS.get(each['direction'], '')} {each['limit']}",
                 verdict_cell(each["verdict"]),
             )

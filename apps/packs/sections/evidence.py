@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.analysis.disparities import DISPARITIES
-from apps.analysis.metrics import LABELS
+from apps.analysis.disparities import ALL_DISPARITIES
+from apps.analysis.verdicts import label_of
 from apps.core.outcomes import CheckState
 from apps.packs.render import Chapter
 from apps.packs.sections.blocks import Cell, Section, at, decimal, interval, named
-from apps.packs.sections.measured import NAMES, baselines, measured, plan_facts
+from apps.packs.sections.measured import baselines, measured, plan_facts
 from apps.packs.sections.traceability import verification
-from apps.packs.sections.words import KIND_SIGNS, SIGNS, method_words, rule_words
+from apps.packs.sections.words import KIND_SIGNS, limit_words, listed, method_words, metric_words, rule_words
+from apps.validations.states import Task
 
 MARKS = {
     "met": CheckState.MET,
@@ -83,11 +84,7 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
             ("Written", f"{at(plan['written_at'])} by {named(record['written_by'])}"),
             ("Locked", at(record["locked_at"])),
             ("Test data", f"{plan['test_data']['ref']}, {plan['test_data']['rows']} rows"),
-            (
-                "Label",
-                f"{plan['label_column']} = {plan['positive_value']} is positive, "
-                f"as is a score from {plan['threshold']}",
-            ),
+            ("Label", _label(plan)),
             ("Groups", ", ".join(plan["group_columns"])),
             *plan_facts(plan),
             ("Rationale", plan["rationale"]),
@@ -102,7 +99,8 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
         ],
         [
             (
-                c["id"], NAMES.get(c["metric"], c["metric"]), c.get("subgroup") or "all", _limit(c),
+                c["id"], metric_words(c), c.get("subgroup") or "all",
+                limit_words(c, c["limit"], plan.get("target_unit", "")),
                 rule_words(c["rule"]), c["min_n"],
             )
             for c in plan["criteria"]
@@ -122,9 +120,9 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
         [
             (
                 b["id"],
-                DISPARITIES[b["metric"]][2],
+                ALL_DISPARITIES[b["metric"]][2],
                 b["column"],
-                f"{KIND_SIGNS[DISPARITIES[b['metric']][0]]} {b['limit']}",
+                f"{KIND_SIGNS[ALL_DISPARITIES[b['metric']][0]]} {b['limit']} {plan.get('target_unit', '')}".strip(),
                 rule_words(b["rule"]),
                 b["min_n"],
             )
@@ -133,8 +131,14 @@ def _plan(part: Section, record: dict[str, Any]) -> None:
     )
 
 
-def _limit(criterion: dict[str, Any]) -> str:
-    return f"{SIGNS.get(criterion['direction'], '')} {criterion['limit']}"
+def _label(plan: dict[str, Any]) -> str:
+    """What the label column holds, by the plan's task."""
+    if plan.get("task") == Task.REGRESSION:
+        return f"{plan['label_column']}, a number in {plan['target_unit']}"
+    if plan.get("task") == Task.MULTICLASS:
+        on = f"; bias limits are about {plan['positive_value']}" if plan["positive_value"] else ""
+        return f"{plan['label_column']}, one of {listed(plan['classes'])}{on}"
+    return f"{plan['label_column']} = {plan['positive_value']} is positive, as is a score from {plan['threshold']}"
 
 
 def _run(part: Section, record: dict[str, Any]) -> None:
@@ -164,8 +168,9 @@ def _run(part: Section, record: dict[str, Any]) -> None:
         ],
         [
             (
-                r["criterion"], f"{NAMES.get(r['metric'], r['metric'])}, {r['subgroup']}", r["n"], decimal(r["value"]),
-                interval(r), f"{_limit(r)}, {rule_words(r['rule'])}", verdict_cell(r["verdict"]),
+                r["criterion"], f"{metric_words(r)}, {r['subgroup']}", r["n"], decimal(r["value"]), interval(r),
+                f"{limit_words(r, r['limit'], record['target_unit'])}, {rule_words(r['rule'])}",
+                verdict_cell(r["verdict"]),
             )
             for r in run["results"]
         ],
@@ -198,7 +203,7 @@ def _gap(part: Section, record: dict[str, Any]) -> None:
         ],
         [
             (
-                LABELS.get(m["metric"], m["metric"]), decimal(m["train"]), m["train_n"], decimal(m["test"]),
+                label_of(m["metric"]), decimal(m["train"]), m["train_n"], decimal(m["test"]),
                 m["test_n"], decimal(m["gap"]), interval(m),
             )
             for m in gap["metrics"]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.analysis.metrics import LABELS
-from apps.analysis.verdicts import OTHER_LABELS
 from apps.packs.sections.blocks import Section, decimal, interval, short
-from apps.packs.sections.words import SIGNS, rule_words
-
-NAMES = {**LABELS, **OTHER_LABELS}
+from apps.packs.sections.measured_tasks import excluded, observed, several
+from apps.packs.sections.words import limit_words, metric_words, rule_words
 
 
 def plan_facts(plan: dict[str, Any]) -> list[tuple[str, str]]:
@@ -17,6 +14,15 @@ def plan_facts(plan: dict[str, Any]) -> list[tuple[str, str]]:
     facts = []
     if band := plan.get("undecided"):
         facts.append(("Undecided", f"scores from {band['from']} to below {band['to']}"))
+    if rule := plan.get("exclusion"):
+        facts.append(
+            (
+                "Cases that cannot be judged",
+                f"excluded with their reason, up to a share of {rule['max_share']}",
+            )
+        )
+    else:
+        facts.append(("Cases that cannot be judged", "the run fails"))
     if plan.get("unit_column"):
         facts.append(("Counted by", f"unit, {plan['unit_column']}"))
     if plan.get("weight_column"):
@@ -41,9 +47,9 @@ def baselines(part: Section, record: dict[str, Any]) -> None:
         ],
         [
             (
-                b["id"], f"{NAMES.get(b['metric'], b['metric'])}, {b['subgroup']}",
-                f"{SIGNS.get(b['direction'], '')} {b['value']}", b["n"] or "not known", rule_words(b["rule"]),
-                b["source"],
+                b["id"], f"{metric_words(b)}, {b['subgroup']}",
+                limit_words(b, b["value"], record["content"].get("target_unit", "")), b["n"] or "not known",
+                rule_words(b["rule"]), b["source"],
             )
             for b in rows
         ],
@@ -60,8 +66,10 @@ def measured(part: Section, record: dict[str, Any], charts: dict[str, str]) -> N
             f"Coverage: {coverage['scored']} of {coverage['rows']} rows of the test data scored, {left} excluded, "
             f"{coverage['undecided']} left undecided."
         )
+    excluded(part, record)
     _undecided(part, record)
     _replaced(part, record)
+    several(part, record)
     if counts := record["confusion"]:
         part.table(
             f"Confusion matrix of {record['ref']} at the locked threshold, rows of the test data"
@@ -69,6 +77,7 @@ def measured(part: Section, record: dict[str, Any], charts: dict[str, str]) -> N
             [("", "w-30", ""), ("Predicted positive", "w-35", "num"), ("Predicted negative", "w-35", "num")],
             [("Label positive", counts["tp"], counts["fn"]), ("Label negative", counts["fp"], counts["tn"])],
         )
+    observed(part, record)
     for chart in record["charts"]:
         part.figure(
             charts[chart["digest"]],
@@ -110,7 +119,7 @@ def _replaced(part: Section, record: dict[str, Any]) -> None:
         ],
         [
             (
-                b["id"], f"{NAMES.get(b['metric'], b['metric'])}, {b['subgroup']}", decimal(b["value"]),
+                b["id"], f"{metric_words(b)}, {b['subgroup']}", decimal(b["value"]),
                 decimal(b["found"]), decimal(b["difference"]), interval(b),
             )
             for b in record["replaced_process"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from apps.analysis.verdicts import label_of
+from apps.validations.catalogue import unit_of
+
 SIGNS = {"min": "≥", "max": "≤"}
 KIND_SIGNS = {"difference": "≤", "ratio": "≥"}
 RULES = {
@@ -29,9 +32,24 @@ METHODS = {
     "mover": "MOVER (variance estimates recovered)",
     "delta, Fisher z": "delta method on Fisher's z",
     "normal": "normal approximation",
+    "olkin-finn": "Olkin and Finn's large-sample error",
+    "jackknife, logit": "jackknife over the rows, on the logit scale",
+    "jackknife, Fisher z": "jackknife over the rows, on Fisher's z",
     "none": "no interval",
 }
 PARTITIONS = {"train": "training", "tune": "tuning", "test": "test"}
+
+
+def metric_words(one: dict[str, Any]) -> str:
+    """The plain name of the metric of a criterion, baseline or result, with the class it is of."""
+    name = label_of(one["metric"])
+    return f"Class {one['class']}: {name}" if one.get("class") else name
+
+
+def limit_words(one: dict[str, Any], limit: Any, target_unit: str) -> str:
+    """Sign, limit and, where the metric has one, the unit of the target."""
+    unit = unit_of(one["metric"], target_unit)
+    return f"{SIGNS.get(one['direction'], '')} {limit} {unit}".strip()
 
 
 def method_words(method: str) -> str:

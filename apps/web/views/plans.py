@@ -108,7 +108,7 @@ def plan_context(request: HttpRequest, plan: Plan) -> dict:
         "plan": plan,
         "version": plan.version,
         "criteria": [criterion_line(one, plan.target_unit) for one in plan.criteria],
-        "limits": [limit_line(one) for one in plan.bias_limits],
+        "limits": [limit_line(one, plan.target_unit) for one in plan.bias_limits],
         "baselines": [baseline_line(one, plan.target_unit) for one in plan.baselines],
         "comparisons": shown.comparisons,
         "missing": shown.missing,
