@@ -12,13 +12,16 @@ import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
+from apps.accounts.factors import FactorUse
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
 from apps.core.jobs import run_queued
-from apps.registry.acts import add_author
+from apps.registry.acts import add_author, write_intended_use
 from apps.trail.models import Signature
 from tests.cast import PASSWORD
 from tests.factories.evidence import validated_world
+from tests.factories.factors import app_for, code_of
+from tests.factories.foundation import USE
 from tests.factories.reviews import trail_reviewed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -156,3 +159,50 @@ def test_without_javascript(world, slot, person):
     approver.has_signed()
     approver.looks("nojs-signature")
     assert signatures_of(slot) == 1
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_who_has_no_passkey_signs_with_password_and_code(world, person, settings, javascript):
+    """From the sign-in on: without the code, with a wrong one, with one that was used, nothing is signed."""
+    settings.SECOND_FACTOR = "required"
+    use = write_intended_use(world.owner, world.model.pk, given=USE, reason="First statement")
+    factor, secret = app_for(world.process_expert)
+
+    def next_code() -> str:
+        FactorUse.objects.filter(factor=factor).update(
+            last_step=0
+        )  # the half minute until then is not waited for
+        return code_of(secret)
+
+    def signs_with(code: str) -> None:
+        expert.page.locator("[name='decision'][value='approved']").check()
+        expert.fills(password=PASSWORD, code=code)
+        expert.page.get_by_role("button", name=re.compile("^Sign my decision")).click()
+
+    expert = person("process_expert", javascript=javascript, signed_in=False)
+    expert.goes_to("/sign-in/")
+    expert.page.get_by_label("Username").fill("process_expert")
+    expert.page.get_by_label("Password").fill(PASSWORD)
+    expert.page.get_by_role("button", name="Sign in", exact=True).click()
+    spent = next_code()
+    expert.fills(code=spent)
+    expert.clicks("Sign in with the code", role="button")
+    expect(expert.page.get_by_role("heading", name="My work", exact=True)).to_be_visible()
+
+    expert.goes_to(f"/sign/registry.sign_intended_use_expert/{use.pk}/")
+    assert expert.page.locator("[name='passkey']").count() == 0
+    expert.looks("sign-totp")
+    expert.signs()
+    expect(expert.page.locator(".errors").first).to_contain_text("code")
+    signs_with(f"{(int(spent) + 1) % 1_000_000:06}")
+    expect(expert.page.locator("main")).to_contain_text("2 more tries before signing is locked")
+    expect(expert.page.locator("[name='code']")).to_have_value("")
+    expert.looks("sign-totp-wrong")
+    signs_with(spent)  # it opened the session, and opens nothing more
+    expect(expert.page.locator("main")).to_contain_text("was used already")
+    assert not Signature.objects.filter(subject_kind="registry.intended_use").exists()
+    signs_with(next_code())
+    expert.has_signed()
+    expert.looks("receipt-totp")
+    signature = Signature.objects.get(subject_kind="registry.intended_use")
+    assert (signature.factors, signature.signer) == (["password", "totp"], world.process_expert)
