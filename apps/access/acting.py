@@ -23,6 +23,7 @@ from apps.access.idempotency import Once
 from apps.access.models import Assignment
 from apps.access.policy import MEANINGS, Policy, meaning_sentence, policy
 from apps.access.rulebook import hold_rules
+from apps.access.sharing import within_act
 from apps.access.signing import SignatureInput
 from apps.accounts.models import User
 from apps.core import jobs
@@ -307,7 +308,8 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                             # Ended since the call began: in the middle of an upload, say.
                             doing.subject = asked_of(row, args)
                             raise lapsed
-                        result = function(doing, *args, **kwargs)
+                        with within_act():
+                            result = function(doing, *args, **kwargs)
                         if preview or confirmed:
                             changed = previewing.of_rows(open_act.rows, open_act.act_id)
                             if preview:

@@ -1,7 +1,7 @@
 """Facts, holders and deeds read once for a whole page.
 
-A page judges many acts on records of one version; inside `shared()` what they have in common is asked once.
-Acts never use it: they read afresh, under their locks.
+A page judges many acts on records of one version; inside `shared()` what they have in common is asked once. An act
+reads once what lies between two of its statements that lock or write (`within_act`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+
+from django.db import connection
 
 _cache: ContextVar[dict[Hashable, Any] | None] = ContextVar("countersign_shared_facts", default=None)
 
@@ -34,6 +36,31 @@ def afresh() -> Iterator[None]:
         yield
     finally:
         _cache.reset(token)
+
+
+@contextmanager
+def within_act() -> Iterator[None]:
+    """For the body of an act: what is read under the same locks is read once.
+
+    Forgotten with every statement that locks or writes, so nothing known before a lock was held outlives it.
+    """
+    outer = _cache.get()
+    token = _cache.set({} if outer is None else dict(outer))
+
+    def watched(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not _only_reads(sql):
+            _cache.set({})
+        return execute(sql, params, many, context)
+
+    try:
+        with connection.execute_wrapper(watched):
+            yield
+    finally:
+        _cache.reset(token)
+
+
+def _only_reads(sql: str) -> bool:
+    return sql.startswith("SELECT") and not any(word in sql for word in (" FOR ", "advisory"))
 
 
 def once(key: Hashable, compute: Callable[[], Any]) -> Any:
