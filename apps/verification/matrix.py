@@ -1,7 +1,7 @@
-"""The traceability matrix, pure: use → requirement → risk → test → result → signature → clause, with what is missing.
+"""The traceability matrix, pure: use → risk → requirement → test → result → signature → clause, with what is missing.
 
 Records go in as plain facts; one line comes out for each test of each requirement, and one for each thing that lacks
-its other half, in both directions.
+its other half, in both directions. What stands against the release comes first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class RequirementFact:
     changed: bool
     risks: tuple[int, ...]
     clauses: tuple[str, ...]
-    signature: str = ""  # who approved it, and when
+    signed_by: str = ""  # who approved it: printed name
+    signed_at: str = ""  # and when, in UTC
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class TestFact:
 
 @dataclass(frozen=True)
 class ResultFact:
-    """A criterion, limit or claim with what became of it."""
+    """A criterion, limit, explanation or claim with what became of it."""
 
     outcome: str
     message: str
@@ -101,10 +102,16 @@ class Line:
     message: str = ""
     evidence: str = ""
     link: str = ""  # how the test came to the requirement: the test's own property, or a link by hand
-    signature: str = ""
+    signed_by: str = ""
+    signed_at: str = ""
     clauses: str = ""
     lack: str = ""
     accepted: str = ""
+
+    @property
+    def signature(self) -> str:
+        """Who approved the requirement, and when; empty while nobody has."""
+        return f"{self.signed_by}, {self.signed_at}" if self.signed_by else ""
 
     @property
     def blocks(self) -> bool:
@@ -128,7 +135,8 @@ def matching(pattern: str, ids: Iterable[str]) -> list[str]:
 
 
 def lines(given: Given, *, unlinked_tests: bool = True) -> list[Line]:
-    """The whole matrix in the order of requirements. `unlinked_tests=False` leaves tests without requirement out."""
+    """The whole matrix: what stands against the release, then the requirements that are shown, in their order, then
+    what is only told. `unlinked_tests=False` leaves tests without requirement out."""
     shown: set[tuple[str, str]] = set()
     made: list[Line] = []
     by_name: dict[str, list[TestFact]] = {}
@@ -146,6 +154,7 @@ def lines(given: Given, *, unlinked_tests: bool = True) -> list[Line]:
         if risk.number not in covered
     ]
     made += _of_tests(given, shown, unlinked_tests)
+    made.sort(key=lambda line: 0 if line.blocks else 2 if line.lack else 1)
     return [replace(line, pk=place) for place, line in enumerate(made, start=1)]
 
 
@@ -159,7 +168,8 @@ def _of_requirement(
         text=requirement.text,
         risks=", ".join(risk_refs.get(number, f"RK-{number}") for number in requirement.risks),
         clauses="; ".join(requirement.clauses),
-        signature=requirement.signature,
+        signed_by=requirement.signed_by,
+        signed_at=requirement.signed_at,
     )
     if not requirement.approved:
         yield replace(base, lack=Lack.NOT_APPROVED)
@@ -192,7 +202,7 @@ def _lack(line: Line, passed: bool, tier: str) -> str:
         return ""
     if line.outcome == Outcome.FAILED:
         return Lack.FAILED_TEST
-    if line.outcome in (Outcome.UNDECIDED, Outcome.MISSING):
+    if line.outcome in (Outcome.UNDECIDED, Outcome.UNREVIEWED, Outcome.MISSING):
         return Lack.NO_RESULT
     if line.outcome == Outcome.SKIPPED:
         return "" if passed else Lack.NO_RESULT

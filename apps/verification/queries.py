@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from apps.access import gate
 from apps.access.actors import Actor
@@ -14,31 +14,19 @@ from apps.access.sharing import once
 from apps.access.signing import content_digest, given_on
 from apps.accounts.models import User
 from apps.core import registries
-from apps.fairness.checks import last_done_report
 from apps.quality.queries import accepted_for
-from apps.registry.models import Version
-from apps.validations.checks import last_done_run, live_plan
-from apps.validations.loading import results_of_run
+from apps.registry.models import Model, Version
 from apps.verification import matrix
-from apps.verification.loading import (
-    claims_of_versions,
-    details_of,
-    dossiers_of,
-)
+from apps.verification.loading import details_of, dossiers_of
 from apps.verification.models import Claim, Evidence, Link, Requirement, Risk
-from apps.verification.states import Kind, Outcome, State, Target
+from apps.verification.results import results_linked
+from apps.verification.states import Kind, State, Target
 
 TESTS, FINDINGS = "tests", "findings"  # what a deviation of evidence is about
 REQUIREMENTS = ("model", "intended_use__model", "written_by")
 EVIDENCE = ("version__model", "version__intended_use", "uploaded_by")
 CLAIMS = ("version__model", "version__intended_use", "submitted_by")
 Revised = TypeVar("Revised", Requirement, Risk)
-_VERDICTS = {
-    "met": Outcome.PASSED,
-    "not_met": Outcome.FAILED,
-    "within": Outcome.PASSED,
-    "breached": Outcome.FAILED,
-}
 
 
 def decided_at(version: Version) -> datetime | None:
@@ -120,8 +108,11 @@ def accepted(evidence: Evidence, version: Version, what: str) -> str:
     return found.ref if found else ""
 
 
-def _requirement_fact(row: Requirement, version: Version, told: dict[int, str]) -> matrix.RequirementFact:
+def _requirement_fact(
+    row: Requirement, version: Version, told: dict[int, tuple[str, str]]
+) -> matrix.RequirementFact:
     approved = row.state in (State.APPROVED, State.WITHDRAWN)
+    by, at = told.get(row.pk, ("", ""))
     return matrix.RequirementFact(
         pk=row.pk,
         number=row.number,
@@ -133,7 +124,8 @@ def _requirement_fact(row: Requirement, version: Version, told: dict[int, str]) 
         changed=approved and content_digest(row) != row.approved_digest,
         risks=tuple(row.risks),
         clauses=tuple(row.clauses),
-        signature=told.get(row.pk, ""),
+        signed_by=by,
+        signed_at=at,
     )
 
 
@@ -152,37 +144,8 @@ def _tests_of(version: Version) -> tuple[matrix.TestFact, ...]:
     )
 
 
-def results_linked(version: Version) -> dict[tuple[str, str], matrix.ResultFact]:
-    """Criteria of the newest finished run, limits of the newest finished bias report, and claims."""
-    found: dict[tuple[str, str], matrix.ResultFact] = {}
-    run, report = last_done_run(version), last_done_report(version)
-    if run is not None:
-        by = accepted_for(run, version)
-        for each in results_of_run(run):
-            found[Target.CRITERION, each.criterion] = matrix.ResultFact(
-                _VERDICTS.get(each.verdict, Outcome.UNDECIDED),
-                each.sentence,
-                run.ref,
-                by[each.criterion].ref if each.criterion in by else "",
-            )
-    if report is not None:
-        by = accepted_for(report, version)
-        for line in report.summary:
-            found[Target.LIMIT, line["id"]] = matrix.ResultFact(
-                _VERDICTS.get(line["verdict"], Outcome.UNDECIDED),
-                line["sentence"],
-                report.ref,
-                by[line["id"]].ref if line["id"] in by else "",
-            )
-    for claim in claims_of_versions([version.pk])[version.pk]:
-        found[Target.CLAIM, claim.ref] = matrix.ResultFact(
-            Outcome.CLAIMED, f"{len(claim.figures)} figures by {claim.origin}", claim.ref
-        )
-    return found
-
-
-def given_of(version: Version, told: dict[int, str] | None = None) -> matrix.Given:
-    """What the matrix of a version is made of. `told`: key of a requirement -> its signature in words."""
+def given_of(version: Version, told: dict[int, tuple[str, str]] | None = None) -> matrix.Given:
+    """What the matrix of a version is made of. `told`: as `signatures_told` gives it."""
     links = tuple(
         matrix.LinkFact(row.requirement_id, row.target, row.pattern, row.ref, row.reason)
         for row in dossiers_of([version.pk])[version.pk].links
@@ -195,7 +158,7 @@ def given_of(version: Version, told: dict[int, str] | None = None) -> matrix.Giv
         tests=_tests_of(version),
         links=links,
         # Only what a link names is asked for: most versions are shown by tests alone.
-        results=results_linked(version) if any(link.target != Target.TEST for link in links) else {},
+        results=results_linked(version, {link.target for link in links} - {Target.TEST}),
     )
 
 
@@ -205,8 +168,8 @@ def lines_of(version: Version) -> list[matrix.Line]:
     return matrix.lines(given_of(version, signatures_told(rows)))
 
 
-def signatures_told(rows: list[Requirement]) -> dict[int, str]:
-    """Key of a requirement -> who approved it and when, from the signature itself. One query."""
+def signatures_told(rows: list[Requirement]) -> dict[int, tuple[str, str]]:
+    """Key of a requirement -> who approved it and when (UTC), from the signature itself. One query."""
     found = given_on([(row.subject_kind, str(row.pk)) for row in rows]) if rows else []
     told = {}
     for row, given in zip(rows, found, strict=True):
@@ -216,24 +179,49 @@ def signatures_told(rows: list[Requirement]) -> dict[int, str]:
             if each.decision == "approved" and each.content_digest == row.approved_digest
         ]
         if mine:
-            told[row.pk] = f"{mine[0].printed_name}, {mine[0].signed_at:%Y-%m-%d %H:%M} UTC"
+            told[row.pk] = (mine[0].printed_name, f"{mine[0].signed_at:%Y-%m-%d %H:%M} UTC")
     return told
 
 
-def choices_of(version: Version) -> dict[str, list[str]]:
-    """What a link may name: ids of tests, criteria, limits and claims of the version."""
-    plan = live_plan(version)
-    return {
-        "tests": sorted({case["id"] for row in counting(version, Kind.JUNIT) for case in details_of(row)}),
-        "criteria": [each["id"] for each in plan.criteria] if plan else [],
-        "limits": [each["id"] for each in plan.bias_limits] if plan else [],
-        "claims": [claim.ref for claim in claims_of_versions([version.pk])[version.pk]],
-    }
+def tests_known(version: Version) -> list[str]:
+    """Ids of the tests in the attached results that count."""
+    return sorted({case["id"] for row in counting(version, Kind.JUNIT) for case in details_of(row)})
 
 
 def requirements(actor: Actor | User) -> QuerySet[Requirement]:
     """Requirements the person may see, each revision."""
     return gate.visible(actor, Requirement).select_related(*REQUIREMENTS)
+
+
+def risks(actor: Actor | User) -> QuerySet[Risk]:
+    """Risks the person may see, each revision."""
+    return gate.visible(actor, Risk).select_related(*REQUIREMENTS)
+
+
+def newest(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Of risks or requirements the newest revision of each."""
+    later = rows.model._default_manager.filter(
+        number=OuterRef("number"), revision__gt=OuterRef("revision")
+    ).order_by()
+    return rows.filter(~Exists(later))
+
+
+def with_force(rows: QuerySet[Requirement]) -> QuerySet[Requirement]:
+    """Each with `force`: the revision of its number that is in force, None where none is."""
+    approved = Requirement.objects.filter(number=OuterRef("number"), state=State.APPROVED)
+    return rows.annotate(force=Subquery(approved.order_by("-revision").values("revision")[:1]))
+
+
+def naming(actor: Actor | User, risk: Risk) -> list[Requirement]:
+    """Requirements of the model that name this risk, each in its newest revision."""
+    rows = newest(requirements(actor).filter(model=risk.model_id)).order_by("number")
+    return [row for row in rows if risk.number in row.risks]
+
+
+def shown_on(actor: Actor | User, model: Model) -> Version | None:
+    """The newest version of the model that the person may see: on it a risk or requirement is shown, or is not."""
+    rows = gate.visible(actor, Version).filter(model=model).select_related("model", "intended_use__model")
+    return rows.order_by("-registered_at", "-pk").first()
 
 
 def evidence(actor: Actor | User, version: Version | None = None) -> QuerySet[Evidence]:
@@ -275,6 +263,8 @@ def as_data(line: matrix.Line) -> dict[str, Any]:
         "evidence": line.evidence,
         "link": line.link,
         "signature": line.signature,
+        "signed_by": line.signed_by,
+        "signed_at": line.signed_at,
         "clauses": line.clauses,
         "lacks": line.lack,
         "accepted_by": line.accepted,

@@ -185,26 +185,26 @@ def checked_link(
     pattern: str,
     *,
     tests: Collection[str],
-    criteria: Collection[str],
-    limits: Collection[str],
-    claims: Collection[str],
+    known: Collection[str],
     matches: Sequence[str],
 ) -> str:
     """The pattern in its stored form; BadInput where nothing of this version has that name.
 
-    `matches`: ids of tests that the pattern matches, where the target is tests.
+    `known`: what may be named of this kind of target; `matches`: ids of tests that the pattern matches, where the
+    target is tests.
     """
     entered = Entered("The link was not made.")
-    pattern = entered.text("pattern", pattern, most=500, missing="Name the test, criterion, limit or claim.")
-    known = {Target.CRITERION: criteria, Target.LIMIT: limits, Target.CLAIM: claims}
+    pattern = entered.text(
+        "pattern", pattern, most=500, missing="Name the test, limit, report or claim that shows it."
+    )
     if target not in list(Target):
         entered.wrong("target", "Choose what shows it.")
     elif target == Target.TEST and pattern and not matches:
         near = next((each for each in tests if pattern.strip("*?").lower() in each.lower()), "")
         hint = f" Did you mean “{near}”?" if near else ""
         entered.wrong("pattern", f"No test of the attached results is called so.{hint}")
-    elif target != Target.TEST and pattern and pattern not in known[Target(target)]:
-        named = ", ".join(sorted(known[Target(target)])[:20]) or "there is none yet"
+    elif target != Target.TEST and pattern and pattern not in known:
+        named = ", ".join(sorted(known)[:20]) or "there is none yet"
         entered.wrong("pattern", f"Not known for this version. Known: {named}.")
     entered.done()
     return pattern

@@ -72,6 +72,8 @@ class Target(enum.StrEnum):
     TEST = "test"
     CRITERION = "criterion"
     LIMIT = "limit"
+    PROBE = "probe"
+    EXPLANATION = "explained"
     CLAIM = "claim"
 
 
@@ -79,16 +81,19 @@ TARGET_WORDS = {
     Target.TEST: "Tests in attached results",
     Target.CRITERION: "A criterion of the validation plan",
     Target.LIMIT: "A bias limit of the validation plan",
+    Target.PROBE: "A limit of the probes of robustness and privacy",
+    Target.EXPLANATION: "An explanation with its review of features",
     Target.CLAIM: "A claim computed elsewhere",
 }
 
 
 class Outcome(enum.StrEnum):
-    """What became of a test, criterion, limit or claim in the matrix."""
+    """What became of a test, criterion, limit, explanation or claim in the matrix."""
 
     PASSED = "passed"
     FAILED = "failed"
     UNDECIDED = "undecided"
+    UNREVIEWED = "unreviewed"
     SKIPPED = "skipped"
     MISSING = "missing"
     CLAIMED = "claimed"
@@ -98,6 +103,7 @@ OUTCOME_WORDS = {
     Outcome.PASSED: "Passed",
     Outcome.FAILED: "Failed",
     Outcome.UNDECIDED: "Too little data to tell",
+    Outcome.UNREVIEWED: "Not reviewed yet",
     Outcome.SKIPPED: "Skipped",
     Outcome.MISSING: "No result",
     Outcome.CLAIMED: "Submitted, not computed here",

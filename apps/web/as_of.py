@@ -40,7 +40,7 @@ PAGES = frozenset(
         *("deviations", "deviation", "signatures", "signature"),
         *("duties_given", "duties_past", "training_versions", "training_version", "outside_minute"),
         *("people", "person", "waivers", "waiver", "rules", "rules_version", "rules_changes", "rules_change"),
-        *("requirements", "requirement", "risks", "traceability", "claim"),
+        *("requirements", "requirement", "risks", "risk", "traceability", "claim"),
         *("verification_list", "verification_evidence"),
         *("training", "boards", "board", "meetings", "meeting", "trail_reviews", "trail_review"),
         *("entry", "packs", "pack", "reviews", "review", "review_sheet", "read_grants", "read_grant"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
+from django.utils.html import conditional_escape, format_html
 
 from apps.core.subjects import model_of
 
@@ -23,7 +25,7 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "explanation.report": lambda r: ("web:explanation", [r.number]),
     "fairness.report": lambda r: ("web:bias_report", [r.number]),
     "verification.requirement": lambda r: ("web:requirement", [r.number, r.revision]),
-    "verification.risk": lambda r: ("web:risks", []),
+    "verification.risk": lambda r: ("web:risk", [r.number, r.revision]),
     "verification.evidence": lambda e: ("web:verification_evidence", [e.number]),
     "verification.claim": lambda c: ("web:claim", [c.number]),
     "quality.deviation": lambda d: ("web:deviation", [d.number]),
@@ -66,6 +68,34 @@ def url_of(subject: Any) -> str:
 def subject_of(kind: str, pk: int | str):
     """The record, or None."""
     return model_of(kind)._default_manager.filter(pk=pk).first()
+
+
+# What a reference in a text names, by its letters: the page, which takes the number (and the revision).
+_PAGES = {
+    "RK": "web:risk",
+    "REQ": "web:requirement",
+    "VE": "web:verification_evidence",
+    "CL": "web:claim",
+    "R": "web:run",
+    "B": "web:bias_report",
+    "PR": "web:probe_report",
+    "XR": "web:explanation",
+    "DEV": "web:deviation",
+}
+_REF = re.compile(r"([A-Z]+)-(\d+)(?:/v(\d+))?")
+
+
+def link_of_ref(ref: str) -> str:
+    """A reference of the table above as a link to its record's page; any other text as it is, escaped."""
+    found = _REF.fullmatch(ref)
+    name = _PAGES.get(found[1]) if found else None
+    if found is None or name is None:
+        return conditional_escape(ref)
+    try:
+        url = reverse(name, args=[each for each in found.groups()[1:] if each])
+    except NoReverseMatch:  # a requirement or risk named without its revision
+        return conditional_escape(ref)
+    return format_html('<a href="{}">{}</a>', url, ref)
 
 
 def sign_url(act: str, pk: int) -> str:

@@ -56,6 +56,7 @@ class Column:
     kind: str = "text"
     heading: bool = False  # the row's header cell; the first column when none says so
     export: bool = True
+    shown: bool = True  # on the page; a column that is not is exported, sorted and filtered by
 
     def plain(self, row: Any) -> Any:
         """The value without HTML."""
@@ -107,6 +108,9 @@ class Table:
     filters: Sequence[Filter] = ()
     page_rows: int = PAGE_ROWS
     exports: bool = True
+    stacks: bool = (
+        False  # on a narrow page each row becomes a block of labelled lines: the list never scrolls sideways
+    )
     note: str = ""  # what a reader of the rows must know: in JSON and in the side file of the CSV
 
     def __post_init__(self) -> None:
@@ -252,9 +256,14 @@ class Listing:
         return self.url(**{one.key: None for one in self.table.filters})
 
     @property
+    def columns(self) -> list[Column]:
+        """The columns of the page."""
+        return [column for column in self.table.columns if column.shown]
+
+    @property
     def heads(self) -> list[Head]:
         made = []
-        for column in self.table.columns:
+        for column in self.columns:
             if not column.sort:
                 made.append(Head(column))
                 continue
@@ -272,12 +281,12 @@ class Listing:
 
     @property
     def body(self) -> list[list[dict[str, Any]]]:
-        """Rows of cells: {html, kind, heading}."""
-        chosen = next((c.key for c in self.table.columns if c.heading), self.table.columns[0].key)
+        """Rows of cells: {html, kind, heading, label}."""
+        chosen = next((c.key for c in self.columns if c.heading), self.columns[0].key)
         return [
             [
-                {"html": self._cell(c, row), "kind": c.kind, "heading": c.key == chosen}
-                for c in self.table.columns
+                {"html": self._cell(c, row), "kind": c.kind, "heading": c.key == chosen, "label": c.label}
+                for c in self.columns
             ]
             for row in self.page.object_list
         ]

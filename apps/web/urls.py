@@ -48,6 +48,7 @@ from apps.web.views import (
     signing,
     sso,
     staffing,
+    traceability,
     trail_reviews,
     training,
     training_versions,
@@ -96,6 +97,7 @@ urlpatterns = [
     *records.urlpatterns,
     *search.urlpatterns,
     *requirements.urlpatterns,  # /models/<slug>/requirements/new/ goes before the sections of a version
+    *traceability.urlpatterns,
     *verification.urlpatterns,
     *models.urlpatterns,
     *intended_use.urlpatterns,

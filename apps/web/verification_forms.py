@@ -51,7 +51,7 @@ class LinkForm(Form):
         label="Which",
         max_length=500,
         help_text="Of tests: the id, with * for any text and ? for one character. Else: the id of the criterion or "
-        "limit, such as C1, or the reference of the claim.",
+        "limit, such as C1, or the reference of the explanation or claim, such as XR-2.",
     )
     reason = ReasonField(label="Why it shows the requirement")
     idempotency_key = forms.CharField(widget=forms.HiddenInput, max_length=100)

@@ -47,6 +47,7 @@ def verification(world: World, version: Version) -> dict[str, dict[str, object]]
         **{name: {"pk": made.pk} for name in of_requirement},
         **{name: {"number": evidence.number} for name in of_evidence},
         "web:requirement": {"number": made.number, "revision": made.revision},
+        "web:risk": {"number": noted.number, "revision": noted.revision},
         "api:risks-detail": {"pk": noted.pk},
         "web:claim": {"number": claim.number},
         "api:claims-detail": {"number": claim.number},

@@ -84,6 +84,74 @@ def test_requirements_and_risks_are_written_revised_and_shown(world, version):
     assert csv_of(page(world, "owner", "requirements", query="?format=csv")).count("\r\n") == 2
 
 
+def test_a_risk_has_a_page_and_the_list_one_row_whatever_its_revisions(world, version):
+    risk = write_risk(world.owner, world.model.pk, given=RISK, reason="Found in review")
+    req = approved(world, source="risk", risks=[risk.number])
+    attached(world, version, "junit", junit(case("test_units", f"REQ-{req.number}")))
+    new = {"severity": "medium", "reason": "Counted on 400 lots", "reason_code": "knowledge"}
+    client = browser(world.process_expert)
+    form = reverse("web:risk_new", args=["lotx"]) + f"?revises={risk.number}"
+    assert "Prefilled from" in text_of(client.get(form))
+    shown = client.post(form, RISK | new | {"idempotency_key": "r2"})
+    assert "What will change" in text_of(shown)
+    told = {each.field: (each.before, each.after) for each in shown.context["form"].preview.changes}
+    assert told == {
+        "revision": (1, 2), "severity": ("High", "Medium"), "written by": ("Owner Person", "Process Expert Person"),
+    }  # fmt: skip
+    assert Risk.objects.count() == 1
+    made = confirm(client, form, RISK | new | {"idempotency_key": "r2"})
+    assert made["Location"] == reverse("web:risk", args=[risk.number, 2])
+    told = text_of(page(world, "inspector", "risk", risk.number, 2))
+    for words in ("Units are mixed up", "A bad lot passes", "Units are checked at the door", "Medium", req.ref,
+                  "tests.test_model::test_units", "Passed", "VE-", risk.ref, "wrote a risk",
+                  "New knowledge or evidence: Counted on 400 lots"):  # fmt: skip
+        assert words in told, words
+    old = text_of(page(world, "owner", "risk", risk.number, 1))
+    assert "A later revision takes its place." in old
+    assert page(world, "stranger", "risk", risk.number, 1).status_code == 404
+    assert page(world, "owner", "risk", risk.number, 3).status_code == 404
+    rows = {query: csv_of(page(world, "owner", "risks", query=f"?format=csv{query}")).count("\r\n") - 1
+            for query in ("", "&revisions=all")}  # fmt: skip
+    assert rows == {"": 1, "&revisions=all": 2}
+    listed = page(world, "owner", "risks").content.decode()
+    assert f'href="{made["Location"]}"' in listed
+    assert reverse("web:risk", args=[risk.number, 1]) not in listed
+
+
+def test_a_requirement_stands_once_in_the_list_with_the_revision_in_force(world, version):
+    first = approved(world)
+    requirement(world, text="Another")
+    given = {"text": "It ranks better.", "source": "use", "reason": "Sharper"}
+    number = first.number
+    client, form = browser(world.process_expert), reverse("web:requirement_new", args=["lotx"])
+    confirm(client, f"{form}?revises={number}", given | {"idempotency_key": "q2"})
+    table = csv_of(page(world, "owner", "requirements", query="?format=csv"))
+    rows = list(csv.DictReader(io.StringIO(table, newline="")))
+    assert [(row["Requirement"], row["State"], row["In force"]) for row in rows] == [
+        (f"REQ-{number}/v2", "Waits for approval", first.ref), (f"REQ-{number + 1}/v1", "Waits for approval", ""),
+    ]  # fmt: skip
+    told = text_of(page(world, "owner", "requirement", number, 1))
+    for words in ("Requirement without test", "Traceability of lotx/1.0.0", "decided on a requirement"):
+        assert words in told, words
+
+
+def test_the_page_of_a_risk_costs_the_same_queries_for_one_requirement_and_for_many(world, version):
+    def cost():
+        client, address = browser(world.owner), reverse("web:risk", args=[risk.number, 1])
+        client.get(address)
+        with CaptureQueriesContext(connection) as asked:
+            client.get(address)
+        return len(asked)
+
+    risk = write_risk(world.owner, world.model.pk, given=RISK, reason="Found")
+    req = approved(world, source="risk", risks=[risk.number])
+    attached(world, version, "junit", junit(case("test_a", f"REQ-{req.number}")))
+    first = cost()
+    for number in range(3):
+        approved(world, text=f"Requirement {number}", source="risk", risks=[risk.number])
+    assert cost() == first
+
+
 def test_a_stranger_sees_none_of_it_and_who_may_not_is_told(world, version):
     req = approved(world)
     made = attached(world, version, "junit", junit(case("a")))
@@ -196,7 +264,8 @@ def test_the_matrix_is_filtered_sorted_paged_and_exported_the_same(world, traced
     data = json.loads(taken.content)
     assert (len(lines) - 1, data["count"], len(data["rows"])) == (4, 4, 4)
     assert [row["line"] for row in data["rows"]] == [4, 3, 2, 1]
-    assert data["rows"][3]["outcome"] == "passed"
+    assert [row["lacks"] for row in data["rows"]] == ["test_without", "", "risk_without", "no_test"]
+    assert data["rows"][1]["outcome"] == "passed"
     assert page(world, "owner", "traceability", traced.pk, query="?lack=nonsense").status_code == 422
 
 

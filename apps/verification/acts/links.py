@@ -17,7 +17,8 @@ from apps.registry.models import Version
 from apps.verification import rules
 from apps.verification.matrix import matching
 from apps.verification.models import Claim, Link
-from apps.verification.queries import choices_of, requirements_of
+from apps.verification.queries import requirements_of, tests_known
+from apps.verification.results import choices_of
 from apps.verification.states import Target
 
 
@@ -41,7 +42,7 @@ def link_requirement(act: Act, version_id: int, *, requirement: str, target: str
     """Say by hand what shows a requirement; the act's reason is the link's.
 
     requirement: `REQ-4` or `REQ-4/v2` of those the version inherits. pattern: of a test id, with * and ?; or the id
-    of a criterion or limit of the plan, or the reference of a claim.
+    of a criterion or limit of the plan or of its probes, or the reference of an explanation or claim.
     """
     version = _version(act, version_id)
     act.allow(version)
@@ -53,9 +54,10 @@ def link_requirement(act: Act, version_id: int, *, requirement: str, target: str
             "The link was not made.",
             fields={"requirement": [f"{version.ref} inherits no requirement of this name."]},
         )
-    there = choices_of(version)
-    matches = matching(pattern.strip(), there["tests"]) if target == Target.TEST and pattern.strip() else []
-    pattern = rules.checked_link(target, pattern, **there, matches=matches)
+    tests = tests_known(version)
+    matches = matching(pattern.strip(), tests) if target == Target.TEST and pattern.strip() else []
+    known = choices_of(version, target)
+    pattern = rules.checked_link(target, pattern, tests=tests, known=known, matches=matches)
     if Link.objects.filter(
         version=version, requirement=found, target=target, pattern=pattern, ended_at=None
     ).exists():

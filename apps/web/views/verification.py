@@ -1,4 +1,4 @@
-"""Verification evidence, claims, links and the traceability matrix of a version."""
+"""Verification evidence, claims and links of a version."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access.gate import may
-from apps.access.sharing import shared
 from apps.access.signing import content_digest
 from apps.core import blobs
-from apps.core.digests import digest
 from apps.core.downloads import attachment
 from apps.core.errors import BadInput
 from apps.core.uploads import Upload
@@ -27,11 +25,10 @@ from apps.verification.checks import told
 from apps.verification.loading import details_of
 from apps.verification.models import Claim, Evidence
 from apps.verification.receiving import Received, receive
-from apps.verification.states import LACK_WORDS, OUTCOME_WORDS, TARGET_WORDS, Kind, Lack, Outcome, Target
+from apps.verification.states import OUTCOME_WORDS, Kind, Outcome
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.lists import Column, Table, choice, text
 from apps.web.marks import RECORD_MARKS, Mark, render_mark
-from apps.web.memory import MemoryRows
 from apps.web.registers import one_act
 from apps.web.verification_forms import KINDS, ClaimForm, EvidenceForm, LinkForm
 from apps.web.views.models import fresh, refused_form
@@ -75,74 +72,8 @@ def outcome_mark(outcome: str) -> Any:
     return render_mark(OUTCOME_MARKS.get(found, Mark("", "not_started", "plain")), OUTCOME_WORDS[found])
 
 
-def _lack_mark(line: matrix.Line) -> Any:
-    if not line.lack:
-        return None
-    mark = Mark("", "stuck", "dashed-bad") if line.blocks else Mark("", "not_applicable", "plain")
-    return render_mark(mark, line.lack_words)
-
-
-MATRIX = Table(
-    name="traceability",
-    caption="Traceability of the version: one line for each test of each requirement, and for each open end",
-    order="pk",
-    empty="Nothing to trace: no requirement, no risk, no test. A process expert or owner writes requirements first.",
-    page_rows=100,
-    columns=[
-        Column("pk", "Line", sort="pk", kind="number"),
-        Column("use", "Intended use", sort="use"),
-        Column("requirement", "Requirement", sort="requirement", heading=True),
-        Column("text", "What is required, or the risk"),
-        Column("risks", "Risks", sort="risks"),
-        Column("target", "Shown by", sort="target", value=lambda n: TARGET_WORDS[Target(n.target)] if n.target else ""),
-        Column("test", "Test, criterion or claim", sort="test"),
-        Column(
-            "outcome", "Result", sort="outcome", value=lambda n: OUTCOME_WORDS[Outcome(n.outcome)] if n.outcome else "",
-            render=lambda n: outcome_mark(n.outcome),
-        ),
-        Column("message", "What it said"),
-        Column("evidence", "Evidence", sort="evidence"),
-        Column("link", "How it is linked"),
-        Column("signature", "Requirement approved by", sort="signature"),
-        Column("clauses", "Clauses", sort="clauses"),
-        Column("lack", "Open end", sort="lack", value=lambda n: n.lack_words, render=_lack_mark),
-        Column("accepted", "Accepted by deviation", sort="accepted"),
-    ],
-    filters=[
-        choice("lack", "Open ends", [("any", "Any open end"), *((v.value, LACK_WORDS[v]) for v in Lack)],
-               lambda r, v: r.keep(lambda n: bool(n.lack) if v == "any" else n.lack == v)),
-        choice("outcome", "Result", [(o.value, OUTCOME_WORDS[o]) for o in Outcome],
-               lambda r, v: r.keep(lambda n: n.outcome == v)),
-        text("requirement", "Requirement", lambda r, v: r.keep(lambda n: v.lower() in n.requirement.lower())),
-        text("test", "Test", lambda r, v: r.keep(lambda n: v.lower() in n.test.lower())),
-    ],
-)  # fmt: skip
-
-
 def _version(request: HttpRequest, pk: int) -> Version:
     return seen_or_404(request, Version, "model", "intended_use__model", pk=pk)
-
-
-@page
-def traceability(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The matrix of a version with its open ends, both ways; as page, CSV or JSON."""
-    version = _version(request, pk)
-    with shared():
-        lines = queries.lines_of(version)
-    listing = MATRIX.read(request, MemoryRows(lines))  # type: ignore[arg-type]
-    if request.GET.get("format") == "json" and not listing.bad:
-        rows = [queries.as_data(line) for line in listing.rows]
-        about = listing.meta_of("json") | {"version": version.ref, "rows_digest": digest(rows), "rows": rows}
-        answer = JsonResponse(about, json_dumps_params={"indent": 1, "ensure_ascii": False})
-        answer["Content-Disposition"] = f'attachment; filename="traceability-{version.label}.json"'
-        return answer
-    counts = [
-        {"words": LACK_WORDS[Lack(lack)], "count": n, "url": f"?lack={lack}"}
-        for lack, n in matrix.counted(lines).items()
-    ]
-    context = {"version": version, "counts": counts, "blocking": sum(line.blocks for line in lines),
-               "json_url": listing.url(format="json"), "back": section_url(version)}  # fmt: skip
-    return listing.respond("verification/matrix.html", context)
 
 
 EVIDENCE = Table(
@@ -332,7 +263,6 @@ urlpatterns = [
     path("verification/<int:number>/", evidence, name="verification_evidence"),
     path("verification/<int:number>/file/", evidence_file, name="verification_file"),
     path("claims/<int:number>/", claim, name="claim"),
-    path("versions/<int:pk>/traceability/", traceability, name="traceability"),
     path("versions/<int:pk>/evidence/", evidence_new, name="verification_attach"),
     path("versions/<int:pk>/requirement-link/", link_new, name="requirement_link"),
     path("versions/<int:pk>/requirement-link/<int:link_id>/end/", link_end, name="requirement_link_end"),
