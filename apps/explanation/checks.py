@@ -16,6 +16,7 @@ from apps.explanation.rules import doubts, wanted
 from apps.explanation.states import DECISION_WORDS, Decision, Origin, ReviewState, State
 from apps.quality.queries import accepted_for
 from apps.registry.models import Version
+from apps.validations.catalogue import of_two_only
 from apps.validations.checks import last_done_run
 
 CHECK = "explanation_reviewed"
@@ -72,6 +73,8 @@ def explanation_reviewed(version: Version) -> Outcome:
         )
     report = last_report(version)
     asking = (("explanation.request_report", run.subject_kind, run.pk),)
+    if why := of_two_only(run.plan.task, run.plan.ref, "the portal computes explanations"):
+        return Outcome(CheckState.NOT_MET, why=why, rule="PC27", refs=(run.ref,))
     if report is None:
         return Outcome(CheckState.NOT_STARTED, why=f"No explanation on run {run.ref} yet.", needs=asking)
     if report.state == State.QUEUED:

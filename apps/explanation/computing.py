@@ -61,7 +61,7 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
             threshold=float(plan.threshold),
             limits=LIMITS,
         ) as model:
-            rows = _drawn(file.metadata.num_rows, chosen)
+            rows = _drawn(cases, chosen)
             columns, types = read_columns(data_path, list(model.columns), rows)
             labels = cases[per_case.LABEL].to_numpy()[rows].astype(np.int8)
             made = explain(
@@ -113,10 +113,14 @@ def _coarse(value: Any) -> Any:
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
-def _drawn(there: int, chosen: Settings) -> NDArray[np.intp]:
-    """Row numbers (from 0) of the cases that are used, in the file's order; all where there are few enough."""
+def _drawn(cases: pa.Table, chosen: Settings) -> NDArray[np.intp]:
+    """Row numbers (from 0) of the cases that are used, in the file's order; all where there are few enough.
+
+    A case that the run excluded is none of them.
+    """
+    there = per_case.counted(cases)[per_case.ROW].to_numpy() - 1
     rng = np.random.default_rng([chosen.seeds[0], 8])
-    return np.sort(rng.choice(there, min(chosen.rows, there), replace=False))
+    return np.sort(there[rng.choice(len(there), min(chosen.rows, len(there)), replace=False)])
 
 
 def read_columns(

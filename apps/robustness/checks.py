@@ -14,6 +14,7 @@ from apps.registry.models import Version
 from apps.robustness.loading import plans_of_versions, reports_read
 from apps.robustness.models import ProbePlan, ProbeReport
 from apps.robustness.states import PlanState, PrivateTraining, ReportState, Verdict
+from apps.validations.catalogue import of_two_only
 from apps.validations.checks import live_plan
 from apps.validations.states import PlanState as ValidationState
 
@@ -130,6 +131,8 @@ def _not_locked(version: Version, plan: ProbePlan | None) -> Outcome:
             return Outcome(
                 CheckState.NOT_STARTED, why="Limits of probes need a locked validation plan first."
             )
+        if why := of_two_only(validation.task, validation.ref, "probes are made"):
+            return Outcome(CheckState.NOT_MET, why=why, rule=RULE, refs=(validation.ref,))
         needs = (("robustness.write_plan", validation.subject_kind, validation.pk),)
         return Outcome(CheckState.NOT_STARTED, why="No limits of probes are written yet.", needs=needs)
     drafted = plan.state == PlanState.DRAFT

@@ -29,6 +29,7 @@ from apps.validations import cases as per_case
 from apps.validations.failures import CannotCompute, in_words
 from apps.validations.models import Plan
 from apps.validations.sandbox import ModelFailed, Session, session
+from apps.validations.states import Exclusion
 from apps.validations.stored import AREA, put_results
 
 SCHEMA = "robustness.results/2"
@@ -194,14 +195,23 @@ def read_cases(
         rng = np.random.default_rng([settings.seed, len(groups), len(files)])
         chosen = np.sort(rng.choice(total, settings.rows, replace=False))
     parts, labels, start = [], [], 0
+    exclude = plan.exclusion == Exclusion.EXCLUDE
     for (ref, path), size in zip(files, sizes, strict=True):
         absent = sorted(set(asked.columns) - set(pq.read_schema(path).names))
         if absent:
             raise CannotCompute(f"{ref} has no column {', '.join(absent)}, which the model needs.")
         rows = chosen[(chosen >= start) & (chosen < start + size)] - start
-        labelled = per_case.labelled(path, plan.label_column, plan.positive_value, list(groups))
-        parts.append(pq.read_table(path, columns=list(asked.columns)).take(rows))
-        labels.append(labelled.take(rows))
+        of = per_case.Reading(plan.label_column, plan.positive_value, groups=tuple(groups), exclude=exclude)
+        labelled = per_case.read_cases(path, of).take(rows)
+        part = pq.read_table(path, columns=list(asked.columns)).take(rows)
+        if exclude:  # what a run leaves out with its reason is no case of a probe either
+            fit = labelled[per_case.EXCLUDED].is_null().to_numpy()
+            for column in asked.whole:
+                fit &= part[column].is_valid().to_numpy()
+            part = part.filter(pa.array(fit))
+            labelled = per_case.counted(labelled.filter(pa.array(fit)))
+        parts.append(part)
+        labels.append(labelled)
         start += size
     columns, kinds = {}, {}
     for column in asked.columns:

@@ -16,6 +16,7 @@ from apps.robustness.loading import plans_of_versions
 from apps.robustness.models import ProbePlan
 from apps.robustness.rules import PlanFacts, PlanInput, checked_plan
 from apps.robustness.states import PLAN_TRANSITIONS, PLAN_WORDS, PlanState
+from apps.validations.catalogue import of_two_only
 from apps.validations.models import Plan
 from apps.validations.states import PLAN_WORDS as VALIDATION_WORDS
 from apps.validations.states import PlanState as ValidationState
@@ -45,6 +46,10 @@ def write_precondition(plan: Plan) -> None:
             "on which test data and at which threshold the model decides.",
             rule="PC24",
             who=["a validator or bias tester, after the validation plan is locked"],
+        )
+    if why := of_two_only(plan.task, plan.ref, "probes are made"):
+        raise WrongState(
+            f"Limits of probes cannot be written on {plan.ref}.", fact=why, rule="PC24", who=["nobody"]
         )
     mine = [
         p for p in plans_of_versions([plan.version_id])[plan.version_id] if p.validation_plan_id == plan.pk
