@@ -9,6 +9,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.renderers import BaseRenderer
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -16,6 +18,29 @@ METHODS = ("get", "post", "put", "patch", "delete")
 @lru_cache(maxsize=1)
 def _schema() -> dict[str, Any]:
     return SchemaGenerator().get_schema(request=None, public=True)
+
+
+class Kept(SchemaGenerator):
+    """The description is the same for everybody as long as the process lives, and takes half a second to make."""
+
+    def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
+        return _schema()
+
+
+def _once(renderer: type[BaseRenderer]) -> type[BaseRenderer]:
+    """The renderer, writing the description once; what else is answered, a refusal, is written each time."""
+    kept = lru_cache(maxsize=1)(lambda: renderer().render(_schema(), renderer_context={}))
+
+    class Once(renderer):  # type: ignore[misc, valid-type]
+        def render(self, data: Any, media_type: Any = None, renderer_context: Any = None) -> Any:
+            return kept() if data is _schema() else super().render(data, media_type, renderer_context)
+
+    return Once
+
+
+class Schema(SpectacularAPIView):
+    generator_class = Kept
+    renderer_classes = [_once(each) for each in SpectacularAPIView.renderer_classes]
 
 
 def _name(schema: dict[str, Any] | None) -> str:

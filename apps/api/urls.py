@@ -1,11 +1,10 @@
 """URLs of the API door."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from apps.api import ci
-from apps.api.docs import docs
+from apps.api.docs import Schema, docs
 from apps.api.v1 import (
     asks,
     boards,
@@ -37,6 +36,7 @@ from apps.api.v1 import (
     training,
     verification,
     versions,
+    work,
 )
 
 router = SimpleRouter(trailing_slash=False)
@@ -91,10 +91,11 @@ urlpatterns = [
                 *verification.urlpatterns,
                 *sensitive.urlpatterns,
                 *staffing.urlpatterns,
+                *work.urlpatterns,
                 *router.urls,
             ]
         ),
     ),
-    path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("v1/schema/", Schema.as_view(), name="schema"),
     path("v1/docs/", docs, name="docs"),
 ]

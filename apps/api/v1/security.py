@@ -5,46 +5,20 @@ Adding a factor, ending one and confirming a link ask for the person at the brow
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 
 from apps.access import acts
-from apps.access.gate import visible
 from apps.accounts.factors import Factor, Reset, SignOnLink
-from apps.accounts.models import User
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
-from apps.api.lookup import one_of
-from apps.core.errors import NotVisible
+from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput
+from apps.api.v1.account_requests import FIRST, LAST, AccountRequests, RequestOut, described, person_named
 
 
-class ResetOut(serializers.ModelSerializer):
-    ref = serializers.CharField()
-    person = serializers.CharField(source="person.username")
-    requested_by = serializers.CharField(source="requested_by.username")
-    decided_by = serializers.CharField(source="decided_by.username", allow_null=True, default=None)
-    allowed_acts = serializers.SerializerMethodField()
-
+class ResetOut(RequestOut):
     class Meta:
         model = Reset
-        fields = [
-            "id",
-            "ref",
-            "person",
-            "what",
-            "reason",
-            "state",
-            "requested_by",
-            "requested_at",
-            "decided_by",
-            "decided_at",
-            "decision_reason",
-            "allowed_acts",
-        ]
-
-    def get_allowed_acts(self, row) -> list[dict]:
-        view = self.context["view"]
-        return [] if view.action == "list" else allowed_acts(view.actor, row)
+        fields = [*FIRST, "what", *LAST]
 
 
 class ResetInput(serializers.Serializer):
@@ -53,51 +27,19 @@ class ResetInput(serializers.Serializer):
     reason = serializers.CharField(max_length=2000)
 
 
-class CommentInput(serializers.Serializer):
-    reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
-
-
-def person_named(actor, request) -> User:
-    """The person that the body names, if the caller may see them."""
-    name = request.data.get("person") if hasattr(request.data, "get") else None
-    rows = visible(actor, User).filter(is_service=False)
-    found = rows.filter(username=name).first() if isinstance(name, str) and "\x00" not in name else None
-    if found is None:
-        raise NotVisible()
-    return found
-
-
-@extend_schema_view(
-    list=extend_schema(
-        tags=["accounts"],
-        summary="Resets the caller may see",
-        parameters=[OpenApiParameter("state", str, enum=Reset.State.values)],
-    ),
-    retrieve=extend_schema(tags=["accounts"], summary="One reset"),
-)
-class Resets(GateViewSet):
+@described("reset", ResetInput, ResetOut)
+class Resets(AccountRequests):
     """A lost password or second factor: asked for by an administrator, decided by a compliance officer."""
 
     model = Reset
-    lookup_value_regex = "[0-9]+"
+    noun = "reset"
+    decisions = {
+        "approve": acts.approve_reset,
+        "refuse": acts.refuse_reset,
+        "withdraw": acts.withdraw_reset,
+    }
     serializer_class = ResetOut
-    select_related = ("person", "requested_by", "decided_by")
 
-    def get_queryset(self):
-        if getattr(self, "swagger_fake_view", False):
-            return Reset.objects.none()
-        rows = super().get_queryset()
-        if self.action == "list" and (state := one_of(self.request, "state", Reset.State.values)):
-            rows = rows.filter(state=state)
-        return rows
-
-    @extend_schema(
-        tags=["accounts"],
-        summary="Ask for a reset (not with a token)",
-        request=ResetInput,
-        responses={201: ResetOut},
-        parameters=[IDEMPOTENCY],
-    )
     def create(self, request, *args, **kwargs):
         person = person_named(self.actor, request)
         given = self.given(ResetInput, "access.request_reset", person)
@@ -106,48 +48,6 @@ class Resets(GateViewSet):
         )
         self.kwargs["pk"] = made.pk
         return self.answer(self.get_object(), status=201)
-
-    @extend_schema(
-        tags=["accounts"],
-        summary="Approve a reset: it is done at once (not with a token)",
-        request=CommentInput,
-        responses=ResetOut,
-        parameters=[IDEMPOTENCY],
-    )
-    @action(detail=True, methods=["post"])
-    def approve(self, request, pk=None):
-        row = self.get_object()
-        given = self.given(CommentInput, "access.approve_reset", row)
-        acts.approve_reset(self.actor, row.pk, **given, **self.key())
-        return self.answer(self.get_object())
-
-    @extend_schema(
-        tags=["accounts"],
-        summary="Refuse a reset (not with a token)",
-        request=ReasonInput,
-        responses=ResetOut,
-        parameters=[IDEMPOTENCY],
-    )
-    @action(detail=True, methods=["post"])
-    def refuse(self, request, pk=None):
-        row = self.get_object()
-        given = self.given(ReasonInput, "access.refuse_reset", row)
-        acts.refuse_reset(self.actor, row.pk, **given, **self.key())
-        return self.answer(self.get_object())
-
-    @extend_schema(
-        tags=["accounts"],
-        summary="Withdraw a reset (not with a token)",
-        request=ReasonInput,
-        responses=ResetOut,
-        parameters=[IDEMPOTENCY],
-    )
-    @action(detail=True, methods=["post"])
-    def withdraw(self, request, pk=None):
-        row = self.get_object()
-        given = self.given(ReasonInput, "access.withdraw_reset", row)
-        acts.withdraw_reset(self.actor, row.pk, **given, **self.key())
-        return self.answer(self.get_object())
 
 
 class LinkOut(serializers.ModelSerializer):
