@@ -20,6 +20,7 @@ _STAGES = (
     "run",
     "reported",
 )  # tests.factories.evidence.STAGES, without its imports
+_MATRIX = "matrix"  # one record of every kind: tests.house.matrix_parameters
 
 
 class Base:
@@ -39,9 +40,6 @@ class Base:
             return
         from django.db import connection, transaction
 
-        from tests.cast import load_world
-        from tests.factories.evidence import validated_world
-
         self._atomic = transaction.atomic()
         self._atomic._from_testcase = (
             True  # as Django's TestCase marks its own: acts open durable blocks inside
@@ -51,7 +49,7 @@ class Base:
         self._close, connection.close = connection.close, lambda: None
         self.stage = stage
         try:
-            self.made = validated_world(load_world(), until=stage)
+            self.made = _made(stage)
         except BaseException:
             self.leave()
             raise
@@ -66,6 +64,18 @@ class Base:
         self._atomic.__exit__(None, None, None)
         connection.close()
         self.stage = self.made = self._atomic = None
+
+
+def _made(stage: str) -> Any:
+    from tests.cast import load_world
+
+    if stage == _MATRIX:
+        from tests.house.matrix_parameters import made
+
+        return made(load_world())
+    from tests.factories.evidence import validated_world
+
+    return validated_world(load_world(), until=stage)
 
 
 base = Base()
@@ -87,7 +97,7 @@ def _stage(item: Any) -> str | None:
     (stage,) = mark.args
     if stage is None:  # one test of a marked module that begins with other evidence
         return None
-    if stage not in _STAGES:
+    if stage not in (*_STAGES, _MATRIX):
         raise pytest.UsageError(f"{item.nodeid}: no stage of evidence is called {stage!r}")
     return stage
 

@@ -14,7 +14,7 @@ from apps.web.as_of import goes
 from tests.factories.doors import browser
 from tests.house.test_access_matrix import ROUTES, things  # noqa: F401  (a fixture: what stands for each parameter)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("matrix")]
 
 
 class Page(HTMLParser):

@@ -24,7 +24,7 @@ from tests.house.mutants import Judges, of_rows, of_rules
 from tests.house.test_access_matrix import things  # noqa: F401  (the same records)
 from tests.house.verdicts import Bench, newest
 
-pytestmark = pytest.mark.evidence("reported")
+pytestmark = pytest.mark.evidence("matrix")
 
 # Mutants that no line notices (a pattern of their names), each with the reason why that is right.
 SURVIVORS = {

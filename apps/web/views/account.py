@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import cache
 from zoneinfo import available_timezones
 
 from django import forms
@@ -78,6 +79,12 @@ class TokenForm(Form):
         self.fields["only_acts"].choices = service_queries.act_choices(by_token())
 
 
+@cache
+def _zones() -> list[tuple[str, str]]:
+    """Asked of the machine once: each asking opens every file of the database of time zones."""
+    return [(name, name) for name in sorted(available_timezones())]
+
+
 class ZoneForm(Form):
     time_zone = forms.ChoiceField(
         label="Time zone", help_text="Times are shown in UTC first, then in this zone.", choices=()
@@ -86,7 +93,7 @@ class ZoneForm(Form):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.fields["time_zone"].choices = [(name, name) for name in sorted(available_timezones())]
+        self.fields["time_zone"].choices = _zones()
 
 
 def _key() -> dict[str, str]:
