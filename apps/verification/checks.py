@@ -121,7 +121,37 @@ def traceability_complete(version: Version) -> Outcome:
         what = first.requirement or first.risks or first.use
         named = f"{LACK_WORDS[Lack(first.lack)]}: {what}{f', {first.test}' if first.test else ''}."
         more = f" And {len(open_ones) - 1} more in the matrix." if len(open_ones) > 1 else ""
-        return Outcome(CheckState.NOT_MET, why=f"{named}{more}", rule="PC37", **common)
+        needs = () if version.state in DECIDED else _needs(version, open_ones)
+        return Outcome(CheckState.NOT_MET, why=f"{named}{more}", rule="PC37", needs=needs, **common)
     if by := next((line.accepted for line in found if line.accepted), ""):
         return Outcome(CheckState.BY_DEVIATION, why=f"A failed result is accepted by {by}.", **common)
     return Outcome(CheckState.MET, **common)
+
+
+# What closes an open end: acts on the version, or on its model.
+_ATTACH, _LINK = "verification.attach_evidence", "verification.link_requirement"
+_WRITE, _APPROVE = "verification.write_requirement", "verification.approve_requirement"
+CLOSED_BY: dict[Lack, tuple[str, ...]] = {
+    Lack.NO_REQUIREMENT: (_WRITE,),
+    Lack.NOT_APPROVED: (_APPROVE,),
+    Lack.CHANGED: (_WRITE,),
+    Lack.EARLIER_USE: (_WRITE,),
+    Lack.RISK_WITHOUT: (_WRITE,),
+    Lack.NO_TEST: (_ATTACH, _LINK),
+    Lack.FAILED_TEST: (_ATTACH,),
+    Lack.NO_RESULT: (_ATTACH,),
+    Lack.ONLY_CLAIMED: (_ATTACH, _LINK),
+    Lack.OWN_LINK: (_LINK,),
+    Lack.UNKNOWN_REQUIREMENT: (_ATTACH, _WRITE),
+}
+
+
+def _needs(version: Version, open_ones: list[matrix.Line]) -> tuple[tuple[str, str, int], ...]:
+    """(act, kind, key) of what closes these lines, each once. Approvals wait as such before any line is held open."""
+    on = {
+        _ATTACH: (version.subject_kind, version.pk),
+        _LINK: (version.subject_kind, version.pk),
+        _WRITE: (version.model.subject_kind, version.model_id),
+    }
+    acts = dict.fromkeys(act for line in open_ones for act in CLOSED_BY[Lack(line.lack)])
+    return tuple((act, *on[act]) for act in acts if act in on)

@@ -15,6 +15,8 @@ from functools import lru_cache
 from apps.verification.rules import claim_counts
 from apps.verification.states import LACK_WORDS, TOLD_ONLY, Lack, Outcome, Target
 
+OWN = "It passed. Who developed the version linked it, and nobody independent has made the same link."
+
 
 @dataclass(frozen=True)
 class RequirementFact:
@@ -67,16 +69,19 @@ class ResultFact:
 
 @dataclass(frozen=True)
 class LinkFact:
+    """`own`: made by who developed the version, and confirmed by nobody else: it claims, and verifies nothing."""
+
     requirement: int  # key of the revision
     target: str
     pattern: str
     ref: str
     reason: str
+    own: bool = False
 
 
 @dataclass(frozen=True)
 class Given:
-    """Everything the matrix of one version is made of."""
+    """Everything the matrix of one version is made of. withdrawn: numbers of requirements that were in force once."""
 
     use: str
     tier: str
@@ -85,6 +90,7 @@ class Given:
     tests: tuple[TestFact, ...] = ()
     links: tuple[LinkFact, ...] = ()
     results: Mapping[tuple[str, str], ResultFact] = field(default_factory=dict)  # (target, id) -> result
+    withdrawn: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -206,8 +212,8 @@ def _lack(line: Line, passed: bool, tier: str) -> str:
         return Lack.NO_RESULT
     if line.outcome == Outcome.SKIPPED:
         return "" if passed else Lack.NO_RESULT
-    if line.outcome == Outcome.CLAIMED:
-        return "" if passed or claim_counts(tier) else Lack.ONLY_CLAIMED
+    if line.outcome == Outcome.CLAIMED and not passed and not claim_counts(tier):
+        return Lack.ONLY_CLAIMED if line.target == Target.CLAIM else Lack.OWN_LINK
     return ""
 
 
@@ -216,28 +222,37 @@ def _shown_by(given: Given, requirement: RequirementFact, named: Collection[Test
     for test in named:
         seen.add((test.evidence, test.id))
         yield _test_line(test, "named by the test")
-    for link in given.links:
-        if link.requirement != requirement.pk:
-            continue
-        how = f"{link.ref}: {link.reason}"
-        if link.target == Target.TEST:
-            wanted = set(matching(link.pattern, [test.id for test in given.tests]))
-            found = [
-                test for test in given.tests if test.id in wanted and (test.evidence, test.id) not in seen
-            ]
-            seen |= {(test.evidence, test.id) for test in found}
-            yield from (_test_line(test, how) for test in found)
-            if not wanted:
-                yield Line(target=link.target, test=link.pattern, outcome=Outcome.MISSING, link=how)
-            continue
-        result = given.results.get((link.target, link.pattern))
-        if result is None:
+    for link in sorted(given.links, key=lambda each: each.own):  # what verifies goes before what claims
+        if link.requirement == requirement.pk:
+            yield from (_claimed(line) if link.own else line for line in _linked(given, link, seen))
+
+
+def _claimed(line: Line) -> Line:
+    """A good result that only its makers say shows the requirement. A bad one stays what it is."""
+    if line.outcome != Outcome.PASSED:
+        return line
+    return replace(line, outcome=Outcome.CLAIMED, message=OWN)
+
+
+def _linked(given: Given, link: LinkFact, seen: set[tuple[str, str]]) -> Iterator[Line]:
+    """What a link by hand names, without the tests in `seen`."""
+    how = f"{link.ref}: {link.reason}"
+    if link.target == Target.TEST:
+        wanted = set(matching(link.pattern, [test.id for test in given.tests]))
+        found = [test for test in given.tests if test.id in wanted and (test.evidence, test.id) not in seen]
+        seen |= {(test.evidence, test.id) for test in found}
+        yield from (_test_line(test, how) for test in found)
+        if not wanted:
             yield Line(target=link.target, test=link.pattern, outcome=Outcome.MISSING, link=how)
-        else:
-            yield Line(
-                target=link.target, test=link.pattern, outcome=result.outcome, message=result.message,
-                evidence=result.evidence, link=how, accepted=result.accepted,
-            )  # fmt: skip
+        return
+    result = given.results.get((link.target, link.pattern))
+    if result is None:
+        yield Line(target=link.target, test=link.pattern, outcome=Outcome.MISSING, link=how)
+    else:
+        yield Line(
+            target=link.target, test=link.pattern, outcome=result.outcome, message=result.message,
+            evidence=result.evidence, link=how, accepted=result.accepted,
+        )  # fmt: skip
 
 
 def _test_line(test: TestFact, how: str) -> Line:
@@ -250,9 +265,12 @@ def _test_line(test: TestFact, how: str) -> Line:
 def _of_tests(given: Given, shown: set[tuple[str, str]], unlinked: bool) -> Iterator[Line]:
     """The other direction: tests that name a requirement nobody approved, and tests that show none."""
     known = {f"REQ-{each.number}" for each in given.requirements}
+    gone = {f"REQ-{number}" for number in given.withdrawn}
     for test in given.tests:
         unknown = [name for name in test.requirements if name not in known]
-        lack = Lack.UNKNOWN_REQUIREMENT if unknown else Lack.TEST_WITHOUT
+        lack = Lack.TEST_WITHOUT
+        if unknown:
+            lack = Lack.WITHDRAWN_REQUIREMENT if gone.issuperset(unknown) else Lack.UNKNOWN_REQUIREMENT
         if not unknown and ((test.evidence, test.id) in shown or not unlinked):
             continue
         yield Line(

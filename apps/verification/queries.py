@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -10,6 +11,8 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from apps.access import gate
 from apps.access.actors import Actor
+from apps.access.judging import Judge
+from apps.access.recorded import recorded
 from apps.access.sharing import once
 from apps.access.signing import content_digest, given_on
 from apps.accounts.models import User
@@ -146,9 +149,11 @@ def _tests_of(version: Version) -> tuple[matrix.TestFact, ...]:
 
 def given_of(version: Version, told: dict[int, tuple[str, str]] | None = None) -> matrix.Given:
     """What the matrix of a version is made of. `told`: as `signatures_told` gives it."""
+    rows = dossiers_of([version.pk])[version.pk].links
+    own = own_links(version, rows)
     links = tuple(
-        matrix.LinkFact(row.requirement_id, row.target, row.pattern, row.ref, row.reason)
-        for row in dossiers_of([version.pk])[version.pk].links
+        matrix.LinkFact(row.requirement_id, row.target, row.pattern, row.ref, row.reason, row.pk in own)
+        for row in rows
     )
     return matrix.Given(
         use=version.intended_use.ref,
@@ -159,7 +164,34 @@ def given_of(version: Version, told: dict[int, tuple[str, str]] | None = None) -
         links=links,
         # Only what a link names is asked for: most versions are shown by tests alone.
         results=results_linked(version, {link.target for link in links} - {Target.TEST}),
+        withdrawn=frozenset(
+            row.number
+            for row in dossiers_of([version.pk])[version.pk].requirements
+            if row.state == State.WITHDRAWN
+        ),
     )
+
+
+def own_links(version: Version, links: Collection[Link]) -> frozenset[int]:
+    """Keys of the links that were made by who was no independent person then, or developed the version until it was
+    decided. Their acts tell: nothing is asked of the duties of today."""
+    if not links:
+        return frozenset()
+    judge, until = Judge(version), decided_at(version)
+    within = judge.facts.closures["version"]
+    makers = {
+        deed.person
+        for deed in judge.deeds
+        if deed.verb == "develop"
+        and (deed.kind, deed.id) in within
+        and (until is None or deed.at is None or deed.at <= until)
+    }
+    told = {}
+    for each in recorded([(version.subject_kind, str(version.pk))]):
+        if each.act == "verification.link_requirement":
+            facts = json.loads(each.body)["facts"]
+            told[facts.get("link")] = each.person in makers or not facts.get("independent")
+    return frozenset(link.pk for link in links if told.get(link.pk, True))
 
 
 def lines_of(version: Version) -> list[matrix.Line]:

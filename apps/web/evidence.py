@@ -40,6 +40,7 @@ from apps.validations.loading import comparisons_of, results_of_run
 from apps.validations.models import Plan, Run
 from apps.web.criteria import baseline_line, criterion_line, limit_line, metric_label
 from apps.web.links import subject_of, url_of
+from apps.web.release_figures import key_figures
 from apps.web.sections import SECTIONS
 from apps.web.views.bias import limit_rows
 from apps.web.views.explanations import reviewed_lines
@@ -119,7 +120,7 @@ def review_sheet(_actor: Actor, sheet: ReviewSheet) -> dict[str, Any]:
 
 @shows("approvals.slot")
 def release(actor: Actor, slot: Slot) -> dict[str, Any]:
-    """Gate, criteria, bias limits, deviations, residual risk, and the way to every section."""
+    """Gate, criteria, bias limits, probes, explanation, deviations, residual risk, and the way to every section."""
     version = slot.gate.version
     evaluation = for_viewer(evaluate(version), actor)
     run, report, at = last_run(version), last_report(version), now()
@@ -145,6 +146,7 @@ def release(actor: Actor, slot: Slot) -> dict[str, Any]:
         "use": version.intended_use,
         "use_url": url_of(version.intended_use),
         "sections": [{"title": title, "url": section_url(version, slug)} for slug, title in SECTIONS],
+        **key_figures(version, report),
     }
 
 
@@ -209,9 +211,9 @@ def plan(_actor: Actor, found: Plan) -> dict[str, Any]:
         "plan": found,
         "version": found.version,
         "version_url": url_of(found.version),
-        "criteria": [criterion_line(one) for one in found.criteria],
-        "limits": [limit_line(one) for one in found.bias_limits],
-        "baselines": [baseline_line(one) for one in found.baselines],
+        "criteria": [criterion_line(one, found.target_unit) for one in found.criteria],
+        "limits": [limit_line(one, found.target_unit) for one in found.bias_limits],
+        "baselines": [baseline_line(one, found.target_unit) for one in found.baselines],
         "comparisons": comparisons_of(found),
     }
 

@@ -8,7 +8,7 @@ from apps.approvals.acts import open_gate, sign_approval, sign_responsibility, s
 from apps.approvals.queries import work_for
 from apps.core import blobs
 from apps.core.jobs import run_queued
-from apps.fairness.acts import request_report
+from apps.fairness.acts import request_report, sign_report
 from apps.quality.acts import open_deviation
 from apps.quality.review_acts import open_trail_review, sign_trail_review
 from apps.registry.acts import freeze, sign_intended_use_expert, sign_intended_use_owner, write_intended_use
@@ -78,9 +78,13 @@ def test_each_step_waits_for_exactly_who_does_it(world):
     opens = {"owner": {"Open release gate"}}
     computes = {"bias_tester": {"Compute bias report"}}
     assert waiting(world) == together(VERIFICATION, PROBES, computes, opens)
-    request_report(world.bias_tester, run.pk)
+    report = request_report(world.bias_tester, run.pk)
     run_queued()
     reviews = {"approver": {"Review the audit trail"}, "approver2": {"Review the audit trail"}}
+    signs = {"bias_tester": {"Sign bias report"}}
+    assert waiting(world) == together(VERIFICATION, PROBES, opens, reviews, signs)
+    report.refresh_from_db()
+    sign_report(world.bias_tester, report.pk, signature=signed(report))
     assert waiting(world) == together(VERIFICATION, PROBES, opens, reviews)
     verified(world, version)
     assert waiting(world) == together(PROBES, opens, reviews)

@@ -10,13 +10,17 @@ from django.urls import reverse
 from apps.access.signing import content_digest
 from apps.approvals.acts import open_gate
 from apps.core.jobs import run_queued
+from apps.fairness.models import Report
 from apps.quality.acts import open_deviation
 from apps.registry.models import Version
 from apps.trail.models import Signature
+from apps.validations.models import Run
+from apps.web.release_figures import _badness
 from tests.approvals.conftest import slot_of
 from tests.cast import PASSWORD
-from tests.factories.doors import browser
+from tests.factories.doors import browser, text_of
 from tests.factories.evidence import validated_world
+from tests.factories.explanations import explained
 
 pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
 
@@ -58,6 +62,41 @@ def test_the_page_shows_the_record_its_digest_and_the_meaning(world, slot):
     assert slot.gate.version.artefact_digest in html
     assert "I have reviewed this record and approve it for its intended use." in html
     assert "checked" not in html.split('name="decision"')[1][:80]
+
+
+def test_who_signs_a_release_sees_probes_explanation_and_how_signatures_stand(world, slot):
+    said = text_of(browser(world.approver).get(page_of(slot)))
+    assert "Limits breached 0 of 11" in said
+    assert "Worst against its limit Within limits Within the limit, at most" in said
+    assert "None, and none is asked for" in said
+    assert "The report is signed by: Valid Bias Tester Person, review, approved" in said
+    assert said.count("Valid Validator Person, authorship, approved") == 2  # criteria, limits of probes
+    assert said.count("Valid Approver Person, approval, approved") == 2
+    Report.objects.update(failure="Edited behind the portal")
+    said = text_of(browser(world.approver).get(page_of(slot)))
+    assert "The report is signed by: Out of date Bias Tester Person" in said
+    run = Run.objects.get()
+    made = explained(world, run)
+    said = text_of(browser(world.approver).get(page_of(slot)))
+    assert f"Explanation: {made.ref} Not reviewed" in said
+    assert made.summary["stability"] in said
+    assert made.summary["surrogate"] in said
+    assert "Unsigned Nobody has signed a review of its features." in said
+
+
+def test_the_page_of_a_release_names_the_limit_that_is_worst_kept():
+    def line(verdict, value, limit):
+        return {"verdict": verdict, "value": value, "limit": limit}
+
+    within, near = line("within", "0.1", "0.9"), line("within", "0.8", "0.9")
+    few, bad, worse = (
+        line("undecided", "", "0.1"),
+        line("breached", "0.2", "0.1"),
+        line("breached", "0.9", "0.1"),
+    )
+    assert min([within, near], key=_badness) is near
+    assert min([within, near, few], key=_badness) is few
+    assert min([few, bad, worse, near], key=_badness) is worse
 
 
 def test_signing_leads_to_the_receipt(world, slot):

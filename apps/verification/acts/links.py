@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.access.acting import Act, act
 from apps.access.duties import Duty
-from apps.access.judging import Judge
+from apps.access.judging import Judge, Verdict
 from apps.analysis.metrics import LABELS
 from apps.core import registries
 from apps.core.clock import now
@@ -17,7 +17,7 @@ from apps.registry.models import Version
 from apps.verification import rules
 from apps.verification.matrix import matching
 from apps.verification.models import Claim, Link
-from apps.verification.queries import requirements_of, tests_known
+from apps.verification.queries import own_links, requirements_of, tests_known
 from apps.verification.results import choices_of
 from apps.verification.states import Target
 
@@ -41,6 +41,9 @@ def _version(act: Act, version_id: int) -> Version:
 def link_requirement(act: Act, version_id: int, *, requirement: str, target: str, pattern: str) -> Link:
     """Say by hand what shows a requirement; the act's reason is the link's.
 
+    What a developer links, or whoever developed the version, is a claim until somebody independent makes the same link:
+    theirs takes the place of the first.
+
     requirement: `REQ-4` or `REQ-4/v2` of those the version inherits. pattern: of a test id, with * and ?; or the id
     of a criterion or limit of the plan or of its probes, or the reference of an explanation or claim.
     """
@@ -58,10 +61,16 @@ def link_requirement(act: Act, version_id: int, *, requirement: str, target: str
     matches = matching(pattern.strip(), tests) if target == Target.TEST and pattern.strip() else []
     known = choices_of(version, target)
     pattern = rules.checked_link(target, pattern, tests=tests, known=known, matches=matches)
-    if Link.objects.filter(
+    independent = _verdict(act, version).allowed
+    same = Link.objects.filter(
         version=version, requirement=found, target=target, pattern=pattern, ended_at=None
-    ).exists():
-        raise Conflict(f"{found.ref} is linked to {pattern} already.", rule="duplicate")
+    ).first()
+    if same is not None:
+        if not independent or same.pk not in own_links(version, [same]):
+            raise Conflict(f"{found.ref} is linked to {pattern} already.", rule="duplicate")
+        act.end(
+            act.lock(Link.objects.all(), pk=same.pk), why="Confirmed by an independent person's own link."
+        )
     link = act.create(
         Link,
         version=version,
@@ -72,16 +81,29 @@ def link_requirement(act: Act, version_id: int, *, requirement: str, target: str
         linked_by=act.user,
         linked_at=now(),
     )
-    act.event(requirement=found.ref, target=str(target), pattern=pattern, matches=len(matches))
+    act.event(
+        link=link.pk,
+        requirement=found.ref,
+        target=str(target),
+        pattern=pattern,
+        matches=len(matches),
+        independent=independent,
+        confirms=same.ref if same else "",
+    )
     return link
+
+
+def _verdict(act: Act, version: Version) -> Verdict:
+    """Whether this is done by somebody who does not act as developer, and did not develop the version (DY1)."""
+    judging = replace(
+        act.policy, duties=act.policy.duties - {Duty.DEVELOPER}, verbs=act.policy.verbs | {"validate"}
+    )
+    return Judge(version).verdict(act.actor, judging)
 
 
 def _independent(act: Act, version: Version) -> None:
     """Refused to whoever acts as developer, or developed the version under whatever duty (DY1)."""
-    judging = replace(
-        act.policy, duties=act.policy.duties - {Duty.DEVELOPER}, verbs=act.policy.verbs | {"validate"}
-    )
-    verdict = Judge(version).verdict(act.actor, judging)
+    verdict = _verdict(act, version)
     if not verdict.allowed:
         raise verdict.refusal()
 
