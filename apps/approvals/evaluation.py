@@ -222,6 +222,7 @@ ASKED = {
     "approvals.open_gate": Duty.OWNER,
     "approvals.request_verification": Duty.OWNER,
     "quality.open_trail_review": Duty.APPROVER,
+    "verification.link_requirement": Duty.VALIDATOR,  # what developers link is claimed only
 }
 
 
