@@ -16,7 +16,7 @@ from apps.core import jobs
 from apps.core.clock import now
 from apps.packs.gather import gather
 from apps.packs.qr import qr_svg
-from apps.packs.sections import answers, card, evidence, fairness, gaps, people, records, words
+from apps.packs.sections import answers, card, evidence, fairness, gaps, people, records, traceability, words
 from apps.packs.sections.blocks import decimal, interval
 from tests.access.test_waivers import granted
 from tests.cast import PASSWORD
@@ -156,3 +156,40 @@ def test_the_model_card_says_what_the_records_say(world):
     asked = told.partition("Whom to ask")[2]
     assert world.owner.printed_name in asked
     assert world.validator.printed_name not in asked
+
+
+def test_the_matrix_leads_from_risk_to_clause_with_signer_and_time_on_each_line():
+    line = {
+        "requirement": "REQ-1/v1", "risks": "RK-1/v2", "text": "It refuses other units.",
+        "shown_by": "probe", "test": "noise_5", "outcome": "passed", "message": "", "evidence": "PR-3", "link": "",
+        "clauses": "Annex 22 4.1",
+        "signed_by": "Approver Person", "signed_at": "2026-11-20 09:15 UTC", "lacks": "", "accepted_by": "",
+    }  # fmt: skip
+    bare = line | {"risks": "RK-2/v1", "requirement": "", "shown_by": "", "outcome": "", "evidence": "", "clauses": "",
+                   "signed_by": "", "signed_at": "", "lacks": "risk_without", "text": "Drift"}  # fmt: skip
+    content = {
+        "as_of": "2026-11-21T00:00:00Z", "requirements": [], "risks": [],
+        "traceability": {"lines": [bare, line], "open_ends": {"risk_without": 1}},
+    }  # fmt: skip
+    told = said(traceability.traceability(content))
+    heads = [unescape(each) for each in re.findall(r"<th [^>]*>(.*?)</th>", told)]
+    wanted = [
+        "Risks",
+        "Requirement",
+        "Shown by",
+        "Result",
+        "Evidence",
+        "Signed by",
+        "Signed at",
+        "Clauses; open end",
+    ]
+    assert heads[-8:] == wanted
+    for words_of in (
+        "Approver Person",
+        "2026-11-20 09:15 UTC",
+        "A limit of the probes",
+        "Annex 22 4.1",
+        "nobody",
+    ):
+        assert words_of in told, words_of
+    assert told.index("RK-2/v1") < told.index("RK-1/v2")

@@ -80,7 +80,7 @@ def traceability(content: dict[str, Any]) -> Chapter:
         )
     _requirements(part, content)
     shown = [line for line in lines if line["lacks"] not in TOLD_ONLY]
-    part.heading("Requirement, risk, test, result, signature, clause")
+    part.heading("Risk, requirement, test, result, signature, clause")
     if len(shown) < len(lines) or len(shown) > SHOWN:
         left = len(lines) - min(len(shown), SHOWN)
         part.text(
@@ -89,16 +89,19 @@ def traceability(content: dict[str, Any]) -> Chapter:
     part.table(
         "The matrix",
         [
-            ("Requirement", "w-12", ""), ("Risks", "w-10", ""), ("Shown by", "w-27", ""), ("Result", "w-15", ""),
-            ("Evidence", "w-10", ""), ("Clauses; open end", "w-25", ""),
+            ("Risks", "w-8", ""), ("Requirement", "w-10", ""), ("Shown by", "w-22", ""), ("Result", "w-12", ""),
+            ("Evidence", "w-10", ""), ("Signed by", "w-12", ""), ("Signed at", "w-12", ""),
+            ("Clauses; open end", "w-13", ""),
         ],
         [
             (
-                line["requirement"] or "none",
                 line["risks"],
+                line["requirement"] or "none",
                 f"{TARGET_WORDS[Target(line['shown_by'])]}: {line['test']}" if line["shown_by"] else line["text"],
                 _result(line),
                 line["evidence"] + (f", accepted by {line['accepted_by']}" if line["accepted_by"] else ""),
+                line["signed_by"] or "nobody",
+                line["signed_at"],
                 "; ".join(filter(None, (line["clauses"], LACK_WORDS[Lack(line["lacks"])] if line["lacks"] else ""))),
             )
             for line in shown[:SHOWN]
