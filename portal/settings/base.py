@@ -249,7 +249,6 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AskState": "apps.api.enums.ASK_STATE",
         "AssignmentState": "apps.api.enums.ASSIGNMENT_STATE",
-        "BiasReportState": "apps.api.enums.BIAS_REPORT_STATE",
         "BiasVerdict": "apps.api.enums.BIAS_VERDICT",
         "BoardDecision": "apps.api.enums.BOARD_DECISION",
         "BoardChangeKind": "apps.api.enums.BOARD_CHANGE_KIND",
