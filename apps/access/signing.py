@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from fido2.utils import websafe_encode
 
-from apps.access import factors
+from apps.access import factors, schemas
 from apps.access.ceremony import Fresh, Listed, Together, challenge_of, fault_of
 from apps.access.policy import Policy
 from apps.access.second import report, tell, told
@@ -83,6 +83,16 @@ def content_of(subject: Subject) -> dict[str, Any]:
 
 def content_digest(subject: Subject) -> str:
     return digest(content_of(subject))
+
+
+def as_signed(subject: Subject, signed: str) -> dict[str, Any] | None:
+    """The content that was signed, if the record still says it, under the schema of then; else None."""
+    return schemas.signed_as(subject.subject_kind, subject, content_of(subject), signed)
+
+
+def still_signed(subject: Subject, signed: str) -> bool:
+    """Whether the record still says what the digest `signed` was given for."""
+    return as_signed(subject, signed) is not None
 
 
 def check_components(
@@ -275,8 +285,16 @@ def standings(subject: Subject, signatures: Iterable[Signature] | None = None) -
     signatures = list(signatures)
     if not signatures:
         return []
-    today = content_digest(subject)
-    return [Standing(each, each.content_digest == today) for each in signatures]
+    kind, today = subject.subject_kind, content_of(subject)
+    now_digest = digest(today)
+    return [
+        Standing(
+            each,
+            each.content_digest == now_digest
+            or schemas.signed_as(kind, subject, today, each.content_digest) is not None,
+        )
+        for each in signatures
+    ]
 
 
 def has_valid(subject: Subject, meaning: str, *, act: str = "", decision: str = "approved") -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from apps.access.acting import Act, act
-from apps.access.signing import content_digest, content_of
+from apps.access.signing import content_of, still_signed
 from apps.approvals import rules
 from apps.approvals.board_checks import has_board, put_before_board
 from apps.approvals.content import parts_of
@@ -55,7 +55,7 @@ def _no_board_here(gate: Gate) -> None:
 @registries.precondition("approvals.sign_review")
 @registries.precondition("approvals.sign_security")
 def _slot_can_be_signed(slot: Slot) -> None:
-    stale = slot.signature is not None and slot.signature.content_digest != content_digest(slot)
+    stale = slot.signature is not None and not still_signed(slot, slot.signature.content_digest)
     stale = stale or bool(lapsed(slot, f"approvals.sign_{slot.code}"))
     rules.may_sign_slot(slot.gate.state, slot.state, stale)
 

@@ -14,7 +14,7 @@ from apps.access.duties import Duty
 from apps.access.gate import Judge, Verdict
 from apps.access.policy import policy
 from apps.access.sharing import shared
-from apps.access.signing import content_digest
+from apps.access.signing import still_signed
 from apps.accounts.models import User
 from apps.approvals.independence import lapsed
 from apps.approvals.loading import live_gate, prime, slots_of
@@ -172,7 +172,7 @@ def _slot_outcome(slot: Slot, act: str, open_checks: int) -> Outcome:
         evidence = f"{signed.printed_name}, {signed.signed_at:%Y-%m-%d %H:%M} UTC"
         if slot.state == SlotState.REJECTED:
             return Outcome(CheckState.NOT_MET, evidence=evidence, why=f"Rejected: {signed.reason}", rule="G7")
-        if signed.content_digest != content_digest(slot):
+        if not still_signed(slot, signed.content_digest):
             why = "The record changed after it was signed."
             return Outcome(
                 CheckState.OUT_OF_DATE, evidence=evidence, why=why, rule="21 CFR 11.70", needs=needs

@@ -8,7 +8,7 @@ from apps.access.actors import Actor, as_actor
 from apps.access.gate import Verdict, visible
 from apps.access.models import Assignment
 from apps.access.sharing import shared
-from apps.access.signing import content_digest
+from apps.access.signing import still_signed
 from apps.access.waiting import Waiting, queues_for
 from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
 from apps.approvals.loading import live_gate, prime, slots_of
@@ -80,7 +80,7 @@ def not_deployable(version: Version) -> list[str]:
             if slot.signature is None:
                 if version.state == State.RELEASED:
                     reasons.append(f"The signature {slot.code} is missing.")
-            elif slot.signature.content_digest != content_digest(slot):
+            elif not still_signed(slot, slot.signature.content_digest):
                 reasons.append(f"The signature {slot.code} no longer matches the record.")
     reasons.extend(f"{d.ref} blocks: {d.title}." for d in blocking(version))
     return reasons

@@ -47,6 +47,8 @@ class Registry:
 check = Registry("check")  # gate check name -> fn(version, evidence) -> core.outcomes.Outcome
 facts = Registry("facts")  # subject kind -> fn(subject) -> access.facts.Facts
 content = Registry("canonical content")  # subject kind -> fn(subject) -> dict (canonical JSON)
+# "quality.deviation/1" -> fn(subject) -> the content under that schema, or None where the record says what it could not
+earlier_content = Registry("content under the earlier schema")
 precondition = Registry("precondition")  # act -> fn(subject) -> None or raises Refused
 # act -> fn(person, subject) -> words for what opens a record to this person, entered with the act; or raises Refused
 allowance = Registry("allowance")

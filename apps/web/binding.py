@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.access.sharing import grouped, shared
-from apps.access.signing import content_of
+from apps.access.signing import still_signed
 from apps.approvals.loading import prime_content
 from apps.core import registries
-from apps.core.digests import digest, sha256_hex
+from apps.core.digests import sha256_hex
 from apps.core.subjects import models_by_kind
 from apps.trail.identity import keys
 from apps.trail.models import Signature
@@ -85,23 +85,23 @@ class Bonds:
         rows = list(signatures)
         with shared():
             for kind, mine in grouped(rows, lambda row: row.subject_kind).items():
-                digests = _digests(kind, {row.subject_id for row in mine})
+                records = _records(kind, {row.subject_id for row in mine})
                 for row in mine:
-                    self.known[row.pk] = _bond(row, digests.get(row.subject_id))
+                    self.known[row.pk] = _bond(row, records.get(row.subject_id))
 
 
-def _bond(signature: Signature, today: str | None) -> Bond:
+def _bond(signature: Signature, record: Any) -> Bond:
     if fault := fault_of(signature):
         return Bond("invalid", fault)
-    if today is None:
+    if record is None:
         return Bond("invalid", "its record is not there")
-    if today != signature.content_digest:
+    if not still_signed(record, signature.content_digest):
         return Bond("out_of_date", "the record changed after it was signed")
     return Bond("valid")
 
 
-def _digests(kind: str, ids: set[str]) -> dict[str, str]:
-    """Id -> digest of the record's content of today, for the records that are there."""
+def _records(kind: str, ids: set[str]) -> dict[str, Any]:
+    """Id -> the record, for those that are there, with what its content reads."""
     model = models_by_kind().get(kind)
     if model is None or kind not in registries.content:
         return {}
@@ -109,4 +109,4 @@ def _digests(kind: str, ids: set[str]) -> dict[str, str]:
     records = list(rows.select_related(*_JOINED[kind]) if kind in _JOINED else rows)
     if kind == "approvals.slot":
         prime_content({record.gate.version_id for record in records})
-    return {str(record.pk): digest(content_of(record)) for record in records}
+    return {str(record.pk): record for record in records}

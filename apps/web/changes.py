@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from apps.access.signing import content_of
+from apps.access.schemas import signed_as
+from apps.access.signing import content_of, still_signed
 from apps.approvals.content import parts_of
 from apps.approvals.models import Slot, Snapshot
 from apps.core import registries
@@ -46,7 +47,7 @@ def since_own_signature(person: Any, subject: Any) -> Since | None:
         .order_by("-id")
         .first()
     )
-    if last is None or last.content_digest == digest(content_of(subject)):
+    if last is None or still_signed(subject, last.content_digest):
         return None
     before = _signed(subject, last)
     if before is None:
@@ -71,9 +72,10 @@ def _signed(subject: Any, signature: Signature) -> dict[str, Any] | None:
     for row in subject.history.filter(history_date__lte=signature.signed_at).order_by(
         "-history_date", "-history_id"
     ):
-        content = registries.content[subject.subject_kind](row.instance)
-        if digest(content) == signature.content_digest:
-            return content
+        before, kind = row.instance, subject.subject_kind
+        content = registries.content[kind](before)
+        if (signed := signed_as(kind, before, content, signature.content_digest)) is not None:
+            return signed
     return None
 
 

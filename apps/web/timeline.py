@@ -13,7 +13,7 @@ from apps.access.actors import Actor
 from apps.access.facts import facts_of
 from apps.access.gate import visible_within
 from apps.access.policy import TABLE
-from apps.access.signing import content_digest
+from apps.access.signing import still_signed
 from apps.access.telling import REJECTED, decision_of, told_act
 from apps.approvals.loading import live_gate, slots_of
 from apps.registry.checks import signatures_on_uses
@@ -85,7 +85,7 @@ def _bound(version: Version) -> tuple[dict[str, set[str]], set[tuple[str, str]]]
     found: dict[str, set[str]] = {"approvals.slot": set(), use.subject_kind: set()}
     judged = {(use.subject_kind, str(use.pk)), *(("approvals.slot", str(slot.pk)) for slot, _ in given)}
     for record, signature in (*given, *signed):
-        if signature.content_digest == content_digest(record):
+        if still_signed(record, signature.content_digest):
             found[record.subject_kind].add(signature.act_id)
     return found, judged
 

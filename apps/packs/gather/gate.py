@@ -11,12 +11,13 @@ from apps.access.duties import WORDS as DUTY_WORDS
 from apps.access.duties import Duty
 from apps.access.facts import facts_of
 from apps.access.policy import TABLE
-from apps.access.signing import as_printed, content_digest, content_of
+from apps.access.signing import as_printed, as_signed, content_of
 from apps.approvals.evaluation import evaluate
 from apps.approvals.models import Gate, Minute, Slot, Snapshot
 from apps.approvals.templates import template_for
 from apps.core import registries
 from apps.core.clock import iso
+from apps.core.digests import digest
 from apps.core.outcomes import WORDS
 from apps.packs.gather.boards import decisions
 from apps.packs.gather.records import moment, person
@@ -138,9 +139,10 @@ def signatures(version: Version, as_of: datetime) -> list[dict[str, Any]]:
 def _standing(row: Signature, belongs: str) -> dict[str, Any]:
     """`belongs`: to the version, to the intended use it states, or to a version it was derived from."""
     subject = _subject(row.subject_kind, row.subject_id)
-    content = content_of(subject) if subject is not None else None
-    now_digest = content_digest(subject) if subject is not None else ""
-    valid = now_digest == row.content_digest
+    signed = as_signed(subject, row.content_digest) if subject is not None else None
+    valid = signed is not None
+    content = signed or (content_of(subject) if subject is not None else None)
+    now_digest = digest(content) if content is not None else ""
     return {
         **as_printed(row),
         "uuid": str(row.uuid),
