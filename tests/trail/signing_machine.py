@@ -6,315 +6,55 @@ the portal to it both ways: what lacks a component signs nothing, and what lacks
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 import time
-from collections import Counter
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from django.db import transaction
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import Bundle, invariant, precondition, rule
 
-from apps.access import acts, factors, oidc, passkeys, totp
+from apps.access import factors, oidc, passkeys, totp
 from apps.access.acting import ACTS
 from apps.access.actors import Actor
 from apps.access.ceremony import Fresh, Listed, as_text, challenge_of, fresh_from
-from apps.access.models import TrainingMatrix, TrainingRecord
 from apps.access.signing import SignatureInput, content_of
 from apps.access.signing_together import sign_together
-from apps.accounts.models import Lockout, User
-from apps.core import clock
-from apps.core.digests import canonical_json
+from apps.accounts.models import Lockout
 from apps.core.errors import BadInput, Refused
-from apps.trail import offline, sealer
-from apps.trail.current import opened
-from apps.trail.identity import keys
-from apps.trail.merkle import verify_inclusion
 from apps.trail.models import Entry, Kind, Signature
-from apps.trail.statements import signature_mac_content
-from apps.trail.writer import Who, record
-from apps.verification.acts import write_requirement
 from apps.verification.models import Requirement
-from tests.access.people import crowd
-from tests.cast import PASSWORD, World, give
-from tests.factories.factors import app_for, passkey_for
-from tests.factories.foundation import signed_use
-from tests.factories.issuer import CLIENT, Issuer
-from tests.factories.verification import REQUIREMENT
-
-ACT = "verification.approve_requirement"
-FAILURES, LOCKED = 3, 900  # settings.SIGNING_FAILURES and LOCKOUT_SECONDS, as the documentation says them
-FRESH, OPEN = 300, 960  # how long a fresh authentication and a page opened count, seconds
-STEP = 30
-RECORDS = 8
-PEOPLE = ("tessa_totp", "kay_passkey", "sol_sso", "bea_bare")
-LINKED = ("sol_sso", "bea_bare")  # who comes by single sign-on; the second holds no second factor
-FIRSTS = (*("password",) * 8, "wrong", "empty")
-SECONDS = (*("right",) * 8, "wrong", "replayed", "missing", "another's", "elsewhere")
-TOKENS = (*("good",) * 6, "old", "missing", "future", "another subject", "replayed nonce")
-
-
-class Clock:
-    """The clock of the portal, stopped; `modules` that ask `time.time()` get this in the place of `time`."""
-
-    def __init__(self) -> None:
-        self.at = self.began = time.time()
-
-    def time(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def system(self) -> datetime.datetime:
-        return datetime.datetime.fromtimestamp(self.at, datetime.UTC)
+from tests.cast import PASSWORD
+from tests.factories.issuer import CLIENT
+from tests.trail.signing_around import Around
+from tests.trail.signing_parts import (
+    ACT,
+    FAILURES,
+    FIRSTS,
+    FRESH,
+    LINKED,
+    LOCKED,
+    OPEN,
+    PEOPLE,
+    SECONDS,
+    STEP,
+    TOKENS,
+    Answer,
+    Attempt,
+    Person,
+    Showing,
+    digest_of,
+    shown_now,
+    whole,
+)
 
 
-@dataclass
-class Person:
-    """One signer, and what the model knows of them."""
-
-    user: User
-    secret: bytes = b""
-    device: Any = None
-    factor: Any = None
-    used_step: int = 0
-    count: int = 0  # of the passkey, as the portal last saw it
-    failures: int = 0
-    locked_until: float = 0.0
-    trained: bool = False
-    known: bool = True  # somebody confirmed who they are, since their name was corrected
-    active: bool = True
-
-
-@dataclass
-class Committee:
-    """What every run of the machine begins with."""
-
-    world: World
-    issuer: Issuer
-    clock: Clock
-    people: dict[str, Person]
-    records: list[int]
-
-
-def committee(world: World, issuer: Issuer, ticking: Clock) -> Committee:
-    """Three more approvers beside a bare one: with an app, with a passkey, by single sign-on with an app."""
-    signed_use(world)
-    people: dict[str, Person] = {}
-    for name, user in crowd(world, PEOPLE).items():
-        give(world, name, "approver", world.model)
-        people[name] = Person(user)
-    for name in LINKED:
-        made = acts.propose_link(
-            world.administrator, people[name].user.pk, provider="corp", subject=f"subject of {name}"
-        )
-        acts.confirm_link(people[name].user, made.pk)
-    for name in ("tessa_totp", "sol_sso"):
-        people[name].factor, people[name].secret = app_for(people[name].user)
-    kay = people["kay_passkey"]
-    kay.factor, kay.device = passkey_for(kay.user)
-    return Committee(world, issuer, ticking, people, [written(world) for _ in range(RECORDS)])
-
-
-def written(world: World) -> int:
-    """A requirement that waits for approval."""
-    reason = "From the intended use"
-    return write_requirement(world.process_expert, world.model.pk, given=REQUIREMENT, reason=reason).pk
-
-
-@dataclass(frozen=True)
-class Showing:
-    """Records shown to one person, with the content as it was: what they would sign."""
-
-    person: str
-    listed: tuple[Listed, ...]
-    contents: tuple[str, ...]
-    nonce: str
-    at: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a passkey said: over which challenge, and its counter then."""
-
-    text: str
-    over: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A form that was sent and signed: sent again as it was, it must sign nothing more."""
-
-    showing: Showing
-    given: SignatureInput
-    key: str
-    signed: tuple[str, ...] = field(default=())
-
-
-class Signing(RuleBasedStateMachine):
-    """One example: a world of its own in a savepoint, taken back at the end."""
-
-    base: Committee  # set by the test
-    tally: Counter[str]
+class Signing(Around):
+    """The signing itself: what is shown, with which components it is sent, and what must become of it."""
 
     showings = Bundle("showings")
     attempts = Bundle("attempts")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stack = ExitStack()
-        savepoint = transaction.atomic()
-        savepoint._from_testcase = True  # acts open durable blocks inside
-        self.stack.callback(self._begin_again)
-        self.stack.enter_context(savepoint)
-        self.stack.callback(transaction.set_rollback, True)
-        self.clock, self.world = self.base.clock, self.base.world
-        self.clock.at = self.clock.began
-        clock.forget()
-        self.people = {name: replace(each) for name, each in self.base.people.items()}
-        self.matrix = False
-        self.signed: dict[int, str] = {}  # requirement -> decision, as the model knows
-        self.records = list(self.base.records)
-        self.fresh: list[Fresh] = []
-        self.codes: dict[str, str] = {}
-        self.answers: dict[str, Answer] = {}  # the newest of each person's passkey
-        self.used: set[str] = set()  # nonces whose passkey answer or fresh authentication was used
-        self.before = set(Signature.objects.values_list("pk", flat=True))
-        self.number = 0
-
-    def teardown(self) -> None:
-        self.stack.close()
-
-    def _begin_again(self) -> None:
-        self.clock.at = self.clock.began
-        clock.forget()
-
-    def _count(self, what: str) -> None:
-        self.tally[what] += 1
-
-    # ------------------------------------------------------------ what goes on around
-
-    @property
-    def open(self) -> list[int]:
-        return [pk for pk in self.records if pk not in self.signed]
-
-    @precondition(lambda self: len(self.open) < 3)
-    @rule()
-    def write_a_record(self) -> None:
-        self._count("write a record")
-        self.records.append(written(self.world))
-
-    @rule(
-        place=st.integers(0, 9), text=st.sampled_from(["It ranks lots.", "It ranks lots by risk.", "Other"])
-    )
-    def change_a_record(self, place: int, text: str) -> None:
-        """What no act of today does to a requirement: content that changes between showing and signing."""
-        if place > 3:
-            return
-        self._count("change a record")
-        likely = self.open[-3:] or self.records
-        row = Requirement.objects.get(pk=likely[place % len(likely)])
-        by = self.world.process_expert
-        with transaction.atomic(), opened("tests.change", user_id=by.pk) as act:
-            row.text = text
-            row.save()
-            record(
-                kind="act",
-                act="tests.change",
-                act_id=act.act_id,
-                actor=Who.of(by),
-                subject=row,
-                rows=act.rows,
-            )
-
-    @rule(seconds=st.sampled_from([1, 20, 31, 31, 61, 301, 901, 1000]))
-    def time_passes(self, seconds: int) -> None:
-        self._count("time passes")
-        self.clock.at += seconds
-
-    @rule(
-        what=st.sampled_from(
-            [
-                "mend",
-                "mend",
-                "mend",
-                "training demanded",
-                "training lapses",
-                "identity lapses",
-                "leaves",
-                "unlock",
-            ]
-        ),
-        name=st.sampled_from(PEOPLE),
-    )
-    def meanwhile(self, what: str, name: str) -> None:
-        """What happens to people: two of it make a signature impossible for a while, one for good."""
-        person = self.people[name]
-        if not person.active:
-            return
-        if what == "training demanded" and not self.matrix:
-            self._training_is_demanded()
-        elif what == "training lapses" and person.trained:
-            self._train(person, False)
-        elif what == "identity lapses" and person.known:
-            self._rename(person)
-        elif what == "leaves" and all(each.active for each in self.people.values()):
-            self._count("deactivated")
-            acts.deactivate_account(self.world.administrator, person.user.pk, reason="Left")
-            person.active = False
-            person.user = User.objects.get(pk=person.user.pk)
-        elif what in ("unlock", "mend"):
-            self._mend(person, what == "mend")
-
-    def _mend(self, person: Person, whole: bool) -> None:
-        if person.locked_until > self.clock.at:
-            self._count("unlocked")
-            acts.unlock_account(self.world.administrator, person.user.pk, reason="Asked by phone")
-            person.locked_until, person.failures = 0.0, 0
-        if whole and self.matrix and not person.trained:
-            self._train(person, True)
-        if whole and not person.known:
-            self._count("identity confirmed")
-            acts.confirm_identity(self.world.registrar, person.user.pk, how="known")
-            person.known = True
-            person.user = User.objects.get(pk=person.user.pk)
-
-    def _training_is_demanded(self) -> None:
-        self._count("training demanded")
-        acts.adopt_training_matrix(
-            self.world.compliance,
-            seen=TrainingMatrix.objects.count(),
-            needs={"approver": ["system"]},
-            reason="The training plan of this year",
-        )
-        self.matrix = True
-
-    def _train(self, person: Person, trained: bool) -> None:
-        """Recorded by another, or the record taken back: the training lapses at once."""
-        self._count("training recorded" if trained else "training lapsed")
-        given = {"kind": "system", "completed_on": self.clock.system().date(), "evidence": "Certificate 12"}
-        if not trained:
-            newest = TrainingRecord.objects.filter(person=person.user).latest("pk")
-            given |= {"corrects_id": newest.pk, "void": True, "reason": "Mistaken"}
-        acts.record_training(self.world.compliance, person.user.pk, **given)
-        person.trained = trained
-
-    def _rename(self, person: Person) -> None:
-        """The printed name is corrected, and nobody has confirmed since who it is."""
-        self._count("identity lapsed")
-        self.number += 1
-        asked = acts.request_correction(
-            self.world.administrator, person.user.pk, printed_name=f"Name {self.number}", reason="Married"
-        )
-        acts.approve_correction(self.world.compliance, asked.pk, reason="Seen")
-        person.known = False
-        person.user = User.objects.get(pk=person.user.pk)
 
     # ------------------------------------------------------------ what is shown
 
@@ -624,40 +364,3 @@ class Signing(RuleBasedStateMachine):
         self._count("steps")
         rows = Signature.objects.exclude(pk__in=self.before).values_list("subject_id", "decision")
         assert sorted(rows) == sorted((str(pk), decision) for pk, decision in self.signed.items())
-
-
-def shown_now(pk: int) -> str:
-    """The content of a record as it is now, as a person reads it."""
-    return json.dumps(content_of(Requirement.objects.get(pk=pk)), sort_keys=True)
-
-
-def digest_of(shown: str) -> str:
-    """The digest that belongs to a content, computed here from what was shown."""
-    return f"sha256:{hashlib.sha256(canonical_json(json.loads(shown))).hexdigest()}"
-
-
-def whole(signature: Signature, user: User, one: Listed, content: str, given: SignatureInput) -> None:
-    """Everything a signature must have: both components, the content that was shown, a receipt that holds offline."""
-    first = "sso" if given.fresh is not None else "password"
-    assert signature.factors == [first, "totp" if given.code else "passkey"]
-    assert (signature.signer_id, signature.printed_name) == (user.pk, user.printed_name)
-    assert (signature.decision, signature.reason) == (one.decision, one.reason)
-    assert signature.content_digest == one.digest == digest_of(content)
-    statement = json.loads(signature.statement)
-    raw = canonical_json(statement)
-    assert raw.decode() == signature.statement
-    assert signature.statement_digest == f"sha256:{hashlib.sha256(raw).hexdigest()}"
-    assert (statement["content_digest"], statement["factors"]) == (one.digest, signature.factors)
-    assert keys().mac(signature_mac_content(signature)) == signature.mac
-    entry = Entry.objects.get(kind=Kind.ACT, act_id=signature.act_id)
-    facts = json.loads(entry.body)["facts"]
-    assert facts["signatures"] == [str(signature.uuid)]
-    assert "second_factor" in facts
-    assert ("single_sign_on" in facts) == (first == "sso")
-    receipt = sealer.receipt(entry)
-    size, root = offline.open_checkpoint(receipt["checkpoint"], offline.read_key(receipt["verifier"]))
-    head, body = receipt["head"].encode(), receipt["body"].encode()
-    assert head[:64] == hashlib.sha256(body).hexdigest().encode()
-    assert signature.statement_digest in receipt["body"]
-    proof = [bytes.fromhex(step) for step in receipt["proof"]]
-    verify_inclusion(hashlib.sha256(b"\x00" + head).digest(), receipt["index"], size, proof, root)

@@ -14,7 +14,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from apps.access import ceremony, factors, oidc, throttle
 from apps.core import clock
 from tests.factories.issuer import Issuer
-from tests.trail.signing_machine import Clock, Committee, Signing, committee
+from tests.trail.signing_machine import Signing
+from tests.trail.signing_parts import Clock, Committee, committee
 
 pytestmark = pytest.mark.django_db
 SAMPLE, SOAK = 16, 100_000  # examples; steps
