@@ -18,7 +18,7 @@ from apps.access.sharing import shared
 from apps.approvals import acts
 from apps.approvals.evaluation import Evaluation, Row, evaluate, for_viewer
 from apps.approvals.loading import minute_of
-from apps.approvals.models import Gate
+from apps.approvals.models import Gate, Minute
 from apps.core import blobs
 from apps.core.errors import NotVisible
 from apps.registry.loading import authors_of_versions
@@ -91,6 +91,12 @@ def gate_rows(evaluation: Evaluation) -> list[dict]:
     return [{"row": r, "action": action_of(r)} for r in evaluation.open_rows]
 
 
+def outside_minute_of(evaluation: Evaluation) -> Minute | None:
+    """The minute of a board outside the portal, where the gate has a line for it; its check has read it already."""
+    asks_board = any(row.code == "board_minute" for row in evaluation.rows)
+    return minute_of(evaluation.gate) if evaluation.gate and asks_board else None
+
+
 def release_context(request: HttpRequest, version: Version) -> dict:
     actor = actor_of(request)
     with shared():
@@ -112,7 +118,7 @@ def release_context(request: HttpRequest, version: Version) -> dict:
         "sections": section_states(evaluation),
         "section": "summary",
         "hidden_version": HIDDEN_VERSION,
-        "minute": minute_of(evaluation.gate) if evaluation.gate else None,
+        "minute": outside_minute_of(evaluation),
         "authors": sorted(authors, key=lambda row: row.person.printed_name),
     }
 
