@@ -68,7 +68,7 @@ def train(data: DemoData, folder: str | Path) -> dict[str, Trained]:
     return {
         "1.0.0": _train("1.0.0", data, "train_first", ("arm", "sex"), folder),
         "1.1.0": _train("1.1.0", data, "train", ("arm",), folder, with_skops=True),
-        "2.0.0": _train("2.0.0", data, "train", ("arm",), folder, penalty=TIGHTER),
+        "2.0.0": _train("2.0.0", data, "train", ("arm",), folder, with_skops=True, penalty=TIGHTER),
     }
 
 
