@@ -41,15 +41,15 @@ def confusion(names: Sequence[str], counts: Sequence[Sequence[int]], *, title: s
     expression = f"{_js(words)}[datum.value]"
 
     def axis(**more: Any) -> Any:
-        return alt.Axis(labelExpr=expression, labelLimit=140, ticks=False, domain=False, grid=True, **more)
+        return alt.Axis(labelExpr=expression, labelLimit=140, ticks=False, domain=False, grid=False, **more)
 
     base = alt.Chart(alt.Data(values=data)).encode(
         x=alt.X(
             "said:O",
             title="Predicted",
-            axis=axis(orient="top", labelAngle=-40 if len(names) > 4 else 0, bandPosition=0),
+            axis=axis(orient="top", labelAngle=-40 if len(names) > 4 else 0),
         ),
-        y=alt.Y("label:O", title="Label", axis=axis(bandPosition=0)),
+        y=alt.Y("label:O", title="Label", axis=axis()),
     )
     size = alt.Size("share:Q", scale=alt.Scale(domain=[0, 1], range=[20, 620]), legend=None)
     layers = []
@@ -67,7 +67,7 @@ def confusion(names: Sequence[str], counts: Sequence[Sequence[int]], *, title: s
         for i, row in enumerate(counts)
         if sum(row)
     )
-    chart = alt.layer(*layers).properties(width=max(side, 150), height=side)
+    chart = alt.layer(*layers).properties(width=max(side, _WIDTH), height=side)
     return draw(chart, title, (said or "no cases") + ".")
 
 

@@ -18,7 +18,13 @@ REGRESSION_LABELS = {
     "r2": "R squared",
     "mean_error": "Bias (mean of predicted minus true)",
 }
-CLASSES_LABELS = {"f1_macro": "Macro F1 score", "f1_weighted": "Weighted F1 score"}
+_AVERAGED = (("precision", "precision"), ("recall", "recall"), ("f1", "F1 score"))
+# Averages over the classes: each class alike, each case alike, each class by its cases.
+CLASSES_LABELS = {
+    f"{metric}_{how}": f"{how.capitalize()} {words}"
+    for metric, words in _AVERAGED
+    for how in ("macro", "micro", "weighted")
+}
 
 # What a criterion may name besides: shares that a plan defines by itself, in reports of the same form.
 OTHER_LABELS = {"undecided_rate": "Undecided rate", "excluded_rate": "Share of excluded cases"}

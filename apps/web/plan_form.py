@@ -127,7 +127,6 @@ class PlanForm(Form):
     )
     task = forms.ChoiceField(
         label="The model answers",
-        required=False,
         choices=[(task.value, words) for task, words in TASK_WORDS.items()],
         help_text="The metrics to choose from are those of the task.",
     )
@@ -194,7 +193,6 @@ class PlanForm(Form):
         widget=forms.TextInput(attrs=_SHORT),
     )
     exclusion = forms.ChoiceField(
-        required=False,
         label="A case that cannot be judged",
         choices=[(rule.value, words) for rule, words in EXCLUSION_WORDS.items()],
         help_text="Its score is missing, not finite or out of range, or its label, weight or input cannot be read.",
@@ -316,6 +314,12 @@ ONLY = {
     Task.REGRESSION: ("target_unit",),
 }
 
+NEEDED = {
+    Task.BINARY: ("positive_value", "threshold"),
+    Task.MULTICLASS: ("classes",),
+    Task.REGRESSION: ("target_unit",),
+}
+
 
 class PlanEntry:
     """The whole form: `main` and its three `parts`, filled from a POST, from an earlier plan, or blank."""
@@ -361,6 +365,8 @@ class PlanEntry:
             if task != self.task:
                 for name in fields:
                     del self.main.fields[name]
+        for name in NEEDED[self.task]:
+            self.main.fields[name].required = True
         if self.task == Task.REGRESSION:
             del self.main.fields["positive_value"]
         elif self.task == Task.MULTICLASS:

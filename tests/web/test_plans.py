@@ -41,6 +41,8 @@ def typed(evidence, **changes) -> dict[str, str]:
         "label_column": "outcome",
         "positive_value": "1",
         "threshold": "0.5",
+        "task": "binary",
+        "exclusion": "fail",
         "group_columns": "sex, site",
         "rationale": "400 patients suffice.",
         "no_predecessor": "Nothing was done before.",

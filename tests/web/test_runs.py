@@ -74,7 +74,7 @@ def test_results_are_shown_with_n_interval_limit_and_verdict(world):
     result = evidence.run.results.get(criterion="C2")
     answer = browser(world.author).get(url_of(evidence.run))
     said, page = text_of(answer), answer.content.decode()
-    figures = f"{float(result.value):.3f} ({float(result.low):.3f}–{float(result.high):.3f})"
+    figures = f"{float(result.value):.3f} ({float(result.low):.3f} to {float(result.high):.3f})"
     assert f"C2 Met True positive rate (recall) all cases {result.n} {figures} ≥ 0.7 the lower end" in said
     assert "C1 Not met Area under the ROC curve all cases 400" in said
     assert "scored twice, both times the same" in said
