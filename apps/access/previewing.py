@@ -81,7 +81,7 @@ def _changes(past: Any, pk: Any, row: Any, act_id: str) -> Iterator[Change]:
     before: Any = earlier
     find = registries.predecessor.get(record._meta.label)
     if before is None and find is not None:
-        before = find(row.instance)
+        before = _as_it_was(find(row.instance), act_id)
     ref = str(getattr(row.instance, "ref", row.instance)) if earlier is not None else ""
     name = f"{record._meta.verbose_name!s} {ref}".strip()
     for field in past.tracked_fields:
@@ -97,6 +97,16 @@ def _changes(past: Any, pk: Any, row: Any, act_id: str) -> Iterator[Change]:
                     yield Change(name, f"{field.verbose_name}: {part}", was.get(part), now.get(part))
         elif was != now and not (before is None and now in ("", None, [], {})):
             yield Change(name, str(field.verbose_name), was, now)
+
+
+def _as_it_was(earlier: Any, act_id: str) -> Any:
+    """A predecessor before this act: the act may have written it too."""
+    history = getattr(earlier, "history", None)
+    return (
+        earlier
+        if history is None
+        else history.exclude(act_id=act_id).order_by("-history_id").first() or earlier
+    )
 
 
 def _told(row: Any, field: models.Field) -> Any:
