@@ -121,8 +121,8 @@ def traceability_complete(version: Version) -> Outcome:
         what = first.requirement or first.risks or first.use
         named = f"{LACK_WORDS[Lack(first.lack)]}: {what}{f', {first.test}' if first.test else ''}."
         more = f" And {len(open_ones) - 1} more in the matrix." if len(open_ones) > 1 else ""
-        needs = () if version.state in DECIDED else _needs(version, open_ones)
-        return Outcome(CheckState.NOT_MET, why=f"{named}{more}", rule="PC37", needs=needs, **common)
+        closing = () if version.state in DECIDED else _needs(version, open_ones)
+        return Outcome(CheckState.NOT_MET, why=f"{named}{more}", rule="PC37", needs=closing, **common)
     if by := next((line.accepted for line in found if line.accepted), ""):
         return Outcome(CheckState.BY_DEVIATION, why=f"A failed result is accepted by {by}.", **common)
     return Outcome(CheckState.MET, **common)

@@ -9,8 +9,10 @@ import pytest
 
 from apps.access.signing import content_digest
 from apps.analysis import fairness, intervals, paired
+from apps.approvals.evaluation import evaluate
 from apps.approvals.queries import work_for
 from apps.core import jobs
+from apps.core.clock import iso, now
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.core.jobs import run_queued
 from apps.core.outcomes import CheckState
@@ -18,6 +20,9 @@ from apps.fairness import queries
 from apps.fairness.acts import cancel_report, record_note, request_report, sign_report
 from apps.fairness.checks import bias_within_limits
 from apps.fairness.models import Note, Report
+from apps.packs.gather.gate import signatures
+from apps.packs.gather.records import bias_reports
+from apps.packs.sections.fairness import fairness as fairness_section
 from apps.quality.models import Deviation
 from apps.registry.acts import add_author
 from apps.registry.models import Version
@@ -148,6 +153,30 @@ def test_the_gate_wants_the_signature_of_who_tested_for_bias_and_the_same_figure
     assert bias_within_limits(version).refs == (report.ref,)
     Report.objects.filter(pk=report.pk).update(failure="Edited behind the portal")
     assert bias_within_limits(version).state is CheckState.WAITING
+
+
+def test_the_pack_names_who_signed_the_report_and_says_when_nobody_did(world, tested):
+    report = done_report(world, tested.run)
+
+    def printed():
+        charts: dict[str, str] = {}
+        version = Version.objects.select_related("model", "intended_use").get(pk=tested.version.pk)
+        content = {
+            "as_of": iso(now()),
+            "gate": {"now": evaluate(version).as_data()},
+            "signatures": signatures(version, now()),
+            "plans": [],
+            "bias_reports": [each | {"limit_charts": []} for each in bias_reports(version, charts)],
+            **{name: [] for name in ("probe_plans", "probe_reports", "probe_evidence")},
+        }
+        return str(fairness_section(content, charts).html)
+
+    assert "nobody: UNSIGNED" in printed()
+    assert "no bias tester has signed the newest report" in printed()
+    sign_report(world.bias_tester, report.pk, signature=signed(report))
+    assert "UNSIGNED" not in printed()
+    assert "Bias Tester Person (bias tester)" in printed()
+    assert f"valid on {report.ref}" in printed()
 
 
 def test_a_report_is_cancelled_with_a_reason_and_counts_for_nothing(world, tested):

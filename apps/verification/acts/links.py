@@ -7,7 +7,8 @@ from typing import Any
 
 from apps.access.acting import Act, act
 from apps.access.duties import Duty
-from apps.access.judging import Judge, Verdict
+from apps.access.judging import Judge
+from apps.access.verdict import Verdict
 from apps.analysis.metrics import LABELS
 from apps.core import registries
 from apps.core.clock import now
@@ -59,8 +60,8 @@ def link_requirement(act: Act, version_id: int, *, requirement: str, target: str
         )
     tests = tests_known(version)
     matches = matching(pattern.strip(), tests) if target == Target.TEST and pattern.strip() else []
-    known = choices_of(version, target)
-    pattern = rules.checked_link(target, pattern, tests=tests, known=known, matches=matches)
+    there = choices_of(version, target)
+    pattern = rules.checked_link(target, pattern, tests=tests, known=there, matches=matches)
     independent = _verdict(act, version).allowed
     same = Link.objects.filter(
         version=version, requirement=found, target=target, pattern=pattern, ended_at=None
