@@ -45,8 +45,8 @@ def meet(gate: Gate, everybody: Mapping[str, User], say: Callable[[str], None]) 
         _seated(board, everybody[username], function, chair, registrar, compliance)
     first = Meeting.objects.filter(gate=gate).order_by("number").first()
     if first is None:
-        say("Putting 2.0.0 before the review board")
-        agenda = "May version 2.0.0 hold dispensings on its own?"
+        say(f"Putting {gate.version.ref} before the review board")
+        agenda = f"May {gate.version.ref} hold dispensings on its own?"
         first = board_acts.plan_meeting(owner, gate.pk, board_id=board.pk, held_at=now(), agenda=agenda)
     if first.state == MeetingState.PLANNED:
         paper = blobs.put(f"{NAME}: signed minute of {first.ref}\n\n{MINUTE}\n\n{CONDITIONS}\n".encode())

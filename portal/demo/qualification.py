@@ -26,7 +26,7 @@ def train_everybody(everybody: Mapping[str, User]) -> None:
     if TrainingMatrix.objects.exists():
         return
     compliance, registrar = (everybody[people.by_duty(duty).username] for duty in ("compliance", "registrar"))
-    model = Model.objects.get(slug=story.MODEL_SLUG)
+    models = list(Model.objects.filter(slug__in=[story.MODEL_SLUG, story.HOLD_SLUG]).order_by("pk"))
     book = shipped()
     for person in people.PEOPLE:
         held = [duty for duty, _where in person.duties] + ([BOARD] if person.username in SEATS else [])
@@ -34,19 +34,21 @@ def train_everybody(everybody: Mapping[str, User]) -> None:
         user = everybody[person.username]
         recorder = registrar if user.pk == compliance.pk else compliance
         for kind in [each for each in book.kinds if each in wanted]:
-            if TrainingRecord.objects.filter(person=user, kind=kind).exists():
-                continue
             if kind == POLICY:
-                acts.accept_signature_policy(user, user.pk, edition=book.edition(POLICY))
+                if not TrainingRecord.objects.filter(person=user, kind=kind).exists():
+                    acts.accept_signature_policy(user, user.pk, edition=book.edition(POLICY))
                 continue
-            acts.record_training(
-                recorder,
-                user.pk,
-                kind=kind,
-                completed_on=_done(person.username, kind),
-                evidence=f"Learning portal, course “{book.kinds[kind].title}”, passed",
-                model_id=model.pk if book.kinds[kind].per_model else 0,
-            )
+            for model_id in [each.pk for each in models] if book.kinds[kind].per_model else [0]:
+                if TrainingRecord.objects.filter(person=user, kind=kind, model_id=model_id).exists():
+                    continue
+                acts.record_training(
+                    recorder,
+                    user.pk,
+                    kind=kind,
+                    completed_on=_done(person.username, kind),
+                    evidence=f"Learning portal, course “{book.kinds[kind].title}”, passed",
+                    model_id=model_id,
+                )
     acts.adopt_training_matrix(
         compliance,
         seen=book_in_force().version,

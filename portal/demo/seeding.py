@@ -44,6 +44,7 @@ from apps.validations.models import Plan, Run
 from apps.validations.states import PlanState, RunState
 from portal.demo import data as demo_data
 from portal.demo import people, story, training
+from portal.demo.beside import ask, pipeline
 from portal.demo.board import meet
 from portal.demo.people import PASSWORD
 from portal.demo.probing import probe
@@ -62,6 +63,7 @@ NOTES = {each.version: f"{each.change} Known issues: {each.known_issues}" for ea
     "1.2.0": "The model of 1.1.0 saved by skops instead of ONNX, to be rid of the conversion step. Same training data.",
     "2.0.0": "As 1.1.0 with a tighter penalty (C 0.02), for high tier: the flag holds the next dispensing itself.",
 }
+SLUGS = {"2.0.0": story.HOLD_SLUG}  # the others are of the first model
 PARENTS = {"1.1.0": "1.0.0", "1.2.0": "1.1.0", "2.0.0": "1.1.0"}
 
 
@@ -91,6 +93,8 @@ class Seeding:
         wider = self.wider_use()
         require(wider, self.people, self.say)
         self.version("2.0.0", wider)
+        pipeline(self._version("1.1.0"), self.people, self.say)
+        ask(self._version("1.2.0"), self.people)
         self.say("Recording the people's training")
         train_everybody(self.people)
 
@@ -172,15 +176,15 @@ class Seeding:
         return self.people[people.by_duty(duty).username]
 
     def duties(self) -> None:
-        model = Model.objects.get(slug=story.MODEL_SLUG)
+        models = Model.objects.filter(slug__in=[story.MODEL_SLUG, story.HOLD_SLUG]).order_by("pk")
         dataset = Dataset.objects.get(slug=story.DATASET_SLUG)
-        places = {people.MODEL: model, people.DATASET: dataset}
+        places = {people.MODEL: list(models), people.DATASET: [dataset]}
         owners_first = sorted(
             ((p, d, w) for p in people.PEOPLE for d, w in p.duties), key=lambda each: each[1] != "owner"
         )
         for person, duty, where in owners_first:
-            if where in places:
-                self._give(person.username, duty, places[where])
+            for place in places.get(where, ()):
+                self._give(person.username, duty, place)
             if where == people.MODEL and duty in ("developer", "validator"):
                 self._give(person.username, duty, dataset)  # they make models from it, and test with it
 
@@ -196,6 +200,14 @@ class Seeding:
                 name=story.MODEL_NAME,
                 owner_id=owner.pk,
                 description=story.INTENDED_USE.purpose,
+            )
+        if not Model.objects.filter(slug=story.HOLD_SLUG).exists():
+            registry.register_model(
+                registrar,
+                slug=story.HOLD_SLUG,
+                name=story.HOLD_NAME,
+                owner_id=owner.pk,
+                description=story.HOLD_PURPOSE,
             )
         if not Dataset.objects.filter(slug=story.DATASET_SLUG).exists():
             datasets.register_dataset(
@@ -256,9 +268,9 @@ class Seeding:
         return use
 
     def wider_use(self) -> IntendedUse:
-        """A second statement, of high tier: what it decides is put before a review board."""
-        model = Model.objects.get(slug=story.MODEL_SLUG)
-        use = IntendedUse.objects.filter(model=model, tier="high").first()
+        """The statement of the model of high tier: what it decides is put before a review board."""
+        model = Model.objects.get(slug=story.HOLD_SLUG)
+        use = IntendedUse.objects.filter(model=model).first()
         if use is None:
             self.say("Stating the wider use")
             use = registry.write_intended_use(
@@ -277,8 +289,12 @@ class Seeding:
 
     # Versions
 
+    def _version(self, label: str) -> Version:
+        rows = Version.objects.select_related("model", "intended_use")
+        return rows.get(model__slug=SLUGS.get(label, story.MODEL_SLUG), label=label)
+
     def version(self, label: str, use: IntendedUse) -> None:
-        model = Model.objects.get(slug=story.MODEL_SLUG)
+        model = Model.objects.get(slug=SLUGS.get(label, story.MODEL_SLUG))
         version = Version.objects.filter(model=model, label=label).first()
         if version is None:
             self.say(f"Registering {label}")
@@ -374,7 +390,7 @@ class Seeding:
             "\n".join(f"{name}=={number}" for name, number in sorted(made.environment.items())).encode()
         )
         found = inspect_artefact(artefact.digest)
-        parent = Version.objects.filter(model=model, label=PARENTS.get(label, "")).first()
+        parent = self._version(PARENTS[label]) if label in PARENTS else None
         return registry.register_version(
             self.of("developer"),
             model.pk,

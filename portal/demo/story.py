@@ -11,6 +11,12 @@ from typing import Any
 
 MODEL_SLUG = "progression-risk"
 MODEL_NAME = "HIV progression risk at week 20"
+# The model of high tier, with a board of its own: it continues the other, and acts by itself.
+HOLD_SLUG = "dispensing-hold"
+HOLD_NAME = "Hold of dispensings by progression risk"
+HOLD_PURPOSE = (
+    "Hold the next dispensing of a patient at high risk of progression until a physician has looked."
+)
 DATASET_SLUG = "actg175"
 DATASET_NAME = "ACTG 175 trial, week-20 cohort"
 

@@ -21,7 +21,7 @@ from apps.analysis.metrics import LABELS
 from apps.core import blobs, uploads
 from apps.core.clock import now
 from apps.core.digests import sha256_hex
-from apps.registry.models import IntendedUse, Version
+from apps.registry.models import IntendedUse, Model, Version
 from apps.verification import acts
 from apps.verification.models import Claim, Evidence, Link, Requirement, Risk
 from apps.verification.receiving import receive
@@ -72,32 +72,33 @@ def _of(everybody: People, duty: str) -> User:
     return everybody[by_duty(duty).username]
 
 
+def _number(kind: type[Risk] | type[Requirement], model: Model, place: int) -> int | None:
+    """The number, of all models, of the `place`-th risk or requirement of this one; None before it is written."""
+    given = sorted(set(kind.objects.filter(model=model).values_list("number", flat=True)))
+    return given[place - 1] if place <= len(given) else None
+
+
 def require(use: IntendedUse, everybody: People, say: Say) -> None:
     """The risks and requirements of an intended use, or their next revisions for it, written and approved."""
     expert, approver, model = _of(everybody, "process_expert"), _of(everybody, "approver"), use.model
     if not Requirement.objects.filter(model=model, intended_use=use).exists():
         say(f"Writing the requirements of {use.ref}")
     for place, risk in enumerate(RISKS, start=1):
-        if not Risk.objects.filter(model=model, number=place, intended_use=use).exists():
-            known = Risk.objects.filter(model=model, number=place).exists()
+        known = _number(Risk, model, place)
+        if known is None or not Risk.objects.filter(number=known, intended_use=use).exists():
             given = {
                 name: getattr(risk, name) for name in ("hazard", "harm", "severity", "likelihood", "control")
             }
-            acts.write_risk(
-                expert, model.pk, given=given, revises=place if known else None, reason="Risk workshop"
-            )
+            acts.write_risk(expert, model.pk, given=given, revises=known, reason="Risk workshop")
     for place, stated in enumerate(REQUIREMENTS, start=1):
-        row = (
-            Requirement.objects.filter(model=model, number=place, intended_use=use)
-            .order_by("-revision")
-            .first()
-        )
+        known = _number(Requirement, model, place)
+        row = Requirement.objects.filter(number=known, intended_use=use).order_by("-revision").first()
         if row is None:
-            known = Requirement.objects.filter(model=model, number=place).exists()
-            given = {"text": stated.text, "source": stated.source, "risks": list(stated.risks)}
+            risks = [_number(Risk, model, each) for each in stated.risks]
+            given = {"text": stated.text, "source": stated.source, "risks": risks}
             given["clauses"] = list(stated.clauses)
             row = acts.write_requirement(
-                expert, model.pk, given=given, revises=place if known else None, reason=f"From {use.ref}"
+                expert, model.pk, given=given, revises=known, reason=f"From {use.ref}"
             )
         if row.state == "draft":
             signature = SignatureInput(digest=content_digest(row), password=PASSWORD)
@@ -111,7 +112,7 @@ def verify(version: Version, made: Trained, data: DemoData, everybody: People, s
     say(f"Verifying {version.label}")
     developer, path = _of(everybody, "developer"), blobs.path(version.artefact_digest)
     files = (
-        ("junit", TITLE, "model-checks.xml", _junit(made, path, data)),
+        ("junit", TITLE, "model-checks.xml", _junit(version.model, made, path, data)),
         ("sbom", "Libraries of the training", "training.cdx.json", _sbom(made)),
         ("sarif", "Scan of the model file", "model-file.sarif", _scan(path)),
     )
@@ -127,7 +128,8 @@ def verify(version: Version, made: Trained, data: DemoData, everybody: People, s
                 version=version, target=target, pattern=pattern, ended_at=None
             ).exists():
                 acts.link_requirement(
-                    _of(everybody, "validator"), version.pk, requirement=f"REQ-{place}", target=target, pattern=pattern,
+                    _of(everybody, "validator"), version.pk, target=target, pattern=pattern,
+                    requirement=f"REQ-{_number(Requirement, version.model, place)}",
                     reason="The plan judges it on data the developers have not seen.",
                 )  # fmt: skip
     if not Claim.objects.filter(version=version).exists():
@@ -197,9 +199,10 @@ CHECKS: tuple[tuple[str, int, Callable[[Trained, Path, DemoData], str]], ...] = 
 )
 
 
-def _junit(made: Trained, path: Path, data: DemoData) -> bytes:
+def _junit(model: Model, made: Trained, path: Path, data: DemoData) -> bytes:
     cases = []
-    for name, requirement, check in CHECKS:
+    for name, place, check in CHECKS:
+        requirement = _number(Requirement, model, place)
         begun = time.perf_counter()
         wrong = check(made, path, data)
         took = time.perf_counter() - begun
