@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Exists, F, Q, QuerySet
+from django.db.models import CharField, Exists, F, Q, QuerySet, Value
 
 from apps.access import duties, past, reach
 from apps.access.actors import Actor, as_actor
@@ -38,12 +38,14 @@ PERSONAL = frozenset(
     }
 )
 NOTHING = Q(pk__in=[])
+SEAT = "seat"  # stands among the duties for the organisation of who has or had a seat on a board
 
 
 class Scopes:
     """What a person's duties in force open for reading; handed to each app's visibility function."""
 
     own = True  # whether what a person sees for being that person is seen
+    asked = False  # whether what they are for the organisation is asked by a query of its own
 
     def __init__(self, user: User) -> None:
         self.user = user
@@ -56,12 +58,23 @@ class Scopes:
         return Assignment.objects.active().filter(person=self.user, scope_kind=duties.ORGANISATION)
 
     @cached_property
-    def organisation_duties(self) -> frozenset[str]:
-        return once(("organisation duties", self.user.pk), self._organisation_duties)
+    def _standing(self) -> frozenset[str]:
+        return once(("organisation duties", self.user.pk), self._ask)
 
-    def _organisation_duties(self) -> frozenset[str]:
+    def _ask(self) -> frozenset[str]:
         with past.today():
-            return frozenset(self._held().values_list("duty", flat=True))
+            seats = registries.seat["rows"](self.user.pk).values_list(Value(SEAT, CharField()))
+            return frozenset(row[0] for row in self._held().order_by().values_list("duty").union(seats))
+
+    @property
+    def organisation_duties(self) -> frozenset[str]:
+        return self._standing - {SEAT}
+
+    @property
+    def seated(self) -> bool:
+        """Whether the boards they sit on open anything. Who never had a seat is spared the condition; where that was
+        not asked beforehand, the condition itself asks who has one now."""
+        return self.own and (not self.asked or SEAT in self._standing)
 
     @property
     def sees_all(self) -> bool:
@@ -94,7 +107,7 @@ class NarrowScopes(Scopes):
         return super().of(kind).filter(scope_id__in=ids)
 
     @cached_property
-    def organisation_duties(self) -> frozenset[str]:
+    def _standing(self) -> frozenset[str]:
         return frozenset()
 
     def holds(self, wanted: Iterable[str]) -> Q:
@@ -129,6 +142,8 @@ def _seen(actor: Actor, model: type[Any], *, one: bool) -> QuerySet[Any]:
             condition |= scopes.all_seen()
         elif scopes.sees_all:
             return everything
+        else:
+            scopes.asked = True
     for give in givers:
         condition |= give(scopes)
     return everything.filter(condition)

@@ -43,13 +43,13 @@ def _boards(scopes: Scopes) -> QuerySet[Any, Any]:
 def meetings_seen(scopes: Scopes) -> Q:
     """Who sees the model, and the members of the board that meets about it."""
     seen = Q(gate__version__model_id__in=scopes.of(duties.MODEL))
-    return seen | Q(board_id__in=_boards(scopes)) if scopes.own else seen
+    return seen | Q(board_id__in=_boards(scopes)) if scopes.seated else seen
 
 
 @registries.visibility("approvals.Attendance")
 def attendance_seen(scopes: Scopes) -> Q:
     seen = Q(meeting__gate__version__model_id__in=scopes.of(duties.MODEL))
-    return seen | Q(meeting__board_id__in=_boards(scopes)) if scopes.own else seen
+    return seen | Q(meeting__board_id__in=_boards(scopes)) if scopes.seated else seen
 
 
 def asked_about() -> QuerySet[Meeting, Any]:
@@ -74,6 +74,12 @@ def seats_held(person_id: int) -> list[tuple[str, int]]:
     return [(duties.ORGANISATION, duties.ORGANISATION_ID)] if seats.exists() else []
 
 
+@registries.seat("rows")
+def seats_ever(person_id: int) -> QuerySet[Any, Any]:
+    """Every seat they have, had or were proposed for: who has none sees nothing by any board."""
+    return BoardMember.objects.filter(person_id=person_id).order_by()
+
+
 def _versions(scopes: Scopes) -> QuerySet[Any, Any]:
     return asked_about().filter(board_id__in=_boards(scopes)).values("gate__version_id")
 
@@ -82,7 +88,7 @@ def _on(path: str) -> Callable[[Scopes], Q]:
     """Rows that hang by `path` on a version that a board of the reader is asked about."""
 
     def seen(scopes: Scopes) -> Q:
-        return Q(**{f"{path}__in": _versions(scopes)}) if scopes.own else NOBODY
+        return Q(**{f"{path}__in": _versions(scopes)}) if scopes.seated else NOBODY
 
     seen.__qualname__ = f"asked_by_{path}"
     return seen
@@ -115,21 +121,21 @@ for label, path in OPENED.items():
 @registries.visibility("registry.Model")
 def models_asked_about(scopes: Scopes) -> Q:
     """The model by its name: of its versions only those that the board is asked about are seen."""
-    if not scopes.own:
+    if not scopes.seated:
         return NOBODY
     return Q(pk__in=Version.objects.filter(pk__in=_versions(scopes)).order_by().values("model_id"))
 
 
 @registries.visibility("registry.IntendedUse")
 def uses_asked_about(scopes: Scopes) -> Q:
-    if not scopes.own:
+    if not scopes.seated:
         return NOBODY
     return Q(pk__in=Version.objects.filter(pk__in=_versions(scopes)).order_by().values("intended_use_id"))
 
 
 def _data(scopes: Scopes, column: str) -> Q:
     """What the versions were made of and are tested on: that it exists, its source and digest, never its rows."""
-    if not scopes.own:
+    if not scopes.seated:
         return NOBODY
     used = VersionData.objects.filter(version_id__in=_versions(scopes)).order_by()
     tested = Plan.objects.filter(version_id__in=_versions(scopes)).order_by()

@@ -74,7 +74,7 @@ def expected(evidence, gate: Gate) -> Seen:
     """What hangs on the version, and what it was made of and is tested on."""
     version, plan, run = evidence.version, evidence.plan, evidence.run
     kinds = {"registry.intended_use": evidence.use.pk, "validations.plan": plan.pk}
-    kinds["robustness.plan"] = ProbePlan.objects.get().pk
+    kinds |= {"robustness.plan": ProbePlan.objects.get().pk, "fairness.report": evidence.report.pk}
     signatures = {
         pk
         for kind, subject in kinds.items()
