@@ -1,4 +1,4 @@
-"""Every URL of the house, and what stands for the parameters of each: ids of records that are made here, by acts.
+"""What stands for the parameters of each URL: ids of records that are made here, by acts.
 
 A new URL: give its parameters in `by_pk`, `by_number` or one of the tables after them. URLs whose only parameter is a
 slug need none, nor do those without parameters.
@@ -10,19 +10,14 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from django.test import Client, override_settings
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from apps.access import issuers, sessions
-from apps.access.acts import create_token, end_token, propose_rules, request_assignment, request_waiver
+from apps.access import sessions
+from apps.access.acts import create_token, propose_rules, request_assignment, request_waiver
 from apps.access.models import Assignment
 from apps.access.rulesfile import newest_shipped
-from apps.accounts.models import ApiToken
-from apps.accounts.services import ServiceAccount
 from apps.approvals import board_acts
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Slot
@@ -40,52 +35,16 @@ from tests.access.test_reviews import opened, sheet_of
 from tests.access.test_training import adopt, record
 from tests.approvals.boards import SEATED, amended, founded, minuted, planned
 from tests.cast import World
-from tests.factories.ci_issuer import running
 from tests.factories.evidence import validated_world
 from tests.factories.explanations import submitted
-from tests.factories.services import asked_trust, service, service_token, trust
+from tests.factories.services import asked_trust, service, service_token
 from tests.house.matrix_inspections import inspected
-from tests.house.matrix_people import relate
+from tests.house.matrix_people import bearers, relate
 from tests.house.matrix_security import secured
+from tests.house.matrix_urls import ROUTES, Things
 from tests.house.matrix_verification import verification
 
 FILE = b"%PDF-1.7 of the access matrix"
-
-
-def routes(patterns: list, namespace: str = "") -> Iterator[tuple[str, frozenset[str]]]:
-    """(name, names of its parameters) of every URL."""
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
-            yield from routes(pattern.url_patterns, inner)
-        elif isinstance(pattern, URLPattern):
-            names = pattern.pattern.converters or pattern.pattern.regex.groupindex
-            assert pattern.name, f"{pattern.pattern} has no name: nothing can be said of it here"
-            yield f"{namespace}{pattern.name}", frozenset(names)
-
-
-ROUTES = dict(routes(get_resolver().url_patterns))
-
-
-@dataclass
-class Things:
-    """Parameters of each URL: for the model lotx that the cast works on, and for visc that they may not see."""
-
-    lotx: dict[str, dict[str, object]]
-    visc: dict[str, dict[str, object]]
-    people: tuple[str, ...]  # usernames of those the matrix speaks of
-    secrets: dict[str, str]  # bearer -> what stands in the header Authorization after "Bearer "
-
-    def addresses(self) -> Iterator[tuple[str, str, str]]:
-        """(name, thing, address) of everything that is asked for."""
-        for name, wanted in ROUTES.items():
-            if not wanted:
-                yield name, "-", reverse(name)
-                continue
-            for thing in ("lotx", "visc"):
-                given = getattr(self, thing).get(name)
-                if given is not None:
-                    yield name, thing, reverse(name, kwargs=given)
 
 
 @contextmanager
@@ -416,26 +375,6 @@ def _made(world: World) -> Things:
             lotx[name] = {"slug": "trial" if of_data else "lotx"}
             visc[name] = {"slug": "plant" if of_data else "visc"}
     return Things(lotx, visc, tuple(world.people), bearers(world, pipeline, pipeline_token))
-
-
-def bearers(world: World, pipeline: ServiceAccount, runner: ApiToken) -> dict[str, str]:
-    """A secret for every kind of bearer: their own token, a service's, that of a CI job, one that was ended, none."""
-    own = create_token(world.validator, name="own", days=30)
-    ended = create_token(world.validator, name="ended", days=30)
-    end_token(world.validator, ended.pk)
-    with running() as issuer, override_settings(CI_PLAIN_ISSUERS=[issuer.url.removeprefix("http://")]):
-        issuers.forget()
-        trust(world, pipeline, issuer.url)
-        identity = issuer.token()
-        answer = Client().post(reverse("api:ci_token"), {"service": pipeline.name, "token": identity})
-        issuers.forget()
-    return {
-        "token": own.secret,
-        "service": runner.secret,
-        "ci_job": answer.json()["token"],
-        "job_itself": identity,
-        "ended_token": ended.secret,
-    }
 
 
 def fewer_rules() -> bytes:

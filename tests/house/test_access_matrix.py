@@ -35,7 +35,8 @@ from django.test import Client
 from apps.trail.models import Entry
 from tests.evidence_base import base
 from tests.house.matrix_door import Door, cookie_of, little_collecting, with_bearer, with_session
-from tests.house.matrix_parameters import ROUTES, Things, as_made, routes
+from tests.house.matrix_parameters import as_made
+from tests.house.matrix_urls import ROUTES, Things, routes
 
 pytestmark = pytest.mark.evidence("matrix")
 
