@@ -106,7 +106,9 @@ def test_who_may_ask(world):
     request_duty(world, by="owner")
     assert APIClient().get("/api/v1/work").status_code == 401
     assert lines(world.inspector) == []
-    assert token_api(world.compliance).get("/api/v1/work", {"queue": "duties"}).json()["count"] == 1
+    by_token = token_api(world.compliance).get("/api/v1/work", {"queue": "duties"}).json()["results"]
+    assert by_token == lines(world.compliance, queue="duties")
+    assert [line["whose"] for line in by_token] == ["mine"]
     assert session_api(world.compliance).post("/api/v1/work").status_code == 405
 
 
