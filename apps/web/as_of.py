@@ -38,7 +38,7 @@ PAGES = frozenset(
         *("explanations", "explanation"),
         *("probe_reports", "probe_report", "probe_plan"),
         *("deviations", "deviation", "signatures", "signature"),
-        *("duties_given", "duties_past", "training_versions", "training_version", "outside_minute"),
+        *("duties_given", "duties_past", "training_versions", "training_version"),
         *("people", "person", "waivers", "waiver", "rules", "rules_version", "rules_changes", "rules_change"),
         *("requirements", "requirement", "risks", "risk", "traceability", "claim"),
         *("verification_list", "verification_evidence"),

@@ -131,13 +131,12 @@ def test_without_a_minute_there_is_no_page_and_the_api_says_null(world, gate):
     assert session_api(world.owner).get(f"/api/v1/gates/{gate.pk}").json()["minute"] is None
 
 
-def test_the_page_as_of_a_moment_shows_the_minute_and_fetches_nothing(world, gate, minute):
+def test_as_of_a_moment_the_page_refuses_and_fetches_nothing(world, gate, minute):
     then = now().isoformat()
     page = reverse("web:outside_minute", args=[gate.pk])
     told = browser(world.owner).get(page, {"as-of": then})
-    assert told.status_code == 200
-    assert minute.file_digest in told.content.decode()
-    assert "Fetch the file" not in text_of(told)
+    assert told.status_code == 400
+    assert "This cannot be shown as it was." in text_of(told)
     answer = browser(world.owner).post(f"{reverse('web:outside_minute_file', args=[gate.pk])}?as-of={then}")
     assert answer.status_code == 400
 
