@@ -131,7 +131,7 @@ def test_a_requirement_stands_once_in_the_list_with_the_revision_in_force(world,
         (f"REQ-{number}/v2", "Waits for approval", first.ref), (f"REQ-{number + 1}/v1", "Waits for approval", ""),
     ]  # fmt: skip
     told = text_of(page(world, "owner", "requirement", number, 1))
-    for words in ("Requirement without test", "Traceability of lotx/1.0.0", "decided on a requirement"):
+    for words in ("Requirement without test", "Traceability of lotx/1.0.0", "wrote a requirement"):
         assert words in told, words
 
 
