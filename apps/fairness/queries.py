@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import CharField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Cast
 
 from apps.access import gate
 from apps.access.actors import Actor
@@ -21,6 +22,7 @@ from apps.fairness.states import FACTS, State
 from apps.quality.models import Deviation
 from apps.quality.queries import opened_by
 from apps.registry.models import Version
+from apps.trail.models import Signature
 from apps.validations.models import Run
 from apps.validations.stored import AREA, read_results
 
@@ -57,12 +59,22 @@ def reports(
 
 
 def reports_of_versions(version_ids: Collection[int]) -> dict[int, list[Report]]:
-    """Version id -> its bias reports with their jobs, newest first; for gates and closures, whoever looks."""
+    """Version id -> its bias reports with their jobs, newest first; for gates and closures, whoever looks.
+
+    Each has `reviewed_as`: the digest of the content that its newest signature of review was given for, or None.
+    """
 
     def load(ids: list[int]) -> dict[int, list[Report]]:
+        given = Signature.objects.filter(
+            subject_kind=Report.subject_kind,
+            subject_id=Cast(OuterRef("pk"), CharField()),
+            meaning="review",
+            decision="approved",
+        )
         rows = Report.objects.filter(run__plan__version_id__in=ids).select_related(
             "run__plan", "requested_by", "job"
         )
+        rows = rows.annotate(reviewed_as=Subquery(given.order_by("-id").values("content_digest")[:1]))
         return grouped(rows, lambda report: report.run.plan.version_id)
 
     return {pk: rows or [] for pk, rows in gathered("reports", version_ids, load).items()}
