@@ -14,7 +14,9 @@ pytestmark = pytest.mark.django_db
 
 
 def names(*keys):
-    return gathered("names", keys, lambda ids: dict(Model.objects.filter(pk__in=ids).values_list("pk", "name")))
+    return gathered(
+        "names", keys, lambda ids: dict(Model.objects.filter(pk__in=ids).values_list("pk", "name"))
+    )
 
 
 def asked(work):
@@ -67,4 +69,3 @@ def test_a_page_around_keeps_what_it_knew(world):
                 Counter.objects.create(kind="of this test")
             assert asked(lambda: names(pk)) == 1
         assert asked(lambda: names(pk)) == 0
-

@@ -59,7 +59,10 @@ def test_a_limit_of_the_probes_shows_a_requirement_once_the_probes_were_made(wor
     assert "adversarial, far_rows" in refused.value.fields["pattern"][0]
     with pytest.raises(NotAllowed):
         linked(world, version, "probe", "noise_5", by="owner")
-    kept, scarce = linked(world, version, "probe", "noise_5"), linked(world, version, "probe", "repeatability")
+    kept, scarce = (
+        linked(world, version, "probe", "noise_5"),
+        linked(world, version, "probe", "repeatability"),
+    )
     assert (line_of(version, kept).outcome, line_of(version, kept).lack) == ("missing", Lack.NO_RESULT)
     report = done_probes(world, plan)
     found = line_of(version, kept)

@@ -12,8 +12,8 @@ from apps.analysis.disparities import DISPARITIES
 from apps.registry.acts import add_author
 from apps.trail.models import Entry
 from apps.validations.acts import write_plan
-from apps.validations.models import Plan, Run
 from apps.validations.catalogue import METRICS
+from apps.validations.models import Plan, Run
 from apps.validations.states import Task
 from apps.web.criteria import METRIC_WORDS, disparity_words
 from tests.cast import give

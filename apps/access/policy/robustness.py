@@ -53,7 +53,7 @@ ROWS = [
     ),
     row("robustness.finish_report", "", "finished a probe report", "robustness.report", service=True),
     row("robustness.fail_report", "", "recorded a failed probe report", "robustness.report", service=True),
-    # As with verification evidence: who hands in files of a version is one of its makers, whatever their duty is called.
+    # As with verification evidence: who hands in files of a version is one of its makers, whatever their duty.
     row(
         "robustness.submit_evidence",
         "Hand in pipeline or privacy files",
