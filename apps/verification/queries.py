@@ -11,7 +11,8 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from apps.access import gate
 from apps.access.actors import Actor
-from apps.access.judging import Judge
+from apps.access.facts import facts_of
+from apps.access.policy import acts_counting_as
 from apps.access.recorded import recorded
 from apps.access.sharing import once
 from apps.access.signing import content_digest, given_on
@@ -177,20 +178,22 @@ def own_links(version: Version, links: Collection[Link]) -> frozenset[int]:
     decided. Their acts tell: nothing is asked of the duties of today."""
     if not links:
         return frozenset()
-    judge, until = Judge(version), decided_at(version)
-    within = judge.facts.closures["version"]
-    makers = {
-        deed.person
-        for deed in judge.deeds
-        if deed.verb == "develop"
-        and (deed.kind, deed.id) in within
-        and (until is None or deed.at is None or deed.at <= until)
+    facts, until = facts_of(version), decided_at(version)
+    within = facts.closures["version"]
+    acts, developing = recorded(within), acts_counting_as("develop")
+    makers = {each.person for each in acts if each.act in developing and (until is None or each.at <= until)}
+    # A declaration has no moment: it says who the makers are, whenever it was written.
+    makers |= {
+        deed.person for deed in facts.declared if deed.verb == "develop" and (deed.kind, deed.id) in within
     }
     told = {}
-    for each in recorded([(version.subject_kind, str(version.pk))]):
-        if each.act == "verification.link_requirement":
-            facts = json.loads(each.body)["facts"]
-            told[facts.get("link")] = each.person in makers or not facts.get("independent")
+    for each in acts:
+        if each.act == "verification.link_requirement" and each.record == (
+            version.subject_kind,
+            str(version.pk),
+        ):
+            said = json.loads(each.body)["facts"]
+            told[said.get("link")] = each.person in makers or not said.get("independent")
     return frozenset(link.pk for link in links if told.get(link.pk, True))
 
 

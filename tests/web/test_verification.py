@@ -146,6 +146,9 @@ def test_the_page_of_a_risk_costs_the_same_queries_for_one_requirement_and_for_m
     risk = write_risk(world.owner, world.model.pk, given=RISK, reason="Found")
     req = approved(world, source="risk", risks=[risk.number])
     attached(world, version, "junit", junit(case("test_a", f"REQ-{req.number}")))
+    link_requirement(
+        world.validator, version.pk, requirement=req.ref, target="test", pattern="*", reason="It does"
+    )
     first = cost()
     for number in range(3):
         approved(world, text=f"Requirement {number}", source="risk", risks=[risk.number])
@@ -279,6 +282,9 @@ def test_the_matrix_costs_the_same_queries_for_one_requirement_and_for_many(worl
 
     req = approved(world)
     attached(world, version, "junit", junit(case("test_a", f"REQ-{req.number}")))
+    link_requirement(
+        world.validator, version.pk, requirement=req.ref, target="test", pattern="*", reason="It does"
+    )
     first = cost()
     for number in range(3):
         more = approved(world, text=f"Requirement {number}")
