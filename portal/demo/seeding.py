@@ -61,7 +61,7 @@ COMMITS = {
 }
 NOTES = {each.version: f"{each.change} Known issues: {each.known_issues}" for each in story.VERSIONS} | {
     "1.2.0": "The model of 1.1.0 saved by skops instead of ONNX, to be rid of the conversion step. Same training data.",
-    "2.0.0": "As 1.1.0 with a tighter penalty (C 0.02), for high tier: the flag holds the next dispensing itself.",
+    "2.0.0": "As 1.1.0 with a tighter penalty (C 0.05), for high tier: the flag holds the next dispensing itself.",
 }
 SLUGS = {"2.0.0": story.HOLD_SLUG}  # the others are of the first model
 PARENTS = {"1.1.0": "1.0.0", "1.2.0": "1.1.0", "2.0.0": "1.1.0"}

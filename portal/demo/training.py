@@ -37,7 +37,7 @@ HYPERPARAMETERS: dict[str, Any] = {
     "categorical": "OneHotEncoder(handle_unknown=ignore)",
 }
 
-TIGHTER = 0.02  # C of 2.0.0: the smaller, the stronger the penalty
+TIGHTER = 0.05  # C of 2.0.0: the smaller, the stronger the penalty
 
 
 @dataclass(frozen=True)

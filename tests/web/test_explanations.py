@@ -49,7 +49,12 @@ def test_it_is_asked_for_in_its_section_watched_cancelled_and_begun_again(world,
     empty = client.post(stop, {"idempotency_key": "k3", "reason": ""})
     assert empty.status_code == 422
     assert "Say why." in text_of(empty)
-    assert client.post(stop, {"idempotency_key": "k3", "reason": "Wrong run"}).status_code == 302
+    assert (
+        client.post(
+            stop, {"idempotency_key": "k3", "reason_code": "error", "reason": "Wrong run"}
+        ).status_code
+        == 302
+    )
     told = text_of(client.get(url_of(report)))
     assert "Cancelled" in told
     assert "Wrong run" in told
