@@ -177,7 +177,7 @@ def test_who_asked_signs_neither_half_and_others_do(world):
     for decision in ("approved", "rejected"):
         with refused(Conflict, "EN5", act=APPROVER, by=world.approver) as caught:
             sign(world, mine, APPROVER, "approver", decision=decision)
-    assert caught.value.fact.startswith(f"You asked for a waiver ({mine.ref})")
+    assert caught.value.fact.startswith(f"You asked for a waiver: {mine.rule} for @author ({mine.ref})")
     assert caught.value.who == ("Approver2 Person",)
     sign(world, mine, APPROVER, "approver2")
     assert sign(world, mine, COMPLIANCE, "compliance").in_force()

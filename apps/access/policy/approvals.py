@@ -39,6 +39,7 @@ ROWS = [
         anyone=True,
         by=("sees",),
         reads=True,
+        offered=False,
     ),
     row(
         "approvals.sign_approval",

@@ -156,7 +156,7 @@ def _reasons(part: Section, content: Content) -> None:
     if report["origin"] == "computed":
         part.text(f"Stability. {report['summary']['stability']}")
     for each in results.get("examples", ()):
-        part.text(f"Example {each['example']}. {each['sentence']}")
+        part.text(each["sentence"])
     if results.get("examples_withheld"):
         part.text(results["examples_withheld"])
 
