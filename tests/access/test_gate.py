@@ -141,24 +141,25 @@ def test_every_person_sees_exactly_what_is_theirs(world):
         (world.model, world.dataset, ON_MODEL, ON_DATASET),
         (world.other_model, world.other_dataset, TWIN_ON_MODEL, TWIN_ON_DATASET),
     )
-    for name, person in world.people.items():
-        for model in ALL:
-            seen = ids(model, person)
-            for row in ends[model]:
-                assert gate.is_visible(person, row) == (row.pk in seen), (name, row)
-            if name in SEE_ALL and not (model is ApiToken and name not in ("compliance", "compliance2")):
-                assert seen == set(model.objects.values_list("pk", flat=True)), (name, model)
-                continue
-            wanted = set()
-            for parent, data, on_model, on_data in sides:
-                wanted |= expected(model, person, parent, data, name in on_model, name in on_data)
-            if name == "administrator" and model is User:
-                wanted = set(User.objects.values_list("pk", flat=True))
-            if name == "administrator" and model is Assignment:
-                wanted = set(
-                    Assignment.objects.filter(scope_kind="organisation").values_list("pk", flat=True)
-                )
-            assert seen == wanted, (name, model)
+    with shared():
+        for name, person in world.people.items():
+            for model in ALL:
+                seen = ids(model, person)
+                for row in ends[model]:
+                    assert gate.is_visible(person, row) == (row.pk in seen), (name, row)
+                if name in SEE_ALL and not (model is ApiToken and name not in ("compliance", "compliance2")):
+                    assert seen == set(model.objects.values_list("pk", flat=True)), (name, model)
+                    continue
+                wanted = set()
+                for parent, data, on_model, on_data in sides:
+                    wanted |= expected(model, person, parent, data, name in on_model, name in on_data)
+                if name == "administrator" and model is User:
+                    wanted = set(User.objects.values_list("pk", flat=True))
+                if name == "administrator" and model is Assignment:
+                    wanted = set(
+                        Assignment.objects.filter(scope_kind="organisation").values_list("pk", flat=True)
+                    )
+                assert seen == wanted, (name, model)
 
 
 def test_one_record_is_found_in_one_query(world):
@@ -205,27 +206,28 @@ def test_the_gates_answers_agree(world):
     """offers, may, eligible and who tell the same of every record and person."""
     judged = 0
     for record in records(world):
-        able = {
-            row.act: gate.eligible(row.act, record)
-            for row in TABLE.values()
-            if row.subject == record.subject_kind and row.offered and not row.service
-        }
-        for name in EVERYBODY:
-            person = world.people[name]
-            sees = gate.is_visible(person, record)
-            offered = {v.act: v for v in gate.offers(person, record)}
-            assert set(offered) == (set(able) if sees else set())
-            for act, verdict in offered.items():
-                assert gate.may(person, act, record) == verdict
-                personal = verdict.rule.startswith(("duty", "DY", "PC07"))
-                assert (person in able[act]) == (not personal), (name, act, verdict)
-                assert person.printed_name not in verdict.who or not personal
-                assert verdict.allowed or (verdict.what and verdict.rule), verdict
-                assert not personal or (verdict.fact and verdict.who), verdict
-                judged += 1
-        for act, people in able.items():
-            blind = [each.username for each in people if not gate.is_visible(each, record)]
-            assert blind == [], f"{act}: nobody is named who cannot see {record.ref}"
+        with shared():
+            able = {
+                row.act: gate.eligible(row.act, record)
+                for row in TABLE.values()
+                if row.subject == record.subject_kind and row.offered and not row.service
+            }
+            for name in EVERYBODY:
+                person = world.people[name]
+                sees = gate.is_visible(person, record)
+                offered = {v.act: v for v in gate.offers(person, record)}
+                assert set(offered) == (set(able) if sees else set())
+                for act, verdict in offered.items():
+                    assert gate.may(person, act, record) == verdict
+                    personal = verdict.rule.startswith(("duty", "DY", "PC07"))
+                    assert (person in able[act]) == (not personal), (name, act, verdict)
+                    assert person.printed_name not in verdict.who or not personal
+                    assert verdict.allowed or (verdict.what and verdict.rule), verdict
+                    assert not personal or (verdict.fact and verdict.who), verdict
+                    judged += 1
+            for act, people in able.items():
+                blind = [each.username for each in people if not gate.is_visible(each, record)]
+                assert blind == [], f"{act}: nobody is named who cannot see {record.ref}"
     assert judged > 300
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from apps.access.sharing import shared
 from apps.approvals.acts import open_gate, sign_approval, sign_responsibility, sign_review
 from apps.approvals.queries import work_for
 from apps.core import blobs
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.django_db
 
 def waiting(world) -> dict[str, set[str]]:
     """Person -> the tasks that wait for them; who has none is left out."""
-    found = {name: {task.title for task in work_for(world.people[name]).mine} for name in EVERYBODY}
+    with shared():
+        found = {name: {task.title for task in work_for(world.people[name]).mine} for name in EVERYBODY}
     return {name: titles for name, titles in found.items() if titles}
 
 
