@@ -69,12 +69,16 @@ def of_rows(rows: Iterable[tuple[str, int, str]], act_id: str) -> Preview:
         if past is not None:
             row = past.objects.get(pk=row_id)
             newest[past, getattr(row, record_of(past)._meta.pk.attname)] = row
+    keys = frozenset(str(pk) for _, pk in newest)
     return Preview(
-        tuple(change for (past, pk), row in newest.items() for change in _changes(past, pk, row, act_id))
+        tuple(
+            change for (past, pk), row in newest.items() for change in _changes(past, pk, row, act_id, keys)
+        )
     )
 
 
-def _changes(past: Any, pk: Any, row: Any, act_id: str) -> Iterator[Change]:
+def _changes(past: Any, pk: Any, row: Any, act_id: str, keys: frozenset[str]) -> Iterator[Change]:
+    """`keys` of the records written: PostgreSQL gives a new record another key each time, also where it is undone."""
     record = record_of(past)
     key = record._meta.pk
     earlier = past.objects.filter(**{key.attname: pk}).exclude(act_id=act_id).order_by("-history_id").first()
@@ -88,6 +92,8 @@ def _changes(past: Any, pk: Any, row: Any, act_id: str) -> Iterator[Change]:
         if field.primary_key or isinstance(field, models.DateTimeField) or field.name == "reason":
             continue
         if before is not None and not hasattr(before, field.attname):
+            continue
+        if field.name.endswith(("_id", "_pk")) and str(getattr(row, field.attname)) in keys:
             continue
         was = None if before is None else _told(before, field)
         now = _told(row, field)

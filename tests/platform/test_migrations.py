@@ -1,4 +1,4 @@
-"""The migrations lead to the tables that the models say; the tests' own database is made from the models alone."""
+"""The migrations lead to the tables that the models say; a new database, as the tests' own, is made from the models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.introspection import TableInfo
+from django.db.migrations.executor import MigrationExecutor
 
+from apps.trail import triggers
 from tests.worker import database_url
 
 pytestmark = pytest.mark.django_db
@@ -27,9 +29,10 @@ OURS = {
 }
 
 
-@pytest.fixture
-def migrated(tmp_path: Path) -> Iterator[BaseDatabaseWrapper]:
+@pytest.fixture(params=["each step", "at once"])
+def migrated(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BaseDatabaseWrapper]:
     """A connection to a database of this test's own, made by `manage.py migrate`."""
+    steps = ["--each-step"] if request.param == "each step" else []
     settings = copy.deepcopy(connection.settings_dict)
     if connection.vendor == "sqlite":
         settings["NAME"] = str(tmp_path / "migrated.sqlite3")
@@ -42,7 +45,7 @@ def migrated(tmp_path: Path) -> Iterator[BaseDatabaseWrapper]:
             cursor.execute(f'CREATE DATABASE "{settings["NAME"]}"')
     given = {"COUNTERSIGN_TEST_DATA": str(tmp_path / "data"), "DATABASE_URL": database_url(settings)}
     done = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0", *steps],
         cwd=ROOT,
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings.test"} | given,
         capture_output=True,
@@ -89,3 +92,10 @@ def test_the_migrations_make_the_tables_of_the_models(migrated):
     made, wanted = schema(migrated), schema(connection)
     assert set(made) == set(wanted) == OURS
     assert {name: made[name] for name in made if made[name] != wanted[name]} == {}
+    executor = MigrationExecutor(migrated)
+    assert executor.migration_plan(executor.loader.graph.leaf_nodes()) == []
+    with migrated.cursor() as cursor:
+        for table in ("auth_permission", "django_content_type", "trail_log"):
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            assert cursor.fetchone()[0], f"{table} is filled by either way"
+    assert triggers.faults(migrated) == []
