@@ -21,7 +21,7 @@ from apps.validations.figures import may_cross, undecided_of
 from apps.validations.models import Plan, Run
 from apps.validations.pairing import compare_runs, replaced_run
 from apps.validations.states import Task
-from apps.validations.stored import AREA, put_results
+from apps.validations.stored import AREA, put_results, read_results
 
 SCHEMA = "fairness.results/1"
 DEFAULT_METRIC = "selection_rate"
@@ -44,7 +44,11 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
             if limit["min_n"] not in by_min_n:
                 by_min_n[limit["min_n"]] = figures_of(cases, plan, limit["min_n"])
     progress(2, 4, "Judging the locked limits")
-    summary = [judged(limit, by_min_n[limit["min_n"]]) for limit in plan.bias_limits]
+    left_out = read_results(run.results_digest).get("excluded", {})
+    summary = [
+        without_the_excluded(judged(limit, by_min_n[limit["min_n"]]), limit, left_out)
+        for limit in plan.bias_limits
+    ]
     progress(3, 4, "Drawing the charts")
     drawn = draw(plan, by_min_n, summary) + draw_calibration(plan, figures)
     told = {"one_against_rest": plan.positive_value} if plan.task == Task.MULTICLASS else {}
@@ -60,6 +64,7 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
         "counted_by": {"unit": plan.unit_column, "weight": plan.weight_column},
         "undecided": undecided_of(every, plan),
         "too_few": too_few(figures),
+        **({"excluded": left_out} if left_out else {}),
         "replaced": compared_with_replaced(run),
     }
     digest = put_results(results)
@@ -71,6 +76,29 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
         "summary": summary,
         "verdict": overall(summary),
     }
+
+
+def without_the_excluded(
+    line: dict[str, Any], limit: dict[str, Any], left_out: dict[str, Any]
+) -> dict[str, Any]:
+    """A kept limit stays kept only where excluding cases made no group of its column vanish, fall below the least n, or
+    lose a greater share than the plan lets the whole set lose. `left_out`: `figures.excluded_of` of the run, or {}."""
+    if line["verdict"] != Verdict.WITHIN:
+        return line
+    told = []
+    for group in left_out.get("groups", ()):
+        if group["column"] != limit["column"] or not group["n"]:
+            continue
+        left = group["rows"] - group["n"]
+        if (
+            left < limit["min_n"] <= group["rows"]
+            or group["n"] > float(left_out["max_share"]) * group["rows"]
+        ):
+            told.append(f"{group['n']:,} of {group['rows']:,} where {group['column']} = {group['value']}")
+    if not told:
+        return line
+    sentence = f"{line['sentence']} Cannot be judged as kept: cases were excluded, {'; '.join(told)}."
+    return line | {"verdict": str(Verdict.UNDECIDED), "sentence": sentence}
 
 
 def against_rest(cases: pa.Table, plan: Plan) -> pa.Table:

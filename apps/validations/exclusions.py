@@ -78,7 +78,9 @@ def _balanced(part: Figures, excluded: int) -> float | None:
     if counts is not None:
         pairs = [(counts["tp"], counts["tp"] + counts["fn"]), (counts["tn"], counts["tn"] + counts["fp"])]
     elif table is not None:
-        pairs = [(row[i], sum(row)) for i, row in enumerate(table) if sum(row)]
+        if not all(map(sum, table)):
+            return None  # a class without a counted case has no recall, and its excluded cases would have one
+        pairs = [(row[i], sum(row)) for i, row in enumerate(table)]
     else:
         return None
     heap = [(-(hits / n - hits / (n + 1)), hits, n) for hits, n in pairs]

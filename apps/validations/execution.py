@@ -25,6 +25,7 @@ from apps.validations.catalogue import OF_GAP
 from apps.validations.failures import CannotCompute, in_words
 from apps.validations.figures import (
     against_replaced,
+    bounded,
     coverage,
     drawn,
     excluded_of,
@@ -84,7 +85,8 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
         seen = observed_of(plan, cases)
         charts = drawn(plan, every, sweep, seen)
     left_out = excluded_of(plan, every_row)
-    judgements = [*judge(plan, figures, left_open), *judged_exclusion(plan, left_out)]
+    worst = worst_case(plan, figures, left_out)
+    judgements = [*bounded(judge(plan, figures, left_open), worst), *judged_exclusion(plan, left_out)]
     report(2 * rows, 2 * rows, "Comparing with the training data")
     results = {
         "schema": SCHEMA,
@@ -116,7 +118,7 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
             "observed": seen,
         }
     if left_out:
-        results |= {"excluded": left_out, "worst_case": worst_case(plan, figures, left_out)}
+        results |= {"excluded": left_out, "worst_case": worst}
     report(2 * rows, 2 * rows, "Storing results")
     return {
         "results_digest": put_results(results),

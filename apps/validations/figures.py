@@ -318,6 +318,24 @@ def worst_case(plan: Plan, figures: dict[str, Any], found: dict[str, Any]) -> li
     return lines
 
 
+def bounded(judged: list[dict[str, Any]], worst: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`judged` of `judge`, where cases were excluded: met only where it stays so had all of them gone wrong.
+
+    The model itself decides for which cases it gives no usable answer, so leaving them out must never be what meets a
+    criterion. `worst`: the lines of `worst_case`, in the same order; [] changes nothing.
+    """
+    for one, line in zip(judged, worst, strict=True) if worst else ():
+        if one["verdict"] != verdicts.MET or line["kept"] or not line["excluded"]:
+            continue
+        why = line["reason"] or f"it would be {line['value']}, against the limit"
+        one["verdict"] = verdicts.UNDECIDED
+        one["sentence"] += (
+            f" Cannot be judged as met: {line['excluded']:,} of its cases were excluded, and had all of them gone "
+            f"wrong: {why}."
+        )
+    return judged
+
+
 def coverage(rows: int, cases: pa.Table) -> dict[str, Any]:
     """Every row of the test set is scored, or excluded with a reason, or the run fails: `rows`, `scored`, `excluded`;
     `undecided` of those scored. `cases`: every row."""

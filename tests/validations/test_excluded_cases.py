@@ -7,10 +7,12 @@ import pytest
 from apps.core.errors import BadInput
 from apps.core.jobs import run_queued
 from apps.fairness.acts import request_report
+from apps.fairness.computing import without_the_excluded
 from apps.fairness.models import Report
 from apps.quality.models import Deviation
 from apps.validations import cases as per_case
 from apps.validations import exclusions
+from apps.validations.figures import bounded
 from apps.validations.stored import read_results
 from tests.factories.data import vault_csv
 from tests.factories.evidence import validated_world
@@ -151,6 +153,9 @@ def test_of_two_classes_a_case_without_a_label_or_weight_is_excluded(world):
     }
     assert results["report"]["n"] == 393
     assert {one["reason"] for one in results["worst_case"]} == {"rows are weighted: no bound is computed"}
+    judged = run.results.exclude(criterion="excluded_rate")
+    assert {one.verdict for one in judged} == {"undecided"}
+    assert all("7 of its cases were excluded" in one.sentence or one.subgroup != "all" for one in judged)
     report = request_report(world.bias_tester, run.pk)
     run_queued()
     report = Report.objects.get(pk=report.pk)
@@ -168,3 +173,51 @@ def test_nothing_left_to_judge_fails_the_run(world):
     data = changed(trial_csv(), "dose", lambda i, v: "")
     run = tasked_world(world, "regression", test=data, **EXCLUDE).run
     assert (run.state, run.failure) == ("failed", "All 400 cases are excluded: none can be judged.")
+
+
+def line(verdict="met", **more):
+    return {"criterion": "C1", "verdict": verdict, "sentence": "Met."} | more
+
+
+@pytest.mark.parametrize(
+    ("bound", "verdict"),
+    [
+        ({"excluded": 3, "kept": True, "value": "0.71", "reason": ""}, "met"),
+        ({"excluded": 3, "kept": False, "value": "0.69", "reason": ""}, "undecided"),
+        ({"excluded": 3, "kept": None, "value": "", "reason": "rows are weighted"}, "undecided"),
+        ({"excluded": 0, "kept": None, "value": "", "reason": "rows are weighted"}, "met"),
+    ],
+)
+def test_leaving_cases_out_is_never_what_meets_a_criterion(bound, verdict):
+    assert bounded([line()], [bound])[0]["verdict"] == verdict
+    assert bounded([line("not_met")], [bound])[0]["verdict"] == "not_met"
+    assert bounded([line()], []) == [line()]
+
+
+def test_a_class_without_a_counted_case_has_no_bound():
+    part = {"confusion": [[9, 1], [0, 0]], "metrics": {"balanced_accuracy": {"value": 0.9, "n": 10}}}
+    value, why = exclusions.worst("balanced_accuracy", part, 5)
+    assert value is None
+    assert "without a bound" in why
+
+
+@pytest.mark.parametrize(
+    ("rows", "n", "verdict"),
+    [
+        (12, 12, "undecided"),  # the group is gone
+        (40, 12, "undecided"),  # fell below the least n
+        (400, 41, "undecided"),  # lost more than the plan lets the whole set lose
+        (400, 12, "within"),
+        (400, 0, "within"),
+    ],
+)
+def test_a_limit_is_not_kept_by_leaving_a_group_out(rows, n, verdict):
+    kept = {"verdict": "within", "sentence": "Within limit."}
+    groups = [
+        {"column": "sex", "value": "female", "rows": rows, "n": n},
+        {"column": "site", "value": "north", "rows": 10, "n": 10},
+    ]
+    found = without_the_excluded(kept, {"column": "sex", "min_n": 30}, {"max_share": "0.1", "groups": groups})
+    assert found["verdict"] == verdict
+    assert ("where sex = female" in found["sentence"]) == (verdict == "undecided")
+    assert without_the_excluded(kept, {"column": "sex", "min_n": 30}, {}) == kept
