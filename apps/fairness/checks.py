@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.access.sharing import once
-from apps.access.signing import content_digest
+from apps.access.signing import content_digest, still_signed
 from apps.core import registries
 from apps.core.outcomes import CheckState, Outcome
 from apps.fairness.models import Report
@@ -49,7 +49,7 @@ def _last_report(version: Version, state: State | None = None) -> Report | None:
 def signed(report: Report) -> bool:
     """Whether a bias tester's signature stands on the report as it is."""
     given: str | None = report.reviewed_as  # type: ignore[attr-defined]  # by reports_of_versions
-    return given is not None and given == content_digest(report)
+    return given is not None and still_signed(report, given)
 
 
 @registries.check("bias_within_limits")

@@ -99,11 +99,24 @@ def _kept(version: Version, family: str, *, private: bool) -> Outcome:
 
 def _private_open(version: Version, report: ProbeReport) -> Outcome | None:
     """Where differential privacy was used in training: what its table of utility still lacks; None when nothing."""
-    plan = report.plan
+    plan, evidence = report.plan, report.epsilon
     if plan.private_training != PrivateTraining.USED:
-        return None
+        if evidence is None:
+            return None
+        why = (
+            f"{plan.ref} declares training without differential privacy; the makers handed in {evidence.ref}, a table "
+            "of utility against epsilon. One of the two is wrong."
+        )
+        return Outcome(
+            CheckState.NOT_MET,
+            why=why,
+            evidence=f"Probe report {report.ref}",
+            rule=RULE,
+            refs=(report.ref,),
+            digests=(report.results_digest,),
+            needs=(("robustness.write_plan", plan.validation_plan.subject_kind, plan.validation_plan_id),),
+        )
     declared = f"{plan.ref} declares training with differential privacy, epsilon {plan.private_epsilon}"
-    evidence = report.epsilon
     common: dict[str, Any] = {
         "evidence": f"Probe report {report.ref}",
         "rule": RULE,

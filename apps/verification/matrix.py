@@ -224,14 +224,15 @@ def _shown_by(given: Given, requirement: RequirementFact, named: Collection[Test
         yield _test_line(test, "named by the test")
     for link in sorted(given.links, key=lambda each: each.own):  # what verifies goes before what claims
         if link.requirement == requirement.pk:
-            yield from (_claimed(line) if link.own else line for line in _linked(given, link, seen))
+            yield from (claimed(line) if link.own else line for line in _linked(given, link, seen))
 
 
-def _claimed(line: Line) -> Line:
-    """A good result that only its makers say shows the requirement. A bad one stays what it is."""
-    if line.outcome != Outcome.PASSED:
+def claimed(line: Line) -> Line:
+    """A good result that only its makers say shows the requirement, or a bad one that somebody accepted for what it is
+    and nobody as proof of this. A bad one stays what it is."""
+    if line.outcome != Outcome.PASSED and not line.accepted:
         return line
-    return replace(line, outcome=Outcome.CLAIMED, message=OWN)
+    return replace(line, outcome=Outcome.CLAIMED, message=OWN, accepted="")
 
 
 def _linked(given: Given, link: LinkFact, seen: set[tuple[str, str]]) -> Iterator[Line]:

@@ -302,6 +302,20 @@ def test_a_table_of_utility_is_marked_as_handed_in_and_judged(world, locked):
     assert privacy(fresh(locked.version)).state is CheckState.NOT_MET
 
 
+def test_a_table_of_a_private_training_contradicts_a_plan_that_knows_of_none(world, locked):
+    table = b"epsilon,metric,utility,n,released\ninf,auc,0.9,400,no\n2.5,auc,0.87,400,yes\n"
+    handed_in(world, locked.version)
+    digest = blobs.put(table).digest
+    taken = submit_evidence(
+        world.author, locked.version.pk, kind="epsilon", file_digest=digest, file_name="dp.csv"
+    )
+    report = done_probes(world, locked_probes(world, locked.plan))
+    found = privacy(fresh(locked.version))
+    assert (found.state, report.epsilon) == (CheckState.NOT_MET, taken)
+    assert f"the makers handed in {taken.ref}" in found.why
+    assert found.needs == (("robustness.write_plan", "validations.plan", locked.plan.pk),)
+
+
 def test_probes_are_seen_by_who_has_a_duty_on_the_model(world, locked):
     report = probed(world, locked.plan)
     assert set(queries.reports(world.author)) == {report}

@@ -11,6 +11,7 @@ from apps.core.outcomes import CheckState
 from apps.registry.models import Version
 from apps.verification import acts
 from apps.verification.checks import traceability_complete
+from apps.verification.matrix import Line, claimed
 from apps.verification.models import Link
 from apps.verification.queries import lines_of
 from apps.verification.states import Lack
@@ -89,6 +90,15 @@ def test_a_failed_test_fails_whoever_linked_it(world, version):
     attached(world, version, "junit", junit(case("test_units", inner=FAILED)))
     link(world, version, made.ref, "author")
     assert shown(version, made.ref) == [("failed", Lack.FAILED_TEST)]
+
+
+@pytest.mark.parametrize("outcome", ["passed", "failed", "undecided"])
+def test_what_was_accepted_for_what_it_is_proves_nothing_by_a_link_of_its_makers(outcome):
+    """An accepted breach of a limit: the deviation says that it may stand, not that it shows this requirement."""
+    found = claimed(Line(outcome=outcome, accepted="DEV-1"))
+    assert (found.outcome, found.accepted) == ("claimed", "")
+    bad = Line(outcome="failed")
+    assert claimed(bad) == bad
 
 
 def test_a_test_that_names_a_withdrawn_requirement_is_told_and_holds_nothing_up(world, version):
