@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apps.access.acting import Act, act
+from apps.access.under_way import refuse_unless_under_way, stop
 from apps.core import blobs, jobs, registries
 from apps.core.clock import now
 from apps.core.digests import plain
@@ -122,13 +123,8 @@ def fail_report(act: Act, report_id: int, *, job: Job, message: str) -> Report:
 
 @registries.precondition("explanation.cancel_report")
 def cancel_precondition(report: Report) -> None:
-    if report.state != State.QUEUED:
-        raise WrongState(
-            f"{report.ref} is not cancelled.",
-            fact=FACTS[State(report.state)],
-            rule="report-under-way",
-            who=["nobody: it has ended"],
-        )
+    fact = FACTS[State(report.state)]
+    refuse_unless_under_way(report, under_way=State.QUEUED, fact=fact, rule="report-under-way")
 
 
 @act("explanation.cancel_report")
@@ -136,9 +132,7 @@ def cancel_report(act: Act, report_id: int) -> Report:
     """Stop a report that is queued or under way. It keeps its number and the reason; nothing of it counts."""
     report = _locked(act, report_id)
     act.allow(report)
-    if report.job is not None:
-        jobs.cancel(report.job, act.reason)
-    act.write(report, state=State.CANCELLED, finished_at=now(), failure=act.reason)
+    stop(act, report, job=report.job, cancelled=State.CANCELLED)
     return report
 
 

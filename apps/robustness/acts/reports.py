@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.access.acting import Act, act
+from apps.access.under_way import refuse_unless_under_way, stop
 from apps.core import jobs, registries
 from apps.core.clock import now
 from apps.core.errors import NotVisible, WrongState
@@ -84,13 +85,8 @@ def _locked(act: Act, report_id: int) -> ProbeReport:
 
 @registries.precondition("robustness.cancel_report")
 def cancel_precondition(report: ProbeReport) -> None:
-    if report.state != ReportState.QUEUED:
-        raise WrongState(
-            f"{report.ref} cannot be cancelled.",
-            fact=f"It is {REPORT_WORDS[ReportState(report.state)].lower()}.",
-            rule="one-end",
-            who=["nobody: it has ended"],
-        )
+    fact = f"It is {REPORT_WORDS[ReportState(report.state)].lower()}."
+    refuse_unless_under_way(report, under_way=ReportState.QUEUED, fact=fact, rule="one-end")
 
 
 @act("robustness.cancel_report")
@@ -98,9 +94,7 @@ def cancel_report(act: Act, report_id: int) -> ProbeReport:
     """Stop a report that is queued or running. It keeps its number and the reason; it decides nothing."""
     report = _locked(act, report_id)
     act.allow(report)
-    if report.job is not None:
-        jobs.cancel(report.job, reason=act.reason)
-    act.write(report, state=ReportState.CANCELLED, finished_at=now(), failure=act.reason)
+    stop(act, report, job=report.job, cancelled=ReportState.CANCELLED)
     return report
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.access.acting import Act, act
+from apps.access.under_way import refuse_unless_under_way, stop
 from apps.core import jobs, registries
 from apps.core.clock import now
 from apps.core.errors import NotVisible, WrongState
@@ -158,13 +159,8 @@ def fail_run(act: Act, run_id: int, *, job: Job, message: str) -> Run:
 
 @registries.precondition("validations.cancel_run")
 def cancel_precondition(run: Run) -> None:
-    if run.state != RunState.QUEUED:
-        raise WrongState(
-            f"{run.ref} is not cancelled.",
-            fact=RUN_FACTS[RunState(run.state)],
-            rule="run-under-way",
-            who=["nobody: it has ended"],
-        )
+    fact = RUN_FACTS[RunState(run.state)]
+    refuse_unless_under_way(run, under_way=RunState.QUEUED, fact=fact, rule="run-under-way")
 
 
 @act("validations.cancel_run")
@@ -172,8 +168,7 @@ def cancel_run(act: Act, run_id: int) -> Run:
     """Stop a run that is queued or under way. It keeps its number and the reason; nothing of it counts."""
     run = _locked_run(act, run_id)
     act.allow(run)
-    jobs.cancel(Job.objects.get(pk=run.job_id or 0), act.reason)
-    act.write(run, state=RunState.CANCELLED, finished_at=now(), failure=act.reason)
+    stop(act, run, job=Job.objects.get(pk=run.job_id or 0), cancelled=RunState.CANCELLED)
     return run
 
 
