@@ -5,7 +5,7 @@ PROD := DJANGO_SETTINGS_MODULE=portal.settings.prod ALLOWED_HOSTS=portal.example
 	SECRET_KEY=only-for-the-deploy-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF \
 	DATABASE_URL=postgres://nobody@127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0
 
-.PHONY: check static env format lock soak bench
+.PHONY: check static env format lock soak soak-signing bench
 
 check: static
 	python3 manage.py test
@@ -32,6 +32,10 @@ lock:
 
 soak: env
 	python3 manage.py test -m soak
+
+# The signing state machine's 100,000 steps alone, in parts; stop it when you like, and the same command goes on.
+soak-signing: env
+	SIGNING_LOG=$${SIGNING_LOG:-var/soak/signing.jsonl} python3 manage.py test -m soak -n 0 -s tests/trail/test_signing_machine.py
 
 # Some minutes on an idle machine; rows in files under TMPDIR. The other benchmarks say at their top how they are called.
 bench: env

@@ -18,14 +18,20 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
 
+COLLECTING = gc.get_threshold()
+
+
 def pytest_collection_finish():
-    """What the imports made stays: a library that collects in each call (statsmodels) need not walk it each time."""
+    """What the imports made stays: neither the interpreter nor a library that collects in each call (statsmodels) need
+    walk it again; and what tests throw away is not looked for at every turn."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_unconfigure():
     gc.unfreeze()
+    gc.set_threshold(*COLLECTING)
 
 
 @pytest.fixture(scope="session")

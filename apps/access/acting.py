@@ -23,7 +23,7 @@ from apps.access.idempotency import Once
 from apps.access.models import Assignment
 from apps.access.policy import MEANINGS, Policy, meaning_sentence, policy
 from apps.access.rulebook import hold_rules
-from apps.access.sharing import within_act
+from apps.access.sharing import afresh, within_act
 from apps.access.signing import SignatureInput
 from apps.accounts.models import User
 from apps.core import jobs
@@ -72,6 +72,11 @@ class Act:
     @property
     def user(self) -> User:
         return self.actor.user
+
+    @property
+    def id(self) -> str:
+        """The act's identifier, which its entry and its rows bear."""
+        return self._current.act_id
 
     def lock(self, queryset: models.QuerySet[Row], **lookup: Any) -> Row:
         """The one row, locked until the end of the act; NotVisible when there is none."""
@@ -352,7 +357,13 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 sealer.seal()
             return result
 
-        ACTS[name] = perform
-        return perform
+        @functools.wraps(function)
+        def performed(*args: Any, **kwargs: Any) -> Any:
+            # What a page around knew is not asked: neither by what comes before the act's locks nor by the act.
+            with afresh():
+                return perform(*args, **kwargs)
+
+        ACTS[name] = performed
+        return performed
 
     return decorate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from apps.accounts.models import ApiToken, User
 from apps.accounts.services import ServiceAccount
@@ -18,12 +19,25 @@ class Actor:
     on_behalf: User | None = None
     address: str = ""
     through: ServiceAccount | None = None  # an outside service that acts for `user`, its owner
+    signed_in_at: datetime | None = (
+        None  # when the person of a session signed in; None where there is no session
+    )
 
     @classmethod
-    def of(cls, user: User, via: str = "web", *, token: ApiToken | None = None, address: str = "") -> Actor:
+    def of(
+        cls,
+        user: User,
+        via: str = "web",
+        *,
+        token: ApiToken | None = None,
+        address: str = "",
+        signed_in_at: datetime | None = None,
+    ) -> Actor:
         narrowed = getattr(token, "narrowed", None) if token is not None else None
         through = narrowed.service if narrowed is not None else None
-        return cls(user=user, via=via, token=token, address=address, through=through)
+        return cls(
+            user=user, via=via, token=token, address=address, through=through, signed_in_at=signed_in_at
+        )
 
     @classmethod
     def service(cls, name: str, *, on_behalf: User | None = None, via: str = "job") -> Actor:

@@ -13,6 +13,7 @@ class AccessConfig(AppConfig):
             queues,
             registered,
             registered_areas,
+            registered_erasures,
             registered_factors,
             registered_inspections,
             service_facts,

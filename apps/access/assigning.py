@@ -19,13 +19,14 @@ from apps.access.separation import (
     Deed,
     Relation,
     Rules,
+    StaticRule,
     conflicts,
     past_conflict,
+    static_conflict,
     static_conflicts,
 )
 from apps.accounts.models import User
 from apps.core import registries
-from apps.core.clock import now
 from apps.core.errors import NotVisible
 
 Place = tuple[str, int]
@@ -57,20 +58,73 @@ def relation(place: Place, other: Place, family: set[Place]) -> Relation:
     return Relation.FAMILY if other in family else Relation.ELSEWHERE
 
 
-def held_by(
-    person: User, scope_kind: str, scope_id: int, *, besides: Assignment | None = None
-) -> list[tuple[str, Relation]]:
-    """(duty, how near) of every assignment of `person` in force or still to start or be approved."""
+@dataclass(frozen=True)
+class Near:
+    """A duty somebody holds, how near its place is to the one asked about, and that place."""
+
+    duty: str
+    how: Relation
+    place: Place | None  # none: a seat on a review board
+
+    @property
+    def pair(self) -> tuple[str, Relation]:
+        return self.duty, self.how
+
+
+SEATED = Near(duties.SEAT, Relation.ELSEWHERE, None)
+
+
+def held_by(person: User, scope_kind: str, scope_id: int, *, besides: Assignment | None = None) -> list[Near]:
+    """Every duty of `person` in force or still to start or be approved, with how near it is to this place.
+
+    A seat on a review board that they have, will have or are proposed for stands there as `duties.SEAT`, elsewhere.
+    """
     family = family_of(scope_kind, scope_id)
-    open_ones = Assignment.objects.filter(person=person, state__in=["requested", "approved"]).exclude(
-        ends_at__lte=now()
-    )
     place = (scope_kind, scope_id)
-    return [
-        (a.duty, relation(place, (a.scope_kind, a.scope_id), family))
-        for a in open_ones
+    found = [
+        Near(a.duty, relation(place, (a.scope_kind, a.scope_id), family), (a.scope_kind, a.scope_id))
+        for a in Assignment.objects.filter(person=person).still_open()
         if besides is None or a.pk != besides.pk
     ]
+    if person.pk in registries.seat["sitting"]([person.pk]):
+        found.append(SEATED)
+    return found
+
+
+def opening(
+    waivers: Iterable[Waiver], rules: Rules, rule_id: str, here: Place, there: Place | None = None
+) -> Waiver | None:
+    """The waiver of one person that opens this rule for two duties of theirs, held here and there.
+
+    It is given on a model, and opens nothing on a third one that merely shares data with it.
+    """
+    if rule_id not in rules.waivable:
+        return None
+    places = (here, there)
+    return next((w for w in waivers if w.rule == rule_id and (w.scope_kind, w.scope_id) in places), None)
+
+
+def shut_to(people: Iterable[int], duty: str) -> dict[int, tuple[StaticRule, str]]:
+    """By person: the first static rule by which a duty in force shuts `duty` wherever it is held, and that duty.
+
+    No waiver opens this: waivers are for one model.
+    """
+    rows = Assignment.objects.active().filter(person__in=list(people)).order_by("pk")
+    book = rules_in_force()
+    found: dict[int, tuple[StaticRule, str]] = {}
+    for person_id, other in rows.values_list("person_id", "duty"):
+        broken = static_conflict(book, duty, [(other, Relation.ELSEWHERE)])
+        if broken is not None:
+            found.setdefault(person_id, broken)
+    return found
+
+
+def refuse_unfit_seat(person: User) -> None:
+    """Who sits on a review board decides and signs: the rules on what is held anywhere part it from other duties."""
+    held = Assignment.objects.filter(person=person).still_open().order_by("pk").values_list("duty", flat=True)
+    elsewhere = [(duty, Relation.ELSEWHERE) for duty in held]
+    if (broken := static_conflict(rules_in_force(), duties.SEAT, elsewhere)) is not None:
+        rules.refuse_static_conflict(person, duties.SEAT, broken)
 
 
 @dataclass(frozen=True)
@@ -85,21 +139,27 @@ def refuse_unfit(
     person: User, duty: Duty, scope_kind: str, scope_id: int, *, besides: Assignment | None = None
 ) -> Fit:
     """Static rules refuse or warn, past deeds refuse (ST5), dynamic conflicts to come are told as warnings."""
-    book, tier = rules_in_force(), tier_of(scope_kind, scope_id)
+    book, tier, here = rules_in_force(), tier_of(scope_kind, scope_id), (scope_kind, scope_id)
     held = held_by(person, scope_kind, scope_id, besides=besides)
     judge = Judge(parent_of(scope_kind, scope_id)) if scope_kind in PARENTS else None
-    broken = [rule.id for rule, _other in static_conflicts(book, duty, held, tier)]
+    broken = [
+        (each.place, found) for each in held for found in static_conflicts(book, duty, [each.pair], tier)
+    ]
     past = _past(book, judge, person, duty)
-    waivers: dict[str, Waiver] = {}
-    if broken or past:
-        found = waivers_in_force(family_of(scope_kind, scope_id))
-        waivers = {w.rule: w for w in found if w.person_id == person.pk}
-    rules.refuse_static_conflict(book, person, duty, held, tier=tier, opened=waivers)
-    if past and (past[0].id not in waivers or past[0].id not in book.waivable):
-        rules.refuse_past(past, person, duty)
-    used = [waivers[each] for each in (*broken, *((past[0].id,) if past else ()))]
+    waivers = waivers_in_force(family_of(scope_kind, scope_id)) if broken or past else []
+    mine = [w for w in waivers if w.person_id == person.pk]
+    used: list[Waiver] = []
+    for there, pair in broken:
+        if (waiver := opening(mine, book, pair[0].id, here, there)) is None:
+            rules.refuse_static_conflict(person, duty, pair)
+        used.append(waiver)
+    if past is not None:
+        if (waiver := opening(mine, book, past[0].id, here)) is None:
+            rules.refuse_past(person, duty, past)
+        used.append(waiver)
     ending_first = min(used, key=lambda w: w.expires_at, default=None)
-    told = tuple(f"{r.id}: {r.text}" for r, _ in static_conflicts(book, duty, held, tier, warn=True))
+    pairs = [each.pair for each in held]
+    told = tuple(f"{r.id}: {r.text}" for r, _ in static_conflicts(book, duty, pairs, tier, warn=True))
     return Fit(ending_first, told + told_of(foreseen(judge, person, duty) if judge else ()))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from apps.access import showing, signing
 from apps.access.actors import Actor
+from apps.access.fresh import refuse_stale
 from apps.access.gate import ORGANISATION_SUBJECT, front_refusal, may
 from apps.access.policy import Policy
 from apps.access.signing import SignatureInput
@@ -31,6 +32,8 @@ def demands(
     front = front_refusal(actor, row)
     if front is not None:
         raise front
+    if (stale := refuse_stale(actor, row)) is not None:
+        raise stale
     rejecting = signature is not None and signature.decision == "rejected"
     if (row.reason or rejecting) and not reason.strip():
         raise BadInput("A reason is needed.", rule="reason", fields={"reason": ["Say why, in a sentence."]})

@@ -20,10 +20,14 @@ Written by `python3 manage.py authorisation_doc` from the policy table and the s
 Do not edit it: a test fails when it no longer says what they say.
 
 An act that is not in the first table cannot happen. Who may do it, its row names. Where the row names duties, it needs
-one of them, held on the record's model or dataset or on the organisation, in force at that moment; where it names
-somebody else (a person in their own affairs, a member of a review board by their seat, a CI job, the portal's own
-service), it needs what is named there. No account is exempt. Being signed in with an access token never signs and never
-gives a duty.
+one of them, in force at that moment: a duty on a model or dataset counts for the records of that model or dataset, a
+duty on the organisation for every record (the administrator's for the organisation and its accounts alone). Where it
+names somebody else (a person in their own affairs, a member of a review board by their seat, a CI job, the portal's own
+service), it needs what is named there. Besides, an act needs the training that the training matrix in force asks of the
+duty; a signature needs a confirmed identity, signing that is not suspended, and the password or a fresh single sign-on,
+with the second factor as the portal is set up; an act that administers asks for a recent sign-in
+(`FRESH_SIGN_IN_SECONDS`). Then come the state of the record and the rules of separation below. No
+account is exempt. Being signed in with an access token never signs and never gives a duty.
 """
 
 
@@ -45,6 +49,7 @@ def _asks(row: Policy) -> str:
     asked = [f"signature ({row.meaning})"] if row.signs else []
     asked += ["reason"] if row.reason else []
     asked += ["second factor of who holds one"] if row.shows else []
+    asked += ["recent sign-in"] if row.fresh else []
     asked += ["no token"] if not row.token and not row.signs else []
     return ", ".join(asked)
 
@@ -144,7 +149,9 @@ def authorisation() -> str:
         "counts, whatever duties they hold now.\n",
         "### Two duties one person may not hold\n",
         _static(rules.static),
-        "\n### Two acts one person may not do\n",
+        f"\nA seat on a review board decides and signs: where a rule holds everywhere, it is judged as the duty\n"
+        f"{duties.WORDS[duties.SEAT_COUNTS_AS]} is. Past deeds count where a rule names them (ST5).\n",
+        "### Two acts one person may not do\n",
         _dynamic([r for r in rules.dynamic if r not in ENGINE]),
         "\n### Rules about the rules\n\nThese stand in the code, in every version.\n",
         _dynamic(ENGINE),

@@ -54,8 +54,27 @@ WORDS = {
     Duty.INSPECTOR: "inspector",
     Duty.REGISTRAR: "registrar",
 }
+# A seat on a review board is no duty, but who has one decides and signs. The static rules judge it as this duty held
+# elsewhere: what they keep apart everywhere (ST1, ST2) they keep apart from a seat too.
+SEAT = "seat"
+SEAT_COUNTS_AS = Duty.PROCESS_EXPERT
 # An inspector is given a model or dataset by an inspection alone (apps.access.acts.inspections).
 GUARDIAN_CODENAME = {duty: f"act_as_{duty}" for duty in OBJECT_DUTIES | {Duty.INSPECTOR}}
+
+
+def counted(duty: str) -> str:
+    """The duty as the static rules know it."""
+    return SEAT_COUNTS_AS if duty == SEAT else duty
+
+
+def word(duty: str) -> str:
+    """`QA approver`, `seat on a review board`."""
+    return "seat on a review board" if duty == SEAT else WORDS[Duty(duty)]
+
+
+def told(duty: str) -> str:
+    """`the duty QA approver`, `a seat on a review board`."""
+    return f"a {word(duty)}" if duty == SEAT else f"the duty {word(duty)}"
 
 
 def scope_text(kind: str, pk: int) -> str:

@@ -115,7 +115,7 @@ class Judge:
     def judged(self, person: User, verbs: frozenset[str]) -> tuple[Broken | None, tuple[Waiver, ...]]:
         """(what stands in the way, the waivers that opened the rest)."""
         used: dict[int, Waiver] = {}
-        if not verbs:
+        if not any(rule.other(verbs) for rule in self.rules.dynamic):
             return None, ()
         reviews = any(rule.first == ANY and rule.second in verbs for rule in self.rules.dynamic)
         for broken in conflicts(

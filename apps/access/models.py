@@ -27,6 +27,11 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
             person__is_active=True,
         )
 
+    def still_open(self) -> AssignmentQuerySet:
+        """In force, still to start, or asked for: what counts when another duty or a seat is asked for."""
+        state = Assignment.State
+        return self.filter(state__in=[state.REQUESTED, state.APPROVED]).exclude(ends_at__lte=now())
+
     def on(self, scope_kind: str, scope_id: int) -> AssignmentQuerySet:
         return self.filter(scope_kind=scope_kind, scope_id=scope_id)
 
@@ -280,6 +285,7 @@ class IdempotencyKey(models.Model):
 
 # Each area's own tables.
 from apps.access.ask_models import Ask  # noqa: E402
+from apps.access.erasure_models import Erasure, Hold  # noqa: E402
 from apps.access.inspection_models import Copy, Inspection, InspectionPlace  # noqa: E402
 from apps.access.reminder_models import Reminder  # noqa: E402
 from apps.access.review_models import AccessReview, ReviewSheet  # noqa: E402
@@ -291,6 +297,8 @@ __all__ = [
     "Assignment",
     "AssignmentQuerySet",
     "Copy",
+    "Erasure",
+    "Hold",
     "IdempotencyKey",
     "Inspection",
     "InspectionPlace",

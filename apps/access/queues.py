@@ -1,4 +1,5 @@
-"""The queues of this app: duties, waivers, rules, inspections, services, trusts, identities, resets, corrections."""
+"""The queues of this app: duties, waivers, rules, inspections, services, trusts, identities, resets, corrections,
+erasures."""
 
 from __future__ import annotations
 
@@ -10,12 +11,13 @@ from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Sub
 from django.db.models.functions import Coalesce, Greatest
 
 from apps.access import duties
-from apps.access.acts import corrections
+from apps.access.acts import corrections, erasures
 from apps.access.acts.enrolment import prime_second_person, second_person
 from apps.access.acts.resets import refuse_unless_third
 from apps.access.acts.rule_changes import gains_refused
 from apps.access.assigning import PARENTS
 from apps.access.duties import Duty
+from apps.access.erasure_models import Erasure
 from apps.access.models import Assignment, Inspection, RulesChange, Waiver
 from apps.access.owing import prime_owing
 from apps.access.waiting import Queue, Row, columns, loaded, partly, queue
@@ -25,6 +27,7 @@ from apps.accounts.models import User
 from apps.accounts.services import CiTrust, ServiceAccount
 from apps.core.clock import now
 from apps.core.errors import Refused
+from apps.trail.models import Entry
 
 People = Mapping[int, User]
 
@@ -427,5 +430,32 @@ queue(
         asked_by=lambda c: c.requested_by,
         path=lambda c: f"/corrections/{c.pk}/",
         further=lambda person, row, _act: corrections.refuse_unless_third(person, row),
+    )
+)
+
+
+def _erasures(rows: list[Row], _people: People) -> list[Erasure]:
+    found: list[Erasure] = loaded(rows, Erasure.objects.select_related("person", "requested_by"))
+    entries = Entry.objects.in_bulk([row.entry for row in found])
+    for row in found:
+        row.about = entries[row.entry]
+    return found
+
+
+queue(
+    Queue(
+        key="erasures",
+        one="erasure to decide",
+        many="erasures to decide",
+        record=Erasure,
+        waits=lambda: Q(state=Erasure.State.REQUESTED),
+        since="requested_at",
+        # Whether it can be approved is told on its page; refused it can be in any case.
+        acts=lambda _e: ("access.refuse_erasure",),
+        make=_erasures,
+        what=lambda e: f"{e.ref}: {e.told}",
+        asked_by=lambda e: e.requested_by,
+        path=lambda e: f"/erasures/{e.pk}/",
+        further=lambda person, erasure, _act: erasures.refuse_unless_third(person, erasure),
     )
 )

@@ -20,12 +20,16 @@ NUMBERED = {
     "XR": ("explanation.Report", "number"),
     "RP": ("robustness.ProbePlan", "number"),
     "PR": ("robustness.ProbeReport", "number"),
+    "VE": ("verification.Evidence", "number"),
+    "CL": ("verification.Claim", "number"),
     "DEV": ("quality.Deviation", "number"),
     "TR": ("quality.TrailReview", "number"),
     "P": ("packs.Pack", "number"),
     "A": ("access.Assignment", "pk"),
     "SR": ("access.RulesChange", "pk"),
 }
+# What is revised: prefix -> model with number and revision. Without a revision its newest one is meant.
+REVISED = {"RK": "verification.Risk", "REQ": "verification.Requirement"}
 SYNTAX = (
     ("R-3", "a validation run"),
     ("VP-2", "a validation plan"),
@@ -33,6 +37,10 @@ SYNTAX = (
     ("XR-1", "an explanation"),
     ("RP-1", "limits of probes"),
     ("PR-1", "a probe report"),
+    ("REQ-2", "a requirement, its newest revision"),
+    ("RK-2/v1", "one revision of a risk or requirement"),
+    ("VE-1", "verification evidence"),
+    ("CL-1", "figures computed elsewhere"),
     ("DEV-1", "a deviation"),
     ("TR-1", "a review of an audit trail"),
     ("P-1", "an inspection pack"),
@@ -46,6 +54,7 @@ SYNTAX = (
     ("sha256:…", "a version or dataset version, by the digest of its file"),
 )
 _NUMBER = re.compile(r"([A-Za-z]{1,3})-(\d{1,18})")
+_REVISION = re.compile(r"(RK|REQ)-(\d{1,9})(?:/v(\d{1,9}))?", re.IGNORECASE)
 _KIND = re.compile(r"([a-z]+\.[a-z_]+):(\d{1,18})")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PART = re.compile(r"(?:(IU)-)?([-\w]{1,60})/(.{1,40})", re.IGNORECASE)
@@ -56,6 +65,7 @@ class _Asked:
     label: str
     lookup: dict[str, Any]
     select: tuple[str, ...] = ()
+    newest: bool = False  # of its revisions
 
 
 def resolve(actor: Actor, text: str) -> list[Model]:
@@ -63,7 +73,8 @@ def resolve(actor: Actor, text: str) -> list[Model]:
     found: list[Model] = []
     for asked in _asked(text.strip()):
         rows: QuerySet[Any] = visible(actor, apps.get_model(asked.label))
-        found += list(rows.filter(**asked.lookup).select_related(*asked.select)[:20])
+        rows = rows.filter(**asked.lookup).select_related(*asked.select)
+        found += list(rows.order_by("-revision")[:1] if asked.newest else rows[:20])
     return found
 
 
@@ -74,6 +85,11 @@ def _asked(text: str) -> list[_Asked]:
         label, field = NUMBERED.get(match[1].upper(), ("", ""))
         if label:
             return [_Asked(label, {field: int(match[2])})]
+    if match := _REVISION.fullmatch(text):
+        lookup = {"number": int(match[2])} | ({"revision": int(match[3])} if match[3] else {})
+        # A short name may look like it: "rk-1/v2" is also the second version of a dataset of that name.
+        others = _parts(None, f"{match[1]}-{match[2]}", f"v{match[3]}") if match[3] else []
+        return [_Asked(REVISED[match[1].upper()], lookup, ("model",), newest=True), *others]
     if match := _KIND.fullmatch(text):
         # What has no reference is shown within another record and has no page of its own.
         labels = {

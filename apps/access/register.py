@@ -3,11 +3,12 @@
 Rebuilt from the history of assignments and accounts, which no act and no administrator can change: the newest row of
 each record written at or before the moment. Rows of one record with the same time are told apart by their number,
 which the database counts up. It tells what duties allow: training, second factor and separation of duties are asked
-besides, when the act is done. The acts are those of the policy table of the release that is running.
+besides, when the act is done. The acts are those of the policy table in force then, as far as the trail holds it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,12 +17,13 @@ from django.apps import apps
 from django.conf import settings
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
-from apps.access import duties
+from apps.access import duties, policy_then
 from apps.access.actors import Actor
 from apps.access.duties import Duty
 from apps.access.gate import visible
 from apps.access.models import Assignment, SeparationRules, Waiver
 from apps.access.policy import TABLE, Policy
+from apps.access.policy_then import PolicyThen
 from apps.access.queries import place_names
 from apps.access.training_then import TrainingThen
 from apps.accounts.models import User
@@ -86,12 +88,14 @@ def counts(duty: str, scope_kind: str, row: Policy) -> bool:
     return anywhere or not of_organisation or row.subject == "access.waiver"
 
 
-def acts_of(duty: str, scope_kind: str, *, identified: bool = True) -> list[Policy]:
-    """Acts that the duty allows on records there. Signing asks for a confirmed identity.
+def acts_of(
+    duty: str, scope_kind: str, *, identified: bool = True, table: Mapping[str, Policy] = TABLE
+) -> list[Policy]:
+    """Acts that the duty allows on records there, by `table`. Signing asks for a confirmed identity.
 
     Training and second factor are asked besides.
     """
-    rows = [row for row in TABLE.values() if not row.service and counts(duty, scope_kind, row)]
+    rows = [row for row in table.values() if not row.service and counts(duty, scope_kind, row)]
     return [row for row in rows if identified or not row.signs]
 
 
@@ -99,9 +103,13 @@ def could(row: Policy, *, duty: str, scope_kind: str, identified: bool) -> bool:
     return counts(duty, scope_kind, row) and (identified or not row.signs)
 
 
-def holding(rows: QuerySet[Any], act: str) -> QuerySet[Any]:
-    """Of the register, whose duty allows `act` somewhere there; training and second factor are asked besides."""
-    row = TABLE[act]
+def holding(rows: QuerySet[Any], act: str, table: Mapping[str, Policy] = TABLE) -> QuerySet[Any]:
+    """Of the register, whose duty allows `act` somewhere there; training and second factor are asked besides.
+
+    By `table`, where an act that was not there yet is allowed to nobody.
+    """
+    if (row := table.get(act)) is None:
+        return rows.none()
     fits = Q(pk__in=[])
     for kind in (duties.ORGANISATION, duties.MODEL, duties.DATASET):
         held = [duty for duty in row.duties if counts(duty, kind, row)]
@@ -136,6 +144,12 @@ class Standing:
     rules_version: int | None
     waivers: dict[tuple[int, str, int], tuple[str, ...]]
     training: TrainingThen
+    policy: PolicyThen
+
+    def acts(self, row: Any) -> list[Policy]:
+        """What the duty of this row allowed then."""
+        confirmed = row.identified_then is not None
+        return acts_of(row.duty, row.scope_kind, identified=confirmed, table=self.policy.rows)
 
     def trained(self, row: Any) -> str:
         """How the training stood that the duty of this row needs."""
@@ -153,7 +167,8 @@ def standing_at(moment: datetime) -> Standing:
         key = (each.person_id, each.scope_kind, each.scope_id)
         found[key] = (*found.get(key, ()), each.told())
     people = newest_at(Assignment, moment).values("person_id")
-    return Standing(newest.version if newest else None, found, TrainingThen(moment, people))
+    training = TrainingThen(moment, people)
+    return Standing(newest.version if newest else None, found, training, policy_then.at(moment))
 
 
 def names_of(actor: Actor, rows: QuerySet[Any]) -> dict[str, str]:
@@ -186,7 +201,7 @@ class _Placed:
 
 def as_data(row: Any, place: str, standing: Standing) -> dict[str, Any]:
     """One line of the register for API and export."""
-    acts = acts_of(row.duty, row.scope_kind, identified=row.identified_then is not None)
+    acts = standing.acts(row)
     return {
         "assignment": f"A-{row.id}",
         "username": row.username_then,
@@ -198,6 +213,8 @@ def as_data(row: Any, place: str, standing: Standing) -> dict[str, Any]:
         "until": iso(row.ends_at) if row.ends_at else None,
         "identity_confirmed": row.identified_then is not None,
         "acts": [each.act for each in acts],
+        "policy": standing.policy.digest,
+        "policy_since": iso(standing.policy.since) if standing.policy.since else None,
         "training": standing.trained(row),
         "waivers": list(standing.opened(row)),
         "history_row": row.history_id,

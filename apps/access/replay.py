@@ -18,6 +18,7 @@ from apps.access.assigning import PARENTS, family_of, parent_of, relation
 from apps.access.duties import Duty
 from apps.access.facts import Facts, facts_of
 from apps.access.models import Assignment
+from apps.access.organisation import ORGANISATION_SUBJECT
 from apps.access.policy import TABLE, Policy
 from apps.access.recorded import counted_verbs
 from apps.access.rulebook import tier_of
@@ -35,13 +36,23 @@ from apps.access.separation import (
 )
 from apps.access.sharing import shared
 from apps.accounts.models import User
+from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.subjects import models_by_kind
 from apps.trail.models import Entry, Kind
 
 LOOKED_BACK = timedelta(days=365)
 REFUSED, ALLOWED = "refused", "allowed"
-REQUESTS = ("access.request_assignment", "access.request_organisation_assignment")
+REQUESTS = (
+    "access.request_assignment",
+    "access.request_organisation_assignment",
+    "access.request_assignments",
+    "approvals.request_seat",
+)
+State = Assignment.State  # a seat has the same
+SEAT_PLACE = (duties.SEAT, 0)  # near to no place where duties are held
+# When, duty, place, and the duties asked for with it for the same person: (duty, kind, id).
+Wanted = tuple[datetime, str, tuple[str, int], list[tuple[str, str, int]]]
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,35 @@ class Line:
     subject: tuple[str, str]
     ref: str
     scope: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """A duty or a seat that was asked for, whatever became of it. `word`: its state."""
+
+    duty: str
+    place: tuple[str, int]
+    state: str
+    word: str
+    requested_at: datetime
+    decided_at: datetime | None
+    ends_at: datetime | None
+    order: tuple[datetime, str, int]
+
+    @classmethod
+    def of(cls, row: Any) -> Given:
+        """From an assignment or a member of a review board."""
+        seat = not isinstance(row, Assignment)
+        return cls(
+            duties.SEAT if seat else row.duty,
+            SEAT_PLACE if seat else (row.scope_kind, row.scope_id),
+            row.state,
+            row.get_state_display().lower(),
+            row.requested_at,
+            row.decided_at,
+            row.ends_at,
+            (row.requested_at, row.subject_kind, row.pk),
+        )
 
 
 @dataclass
@@ -229,35 +269,51 @@ class Comparison:
     # ------------------------------------------------------------ duties
 
     def _duties(self, person: User, deeds: list[Deed]) -> Iterator[Case]:
-        known = list(Assignment.objects.filter(person=person).order_by("requested_at", "pk"))
+        rows = [*Assignment.objects.filter(person=person), *registries.seat["rows"](person.pk)]
+        known = sorted((Given.of(row) for row in rows), key=lambda each: each.order)
         for one in known:
             over = one.ends_at is not None and one.ends_at <= self.since
-            if one.requested_at < self.since and (one.state != Assignment.State.APPROVED or over):
+            if one.requested_at < self.since and (one.state != State.APPROVED or over):
                 continue
-            held = [(b.duty, b.scope_kind, b.scope_id) for b in known if _open_at(b, one)]
-            place = (one.scope_kind, one.scope_id)
-            label = f"{duties.WORDS[Duty(one.duty)]} ({one.get_state_display().lower()})"
-            yield from self._duty(person, one.duty, place, held, deeds, one.requested_at, label)
-        for at, duty, place in self._refused_requests.get(person.username, []):
-            held = [
-                (b.duty, b.scope_kind, b.scope_id)
+            held = [(b.duty, *b.place) for b in known if _open_at(b, one)]
+            label = f"{duties.word(one.duty)} ({one.word})"
+            yield from self._duty(person, one.duty, one.place, held, deeds, one.requested_at, label)
+        for at, duty, place, beside in self._refused_requests.get(person.username, []):
+            held = beside + [
+                (b.duty, *b.place)
                 for b in known
                 if b.requested_at < at and (b.ends_at is None or b.ends_at > at)
             ]
-            label = f"{duties.WORDS[Duty(duty)]} (the request was refused)"
+            label = f"{duties.word(duty)} (the request was refused)"
             yield from self._duty(person, duty, place, held, deeds, at, label)
 
     @cached_property
-    def _refused_requests(self) -> dict[str, list[tuple[datetime, str, tuple[str, int]]]]:
-        """Username -> (when, duty, place) of requests that were refused at once; the entry says what was asked."""
-        found: dict[str, list[tuple[datetime, str, tuple[str, int]]]] = {}
+    def _refused_requests(self) -> dict[str, list[Wanted]]:
+        """Username -> (when, duty, place, what was asked for with it) of requests that were refused at once.
+
+        The entry says what was asked; of several duties asked for together, each row counts, whichever was at fault.
+        """
+        found: dict[str, list[Wanted]] = {}
         rows = Entry.objects.filter(act__in=REQUESTS, kind=Kind.REFUSAL, at__gte=self.since).order_by("id")
-        for at, body in rows.values_list("at", "body").iterator():
+        wanted = rows.values_list("at", "subject_kind", "subject_id", "body")
+        for at, of, key, body in wanted.iterator():
             facts = json.loads(body)["facts"]
+            if not str(facts.get("rule", "")).startswith("ST"):
+                continue
             asked = facts.get("asked", {})
-            if str(facts.get("rule", "")).startswith("ST") and asked.get("duty") in list(Duty):
-                kind, _, pk = str(asked["on"]).rpartition(":")
-                found.setdefault(asked["person"], []).append((at, asked["duty"], (kind, int(pk))))
+            if "rows" in asked:
+                told = [tuple(row.rsplit(": ", 1)) for row in asked["rows"]]
+                places = [(username, duty, (of, int(key))) for username, duty in told]
+            elif asked.get("duty") == duties.SEAT:
+                places = [(asked["person"], duties.SEAT, SEAT_PLACE)]
+            else:
+                kind, _, pk = str(asked.get("on", "")).rpartition(":")
+                places = [(asked.get("person", ""), asked.get("duty", ""), (kind, int(pk or 0)))]
+            for number, (username, duty, place) in enumerate(places):
+                others = [*places[:number], *places[number + 1 :]]
+                beside = [(d, *p) for name, d, p in others if name == username and d in list(Duty)]
+                if duty in (*Duty, duties.SEAT):
+                    found.setdefault(username, []).append((at, duty, place, beside))
         return found
 
     def _duty(
@@ -277,7 +333,8 @@ class Comparison:
             family_deeds = [*facts.declared, *(d for d in deeds if d.when < at)]
             closure = facts.closures.get("family", frozenset())
         else:
-            family_deeds, closure, ref = [], frozenset(), "the organisation"
+            family_deeds, closure = [], frozenset()
+            ref = "a review board" if place == SEAT_PLACE else "the organisation"
         family, tier = family_of(*place), tier_of(*place)
         near = [(d, relation(place, (kind, pk), family)) for d, kind, pk in held]
         said = []
@@ -288,12 +345,12 @@ class Comparison:
             )
             told = ""
             if broken:
-                told = f"{broken[0].id}: {broken[0].text} (held {duties.WORDS[Duty(broken[1])]})"
+                told = f"{broken[0].id}: {broken[0].text} (held {duties.word(broken[1])})"
             elif past:
                 told = f"{past[0].id}: {past[0].text} ({past[1].told})"
             said.append(told)
         if bool(said[0]) != bool(said[1]):
-            scope = duties.scope_text(*place)
+            scope = ORGANISATION_SUBJECT.scope if place == SEAT_PLACE else duties.scope_text(*place)
             yield Case(
                 "duty", person.username, person.printed_name, iso(at), label, ref, scope, said[0], said[1]
             )
@@ -312,12 +369,12 @@ def _opposite(rules: Iterable[DynamicRule], deed: Deed, facts: Facts) -> list[Po
     return list(found.values())
 
 
-def _open_at(other: Assignment, one: Assignment) -> bool:
+def _open_at(other: Given, one: Given) -> bool:
     """Whether `other` was asked for before `one` and stood when `one` was asked for."""
-    if (other.requested_at, other.pk) >= (one.requested_at, one.pk):
+    if other.order >= one.order:
         return False
-    ended = other.ends_at or (other.decided_at if other.state == Assignment.State.REFUSED else None)
-    if other.state == Assignment.State.ENDED and ended is None:
+    ended = other.ends_at or (other.decided_at if other.state == State.REFUSED else None)
+    if other.state == State.ENDED and ended is None:
         return False
     return ended is None or ended > one.requested_at
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
 from datetime import datetime
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from apps.access import duties
 from apps.access.duties import Duty
-from apps.access.separation import Deed, Rules, StaticRule, static_conflicts
+from apps.access.separation import Deed, StaticRule
 from apps.core.errors import BadInput, Conflict
 
 
@@ -64,32 +63,20 @@ def refuse_bad_request(
         raise BadInput("This duty cannot be requested.", rule="assignment", fields=problems)
 
 
-def refuse_static_conflict(
-    rules: Rules,
-    person: Person,
-    duty: Duty,
-    held: Iterable[tuple[str, int]],
-    *,
-    tier: str = "",
-    opened: Container[str] = (),
-) -> None:
-    """ST rules: two duties one person may not hold, unless a waiver opened the rule for them here."""
-    for rule, other in static_conflicts(rules, duty, held, tier):
-        if rule.id in opened and rule.id in rules.waivable:
-            continue
-        raise Conflict(
-            f"{person.printed_name} cannot be given the duty {duties.WORDS[duty]} here.",
-            fact=f"{person.printed_name} holds or was requested the duty {duties.WORDS[Duty(other)]}.",
-            rule=f"{rule.id}: {rule.text}",
-            who=[f"somebody who does not hold {duties.WORDS[Duty(other)]}"],
-        )
+def refuse_static_conflict(person: Person, duty: str, broken: tuple[StaticRule, str]) -> NoReturn:
+    """ST rules: two duties one person may not hold. broken: the rule, and the duty held."""
+    rule, other = broken
+    raise Conflict(
+        f"{person.printed_name} cannot be given {duties.told(duty)} here.",
+        fact=f"{person.printed_name} holds or was requested {duties.told(other)}.",
+        rule=f"{rule.id}: {rule.text}",
+        who=[f"somebody who does not hold {duties.told(other)}"],
+    )
 
 
-def refuse_past(found: tuple[StaticRule, Deed] | None, person: Person, duty: Duty) -> None:
+def refuse_past(person: Person, duty: Duty, broken: tuple[StaticRule, Deed]) -> NoReturn:
     """What a person did in the family shuts a duty as holding another would (ST5)."""
-    if found is None:
-        return
-    rule, deed = found
+    rule, deed = broken
     raise Conflict(
         f"{person.printed_name} cannot be given the duty {duties.WORDS[duty]} here.",
         fact=f"{person.printed_name} {deed.told}.",

@@ -10,7 +10,8 @@ record    the one record acted on, with what counts as one with it (a plan and i
 account   the one account acted on
 siblings  the other signature slots of the same gate
 
-Scopes of a static rule: global (anywhere), family (the model and its data), model (the same model or dataset).
+Scopes of a static rule: global (anywhere), family (a model, the data it or what it was derived from was made of, what
+those were derived from, and the kin of its test sets), model (the same model or dataset).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from apps.access.duties import counted
 
 SCOPES = ("record", "account", "siblings", "version", "lineage", "family")
 STATIC_SCOPES = ("global", "family", "model")
@@ -129,7 +132,7 @@ class Broken:
 
 
 # Rules about the rules. They stand in code, so that no version of the data can be without them: whoever changes a
-# rule or opens one cannot do it alone, nor for themself (engine rules 4 and 5).
+# rule or opens one cannot do it alone, nor for themself (engine rules 4 and 5), nor who acted in an emergency (6).
 ENGINE = (
     DynamicRule(
         "EN4",
@@ -193,6 +196,15 @@ ENGINE = (
         False,
         "nobody decides on a waiver they benefit from",
         "indirect authority",
+    ),
+    DynamicRule(
+        "EN6",
+        "suspend",
+        "confirm_suspension",
+        "record",
+        False,
+        "who suspended a version in an emergency does not sign for it afterwards",
+        "break-glass",
     ),
 )
 
@@ -316,11 +328,11 @@ def static_conflicts(
 
     `warn`: those that at this tier warn and do not refuse.
     """
+    one = counted(duty)
     for other, relation in held:
+        two = counted(other)
         for rule in rules.static:
-            pair = (duty in rule.first and other in rule.second) or (
-                duty in rule.second and other in rule.first
-            )
+            pair = (one in rule.first and two in rule.second) or (one in rule.second and two in rule.first)
             if pair and relation >= NEAR_ENOUGH[rule.scope] and (tier in rule.warn_tiers) == warn:
                 yield rule, other
 

@@ -14,6 +14,8 @@ from typing import Any
 from django.db import connection
 
 _cache: ContextVar[dict[Hashable, Any] | None] = ContextVar("countersign_shared_facts", default=None)
+# How many statements of acts locked or wrote so far.
+_writes: ContextVar[int] = ContextVar("countersign_writes_of_acts", default=0)
 
 
 @contextmanager
@@ -30,26 +32,34 @@ def shared() -> Iterator[None]:
 
 @contextmanager
 def afresh() -> Iterator[None]:
-    """Inside `shared()`: what is asked in here is read anew, and forgotten."""
-    token = _cache.set(None if _cache.get() is None else {})
+    """Inside `shared()` or an act: what is asked in here is read anew, and forgotten.
+
+    What was written in here is known afterwards: then nothing from before it is.
+    """
+    outer, before = _cache.get(), _writes.get()
+    token = _cache.set(None if outer is None else {})
     try:
         yield
     finally:
         _cache.reset(token)
+        if outer is not None and _writes.get() != before:
+            _cache.set({})
 
 
 @contextmanager
 def within_act() -> Iterator[None]:
     """For the body of an act: what is read under the same locks is read once.
 
-    Forgotten with every statement that locks or writes, so nothing known before a lock was held outlives it.
+    It begins with nothing, whatever the page around it knew, and forgets with every statement that locks or writes, so
+    nothing known before a lock was held outlives it. Where it locked or wrote, the page around forgets as well.
     """
-    outer = _cache.get()
-    token = _cache.set({} if outer is None else dict(outer))
+    outer, before = _cache.get(), _writes.get()
+    token = _cache.set({})
 
     def watched(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if not _only_reads(sql):
             _cache.set({})
+            _writes.set(_writes.get() + 1)
         return execute(sql, params, many, context)
 
     try:
@@ -57,6 +67,8 @@ def within_act() -> Iterator[None]:
             yield
     finally:
         _cache.reset(token)
+        if outer is not None and _writes.get() != before:
+            outer.clear()
 
 
 def _only_reads(sql: str) -> bool:

@@ -78,6 +78,8 @@ class SigningLocked(NotAllowed):
 def content_of(subject: Subject) -> dict[str, Any]:
     """The one canonical content of a record: what is shown, digested, signed, exported and printed."""
     kind = subject.subject_kind
+    if (telling := schemas.under_way()) is not None:
+        return telling.content(kind, subject)
     return once(("content", kind, subject.pk), lambda: registries.content[kind](subject))
 
 
@@ -87,7 +89,8 @@ def content_digest(subject: Subject) -> str:
 
 def as_signed(subject: Subject, signed: str) -> dict[str, Any] | None:
     """The content that was signed, if the record still says it, under the schema of then; else None."""
-    return schemas.signed_as(subject.subject_kind, subject, content_of(subject), signed)
+    with schemas.as_today():
+        return schemas.signed_as(subject.subject_kind, subject, content_of(subject), signed)
 
 
 def still_signed(subject: Subject, signed: str) -> bool:
@@ -285,16 +288,17 @@ def standings(subject: Subject, signatures: Iterable[Signature] | None = None) -
     signatures = list(signatures)
     if not signatures:
         return []
-    kind, today = subject.subject_kind, content_of(subject)
-    now_digest = digest(today)
-    return [
-        Standing(
-            each,
-            each.content_digest == now_digest
-            or schemas.signed_as(kind, subject, today, each.content_digest) is not None,
-        )
-        for each in signatures
-    ]
+    with schemas.as_today():
+        kind, today = subject.subject_kind, content_of(subject)
+        now_digest = digest(today)
+        return [
+            Standing(
+                each,
+                each.content_digest == now_digest
+                or schemas.signed_as(kind, subject, today, each.content_digest) is not None,
+            )
+            for each in signatures
+        ]
 
 
 def has_valid(subject: Subject, meaning: str, *, act: str = "", decision: str = "approved") -> bool:

@@ -10,19 +10,28 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from apps.access import duties
-from apps.access.assigning import PARENTS, family_of, foreseen, relation, told_of
+from apps.access.assigning import (
+    PARENTS,
+    SEATED,
+    Near,
+    Place,
+    family_of,
+    foreseen,
+    opening,
+    relation,
+    told_of,
+)
 from apps.access.duties import Duty
 from apps.access.gate import Judge
-from apps.access.models import Assignment
+from apps.access.models import Assignment, Waiver
 from apps.access.policy import TABLE
 from apps.access.rulebook import rules_in_force, tier_of, waivers_in_force
-from apps.access.separation import Deed, Relation, past_conflict, static_conflicts
+from apps.access.separation import Deed, past_conflict, static_conflicts
 from apps.accounts.models import User
-from apps.core.clock import now
+from apps.core import registries
 from apps.core.subjects import Subject
 
 State = Assignment.State
-Place = tuple[str, int]
 NAMED = 3  # people who could take a duty, by name; the others are counted
 
 
@@ -75,19 +84,29 @@ class Ground:
         return list(User.objects.filter(is_active=True, is_service=False).order_by("printed_name", "pk"))
 
     @cached_property
-    def waived(self) -> dict[int, set[str]]:
-        found: dict[int, set[str]] = {}
+    def _waivers(self) -> dict[int, list[Waiver]]:
+        found: dict[int, list[Waiver]] = {}
         for waiver in waivers_in_force(self.family):
-            found.setdefault(waiver.person_id, set()).add(waiver.rule)
+            found.setdefault(waiver.person_id, []).append(waiver)
         return found
+
+    def opened(self, person: User, rule_id: str, there: Place | None = None) -> bool:
+        """Whether a waiver opens this rule for the person's duty here besides the one held there."""
+        mine = self._waivers.get(person.pk, ())
+        return opening(mine, self.rules, rule_id, self.place, there) is not None
 
     @cached_property
     def held(self) -> dict[int, list[Assignment]]:
         """Assignments in force, to come or asked for, anywhere, by person."""
         found: dict[int, list[Assignment]] = {}
-        rows = Assignment.objects.filter(state__in=[State.REQUESTED, State.APPROVED])
-        for each in rows.exclude(ends_at__lte=now()):
+        for each in Assignment.objects.still_open():
             found.setdefault(each.person_id, []).append(each)
+        return found
+
+    @cached_property
+    def sitting(self) -> set[int]:
+        """Who has a seat on a review board, or is proposed for one."""
+        found: set[int] = registries.seat["sitting"](None)
         return found
 
     @cached_property
@@ -97,48 +116,42 @@ class Ground:
             found.setdefault(deed.person, []).append(deed)
         return found
 
-    def near_to(self, other: Assignment) -> Relation:
-        """How near the place of another duty is to this one."""
-        return relation(self.place, (other.scope_kind, other.scope_id), self.family)
+    def near_to(self, duty: str, place: Place) -> Near:
+        """How near another duty is to this place."""
+        return Near(duty, relation(self.place, place, self.family), place)
 
-    def near(self, person: User, *, besides: Extra | None = None) -> list[tuple[str, Relation, str]]:
-        """(duty, how near, what tells of it) of everything the person holds or is taken to hold."""
-        known = [
-            (a.duty, relation(self.place, (a.scope_kind, a.scope_id), self.family), "")
-            for a in self.held.get(person.pk, [])
-        ]
+    def near(self, person: User, *, besides: Extra | None = None) -> list[tuple[Near, str]]:
+        """(duty and how near, what tells of it) of everything the person holds or is taken to hold."""
+        known = [(self.near_to(a.duty, (a.scope_kind, a.scope_id)), "") for a in self.held.get(person.pk, [])]
+        if person.pk in self.sitting:
+            known.append((SEATED, ""))
         return known + [
-            (e.duty, relation(self.place, e.place, self.family), e.told)
+            (self.near_to(e.duty, e.place), e.told)
             for e in self.extras
             if e.person_id == person.pk and e is not besides
         ]
 
     def candidate(self, person: User, duty: Duty, *, besides: Extra | None = None) -> Candidate:
         """Whether `duty` could be asked for here, for this person; the first thing that stands against it."""
-        for each in self.held.get(person.pk, []):
-            if (each.duty, each.scope_kind, each.scope_id) == (duty, *self.place):
-                word = "was requested for" if each.state == State.REQUESTED else "holds"
+        for own in self.held.get(person.pk, []):
+            if (own.duty, own.scope_kind, own.scope_id) == (duty, *self.place):
+                word = "was requested for" if own.state == State.REQUESTED else "holds"
                 return Candidate(person, f"{word} this duty already")
         near = self.near(person, besides=besides)
-        opened = self.waived.get(person.pk, set()) & self.rules.waivable
         mine = self.deeds.get(str(person.uuid), [])
-        for other, how, told in near:
-            for rule, _ in static_conflicts(self.rules, duty, [(other, how)], self.tier):
-                if rule.id not in opened:
-                    words = duties.WORDS[Duty(other)]
-                    holds = (
-                        f"{told} asks for the duty {words}"
-                        if told
-                        else f"holds or was requested the duty {words}"
-                    )
+        for each, told in near:
+            for rule, other in static_conflicts(self.rules, duty, [each.pair], self.tier):
+                if not self.opened(person, rule.id, each.place):
+                    words = duties.told(other)
+                    holds = f"{told} asks for {words}" if told else f"holds or was requested {words}"
                     said = f"{rule.id}: {rule.text}"
                     return Candidate(person, f"{holds}; {said}", rule=said)
         closure = self.judge.facts.closures.get("family", frozenset()) if self.judge else frozenset()
         past = past_conflict(self.rules, person=str(person.uuid), duty=duty, family=closure, deeds=mine)
-        if past and past[0].id not in opened:
+        if past and not self.opened(person, past[0].id):
             said = f"{past[0].id}: {past[0].text}"
             return Candidate(person, f"{past[1].told}; {said}", rule=said)
-        pairs = [(other, how) for other, how, _ in near]
+        pairs = [each.pair for each, _ in near]
         told_rules = static_conflicts(self.rules, duty, pairs, self.tier, warn=True)
         warnings = tuple(f"{r.id}: {r.text}" for r, _ in told_rules)
         if self.judge and mine:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from apps.access import duties
-from apps.access.assigning import foreseen
+from apps.access.assigning import Place, foreseen
 from apps.access.duties import Duty
 from apps.access.models import Assignment
 from apps.access.policy import TABLE
-from apps.access.staffing import Extra, Ground, Place, only_by
+from apps.access.staffing import Extra, Ground, only_by
 from apps.accounts.models import User
 from apps.core.subjects import Subject
 

@@ -6,9 +6,10 @@ not pay.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from apps.analysis.errors import InputError
@@ -267,8 +268,6 @@ def column_bars(counts: Sequence[int], title: str = "Distribution") -> str:
 
 def _js(names: dict[str, str]) -> str:
     """An object literal for a Vega expression; JSON with the few characters escaped that would end it."""
-    import json
-
     return json.dumps(names, ensure_ascii=True, sort_keys=True)
 
 
@@ -306,4 +305,11 @@ def draw(chart: Any, title: str, description: str) -> Drawing:
         .to_dict()
     )
     spec = shown(spec)
-    return Drawing(finish(_engine().vegalite_to_svg(spec), shown(title), shown(description)), spec)
+    return Drawing(finish(_drawn(json.dumps(spec)), shown(title), shown(description)), spec)
+
+
+@lru_cache(maxsize=256)
+def _drawn(spec: str) -> str:
+    """The SVG of one specification. Drawing is most of a chart's time, and reports repeat charts of the same cases."""
+    svg: str = _engine().vegalite_to_svg(spec)
+    return svg

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from apps.analysis import intervals
+from apps.analysis import attainable, intervals
 from apps.analysis import pairs as pairing
 from apps.analysis.errors import InputError
 from apps.analysis.groups import Group
@@ -84,6 +84,7 @@ class Limit:
     metric: str
     limit: float
     rule: str = "near"
+    unit: str = ""  # of the numbers, in words
 
     @property
     def kind(self) -> str:
@@ -91,13 +92,18 @@ class Limit:
 
 
 def parse_limit(given: Any) -> Limit:
-    """A `Limit` from itself or from {"metric", "limit", "rule"}; `InputError` for what does not exist."""
+    """A `Limit` from itself or from {"metric", "limit", "rule", "unit"}; `InputError` for what does not exist."""
     if isinstance(given, Limit):
         limit = given
     else:
         try:
             name = str(given["metric"])
-            limit = Limit(ALIASES.get(name, name), float(given["limit"]), str(given.get("rule") or "near"))
+            limit = Limit(
+                ALIASES.get(name, name),
+                float(given["limit"]),
+                str(given.get("rule") or "near"),
+                str(given.get("unit") or ""),
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError("A limit needs a metric and a number.") from error
     if limit.metric not in ALL_DISPARITIES:
@@ -190,6 +196,14 @@ def judge(
         if decisive := [(metric, pair) for verdict_, metric, pair in outcomes if verdict_ == wanted]:
             verdict = wanted
             break
+    reach = attainable.attainable(
+        limit.kind,
+        limit.rule,
+        limit.limit,
+        [pair[limit.kind] for _, _, pair in outcomes],
+        comparisons[0]["level"] if comparisons else intervals.LEVEL,
+        bounded=limit.metric not in UNBOUNDED,
+    )
     return {
         "metric": limit.metric,
         "label": plain,
@@ -198,7 +212,9 @@ def judge(
         "verdict": verdict,
         "too_few": small,
         "pairs": [[metric, pair["a"], pair["b"]] for metric, pair in decisive],
-        "sentence": _sentence(limit, verdict, decisive, outcomes, small, min_n),
+        "attainable": reach,
+        "sentence": _sentence(limit, verdict, decisive, outcomes, small, min_n)
+        + (attainable.words(reach, limit.kind, limit.unit) if verdict != BREACHED else ""),
     }
 
 
@@ -241,13 +257,13 @@ def _sentence(
     small: list[str],
     min_n: int,
 ) -> str:
-    bound = f"limit {'at most' if limit.kind == 'difference' else 'at least'} {limit.limit:g}"
+    bound = f"limit {'at most' if limit.kind == 'difference' else 'at least'} {limit.limit:g} {limit.unit}".strip()
     if decisive:
         metric, pair = max(decisive, key=lambda d: d[1]["difference"]["value"])
         measured = pair[limit.kind]
         ends = "" if measured["low"] is None else f" ({measured['low']:.3f} to {measured['high']:.3f})"
-        which = label_of(metric).lower()
-        what = f"{limit.kind} of the {which} between {pair['a']} and {pair['b']} is {measured['value']:.3f}{ends}"
+        which, value = label_of(metric).lower(), f"{measured['value']:.3f} {limit.unit}".strip()
+        what = f"{limit.kind} of the {which} between {pair['a']} and {pair['b']} is {value}{ends}"
         if verdict == BREACHED:
             return f"Limit breached: the {what}; {bound}."
         return f"Too little data to tell: the {what}; {bound}."

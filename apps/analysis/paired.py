@@ -7,6 +7,7 @@ Sources: McNemar 1947, exact and mid-p as in Fagerland, Lydersen and Laake 2013;
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from apps.analysis.survey import Design, with_error
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 SCHEMA = "countersign.comparison/1"
+BY_GROUP = ("selection_rate", "tpr", "fpr", "accuracy")
 # Paired rates: both versions have the same denominator. name -> (cases that count, hit from label and prediction)
 PAIRED = {
     "accuracy": ("all", "same"),
@@ -44,6 +46,7 @@ def report(
     first_score: str | None = None,
     second_score: str | None = None,
     positive: object = 1,
+    groups: Sequence[str] = (),
     weight: str | None = None,
     entity: str | None = None,
     level: float = intervals.LEVEL,
@@ -52,13 +55,16 @@ def report(
     """Compare predictions `first` and `second` (and their scores) row by row; differences are second minus first.
 
     `metrics`: per metric `first`, `second`, `difference` (an estimate), the discordant `counts`, `p` and `p_holm`.
+    `groups`: with group columns, the lines of `in_groups`. Other tasks: `pairedtasks.report`.
     """
     if (first_score is None) != (second_score is None):
         raise InputError("Name the score columns of both versions or of neither.")
     sides = []
     with open_table(source, threads=threads) as table:
         for prediction, score in ((first, first_score), (second, second_score)):
-            prepared = prepare(table, label, prediction, score, (), positive, weight=weight, entity=entity)
+            prepared = prepare(
+                table, label, prediction, score, groups, positive, weight=weight, entity=entity
+            )
             sides.append((prepared, _ordered(table, prepared)))
         file_format, rows = table.format, table.rows
     y, p1, p2 = sides[0][1]["y"].astype(bool), sides[0][1]["p"].astype(bool), sides[1][1]["p"].astype(bool)
@@ -70,9 +76,7 @@ def report(
     found = {name: paired_rate(name, y, p1, p2, design, level) for name in PAIRED}
     if first_score is not None:
         found["auc"] = paired_auc(sides[0][1]["s"], sides[1][1]["s"], y, design, level)
-    tested = [one for one in found.values() if one["p"] is not None]
-    for one, adjusted in zip(tested, intervals.holm([one["p"] for one in tested]), strict=True):
-        one["p_holm"] = adjusted
+    named = [(name, sides[0][1][f"g{i}"]) for i, name in enumerate(groups)]
     return {
         "schema": SCHEMA,
         "inputs": {
@@ -85,19 +89,51 @@ def report(
             "level": level,
             "format": file_format,
         }
-        | {name: value for name, value in (("weight", weight), ("entity", entity)) if value},
+        | {name: value for name, value in (("weight", weight), ("entity", entity)) if value}
+        | ({"groups": list(groups)} if groups else {}),
         "n": rows,
-        "metrics": found,
+        "metrics": holm(found),
         "notes": list(dict.fromkeys([*sides[0][0].notes, *sides[1][0].notes])),
         "engine": engine(),
-    }
+    } | in_groups(
+        lambda c, d: {n: paired_rate(n, y[c], p1[c], p2[c], d, level) for n in BY_GROUP}, named, design
+    )
+
+
+def holm(lines: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The lines with `p_holm` over all of them that have a p-value."""
+    tested = [name for name, line in lines.items() if line["p"] is not None]
+    adjusted = intervals.holm([lines[name]["p"] for name in tested])
+    return lines | {name: lines[name] | {"p_holm": p} for name, p in zip(tested, adjusted, strict=True)}
+
+
+def in_groups(
+    of: Callable[[Any, Design | None], dict[str, Any]],
+    columns: Sequence[tuple[str, npt.NDArray[np.object_]]],
+    design: Design | None,
+) -> dict[str, Any]:
+    """{"groups": lines} of (column name, (n,) value of each case, "" where missing); {} without columns.
+
+    A line is one of the metrics of `of(mask, its design)` with `group` ("sex = F"), its cases
+    `n` and `metric`. Its p-value is of it
+    alone: `p_holm` is None, since many lines are compared.
+    """
+    lines = []
+    for column, values in columns:
+        for value in sorted(set(values.tolist())):
+            chosen = values == value
+            part = design.take(chosen) if design is not None else None
+            for name, line in of(chosen, part).items():
+                said = {"group": f"{column} = {value or '(missing)'}", "metric": name.partition(":")[0]}
+                lines.append(said | {"n": int(chosen.sum())} | line)
+    return {"groups": lines} if columns else {}
 
 
 def _ordered(table: Table, prepared: Prepared) -> dict[str, Any]:
     """The columns of one side in the order of the file: the same for both, on one thread."""
     columns = table_of_rows(table, prepared, numbered=True)
     arrow = table.arrow(f"SELECT {', '.join(columns)} FROM prepared ORDER BY row_")
-    return {name: arrow[name].to_numpy() for name in columns}
+    return {name: arrow[name].to_numpy(zero_copy_only=False) for name in columns}
 
 
 def paired_rate(

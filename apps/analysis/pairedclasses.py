@@ -6,22 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from apps.analysis import intervals, paired
 from apps.analysis.survey import Design
 
+Names = Sequence[str] | npt.NDArray[np.object_]
+
 
 def paired_metrics(
-    labels: Sequence[str],
-    first: Sequence[str],
-    second: Sequence[str],
+    labels: Names,
+    first: Names,
+    second: Names,
     classes: Sequence[str],
     design: Design | None = None,
     level: float = intervals.LEVEL,
 ) -> dict[str, Any]:
-    """{"n", "metrics": {name: line}, "notes"}, lines as in `paired.report`, second minus first.
+    """{"accuracy", "tpr:<class>": line}, lines as in `paired.report` with `class`, second minus first.
 
-    McNemar's test and Newcombe's interval on "right or not" of all cases, then of each class's cases; Holm over all.
+    McNemar's test and Newcombe's interval on "right or not" of all cases, then of each class's cases; Holm over them.
     """
     y, one, two = (np.array(values, dtype=object) for values in (labels, first, second))
     right = [one == y, two == y]
@@ -33,7 +36,4 @@ def paired_metrics(
         of_class = y == name
         line = paired.paired_rate("tpr", of_class, right[0] & of_class, right[1] & of_class, design, level)
         lines[f"tpr:{name}"] = {**line, "class": name}
-    tested = [line for line in lines.values() if line["p"] is not None]
-    for line, adjusted in zip(tested, intervals.holm([line["p"] for line in tested]), strict=True):
-        line["p_holm"] = adjusted
-    return {"n": len(y), "metrics": lines, "notes": []}
+    return paired.holm(lines)

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from apps.analysis import cells as counting
-from apps.analysis import checks, classes, intervals, limits, ordering, regression
+from apps.analysis import classes, intervals, ordering, regression
 from apps.analysis import groups as making
-from apps.analysis.canonical import identifier
 from apps.analysis.errors import InputError
 from apps.analysis.jsonform import engine
 from apps.analysis.metrics import Estimate
-from apps.analysis.prepare import MAX_ATTRIBUTES, prepare
-from apps.analysis.readers import Table, open_table
+from apps.analysis.prepare import prepare
+from apps.analysis.readers import open_table
 from apps.analysis.survey import Design
+from apps.analysis.taskrows import rows_of
 
 SCHEMA = "countersign.performance/1"
 TASKS = ("binary", "multiclass", "regression", "ranking")
@@ -95,7 +95,7 @@ def report(
                 roles = {}
                 compute = lambda rows, design: classes.metrics(model, rows["place"], design, level)  # noqa: E731
                 extra["classes"] = model.names
-            rows, design, codes, notes = _rows(table, roles, groups, weight, entity)
+            rows, design, codes, notes = rows_of(table, roles, groups, weight, entity)
             overall, found = _grouped(rows, design, codes, groups, intersections, compute)
             extra["notes"] = notes
         return (
@@ -127,65 +127,6 @@ def _named(column: str | None, role: str) -> str:
     if column is None:
         raise InputError(f"Name the {role} column.")
     return column
-
-
-def _rows(
-    table: Table,
-    roles: dict[str, tuple[str, str | None]],
-    groups: Sequence[str],
-    weight: str | None,
-    entity: str | None,
-) -> tuple[dict[str, Any], Design | None, making.Codes, list[str]]:
-    """The numbers of the named columns, their design and group codes; refuses what is not a number."""
-    if table.rows == 0:
-        raise InputError("The table has a header but no rows.")
-    if len(groups) > MAX_ATTRIBUTES:
-        raise InputError(f"{len(groups)} group columns were named; at most {MAX_ATTRIBUTES} are compared.")
-    limits.check_rows(table.rows, len(groups))
-    parts = [f"{table.column(name).number} AS {role}" for role, (name, _) in roles.items()]
-    notes: list[str] = []
-    join = ""
-    for i, group in enumerate(groups):
-        checks.few_values(table, group)
-        text = table.column(group).text
-        table.all(
-            f"CREATE OR REPLACE TEMP TABLE map_g{i} AS SELECT {text} AS t, count(*) AS n FROM data GROUP BY t"
-        )
-        notes += checks.group_values(table, f"g{i}", group)
-        parts.append(f"coalesce({text}, '') AS g{i}")
-    if weight:
-        checks.weights(table, weight)
-        parts.append(f"{table.column(weight).number} AS w")
-    if entity:
-        checks.entities(table, entity)
-        notes += checks.entity_notes(table, entity)
-        parts.append("entity.i AS e")
-        join = f"JOIN entity ON data.{identifier(entity)} IS NOT DISTINCT FROM entity.raw"
-    if not roles:
-        parts.append("place")
-        join += " JOIN classified USING (row_)"
-    source = "data" if roles else "(SELECT *, row_number() OVER () AS row_ FROM data) AS data"
-    arrow = table.arrow(f"SELECT {', '.join(parts)} FROM {source} {join}")
-    for role, (name, words) in roles.items():
-        if bad := arrow[role].null_count:
-            raise InputError(
-                f"The {words} column “{name}” is missing or not a number in {bad:,} of {table.rows:,} rows."
-            )
-    # One order of the rows: sums of floating-point numbers depend on it.
-    keys = [arrow[name].to_numpy(zero_copy_only=False) for name in arrow.column_names]
-    coded = [np.unique(key, return_inverse=True)[1] if key.dtype == object else key for key in keys]
-    arrow = arrow.take(np.lexsort(coded))
-    rows = {n: arrow[n].to_numpy() for n in arrow.column_names if not n.startswith("g")}
-    design = None
-    if weight or entity:
-        weights = rows["w"] if weight else np.ones(arrow.num_rows)
-        units = rows["e"].astype(np.int64) if entity else np.arange(arrow.num_rows)
-        design = Design(weights, units)
-    codes: making.Codes = []
-    for i in range(len(groups)):
-        encoded = arrow[f"g{i}"].combine_chunks().dictionary_encode()
-        codes.append((encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)))
-    return rows, design, codes, notes
 
 
 def _grouped(

@@ -27,8 +27,8 @@ def metrics(
     n = len(off)
     found: dict[str, Estimate] = {}
     for name, values, floor in (("mae", np.abs(off), 0.0), ("mean_error", off, -math.inf)):
-        found[name] = _mean(values, level, floor, design)
-    squared = _mean(off * off, level, 0.0, design)
+        found[name] = mean_loss(values, level, floor, design)
+    squared = mean_loss(off * off, level, 0.0, design)
     assert squared.value is not None
     ends = [None if end is None else math.sqrt(end) for end in (squared.low, squared.high)]
     found["rmse"] = replace(squared, value=math.sqrt(squared.value), low=ends[0], high=ends[1], error=None)
@@ -46,7 +46,8 @@ def metrics(
     return found
 
 
-def _mean(values: Floats, level: float, floor: float, design: Design | None) -> Estimate:
+def mean_loss(values: Floats, level: float, floor: float, design: Design | None) -> Estimate:
+    """The mean of (n,) values with its normal interval from `floor` up; with a `design` linearised, t."""
     if design is not None:
         return mean_of(values, design, level, floor)
     n = len(values)

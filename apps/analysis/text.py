@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.analysis.metrics import LABELS
+from apps.analysis.verdicts import label_of
 
 _PER_GROUP = ("selection_rate", "tpr", "fpr", "ppv", "accuracy", "auc", "mae", "rmse", "f1_macro", "ndcg")
 
@@ -125,11 +126,17 @@ def _thresholds(report: dict[str, Any]) -> list[str]:
 
 
 def _comparison(report: dict[str, Any]) -> list[str]:
-    rows = []
-    for name, one in report["metrics"].items():
-        sides = [f"{one[k]['value']:.4f}" if one[k] else "" for k in ("first", "second")]
-        rows.append(
-            [LABELS[name], *sides, figure(one["difference"]), _p(one["p"]), _p(one["p_holm"]), one["test"]]
-        )
     head = ["second minus first", "first", "second", "difference (interval)", "p", "p (Holm)", "test"]
-    return [f"{report['n']:,} rows", "", *table(head, rows)]
+    rows = [_compared(name.partition(":")[0], one) for name, one in report["metrics"].items()]
+    found = [f"{report['n']:,} rows", "", *table(head, rows)]
+    if report.get("groups"):
+        head[0:1] = ["group", "second minus first"]
+        rows = [[one["group"], *_compared(one["metric"], one)] for one in report["groups"]]
+        found += ["", *table(head, rows)]
+    return found
+
+
+def _compared(metric: str, one: dict[str, Any]) -> list[str]:
+    name = f"class {one['class']}: {label_of(metric)}" if one.get("class") else label_of(metric)
+    sides = [f"{one[k]['value']:.4f}" if one[k] else "" for k in ("first", "second")]
+    return [name, *sides, figure(one["difference"]), _p(one["p"]), _p(one["p_holm"]), one["test"]]

@@ -14,6 +14,7 @@ DIRECTIONS = ("min", "max")
 RULES = ("point", "lower", "upper")
 REGRESSION_LABELS = {
     "mae": "Mean absolute error",
+    "mse": "Mean squared error",
     "rmse": "Root mean squared error",
     "r2": "R squared",
     "mean_error": "Bias (mean of predicted minus true)",

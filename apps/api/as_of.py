@@ -31,6 +31,7 @@ RESOURCES = (
     *("explanations", "probe_plans", "probe_reports"),
     *("requirements", "risks", "evidence", "claims"),
     *("deviations", "read-grant", "unmarking", "waiver", "rules", "rule-change", "trust"),
+    *("packs", "inspection", "copy", "reset", "correction", "board-change", "erasure", "hold"),
     *("training", "training-matrix", "training-standing", "access-review", "review-sheet"),
 )
 READS = frozenset(

@@ -8,7 +8,7 @@ from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
-from apps.access import reach
+from apps.access import fresh, reach
 from apps.access.actors import Actor
 from apps.access.acts.accounts import hashed
 from apps.access.past import today
@@ -81,4 +81,8 @@ class Session(SessionAuthentication):
 
 def actor_of(request) -> Actor:
     token = request.auth if isinstance(request.auth, ApiToken) else None
-    return Actor.of(request.user, "api", token=token, address=request.META.get("REMOTE_ADDR", ""))
+    signed_in_at = (
+        fresh.signed_in_at(request.session) if token is None and request.user.is_authenticated else None
+    )
+    address = request.META.get("REMOTE_ADDR", "")
+    return Actor.of(request.user, "api", token=token, address=address, signed_in_at=signed_in_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import Model
 
 from apps.access import reasons
+from apps.access.erasure_models import Erasure, Hold
 from apps.access.inspection_models import Copy, Inspection
 from apps.access.models import AccessReview, Ask, Assignment, ReviewSheet, Waiver
 from apps.access.training import State as TrainingState
@@ -62,11 +63,13 @@ PLAN_STATE = _of(Plan, "state")
 PLAN_TASK = _of(Plan, "task")
 COMPUTATION_STATE = _of(Run, "state")  # of validation runs, bias reports, explanations and probes
 REASON_CODE = reasons.choices()
-RESET_STATE = _of(Reset, "state")  # of resets and of corrections
+RESET_STATE = _of(Reset, "state")  # of resets, corrections and erasures
 SIGN_ON_STATE = _of(SignOnLink, "state")
 SERVICE_STATE = _of(ServiceAccount, "state")  # of service accounts and of trusts
 SLOT_STATE = _of(Slot, "state")
 TRAIL_REVIEW_STATE = _of(TrailReview, "state")
+ERASURE_BASIS = _of(Erasure, "basis")
+HOLD_STATE = _of(Hold, "state")
 EXPLANATION_ORIGIN = _of(Explanation, "origin")
 EXPLANATION_REVIEW = _of(Explanation, "review_state")
 EXPLANATION_DECISION = [str(decision) for decision in Decision]

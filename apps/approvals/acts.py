@@ -14,6 +14,7 @@ from apps.approvals.independence import lapsed
 from apps.approvals.loading import gates_of_versions
 from apps.approvals.models import Gate, Minute, Slot, Snapshot
 from apps.approvals.states import GATE_TRANSITIONS, GateState, SlotState
+from apps.approvals.suspending import refuse_while_unsigned
 from apps.approvals.templates import template_for
 from apps.core import blobs, jobs, registries
 from apps.core.clock import now
@@ -27,6 +28,7 @@ from apps.registry.states import TRANSITIONS, State
 @registries.precondition("approvals.open_gate")
 def _gate_can_open(version: Version) -> None:
     rules.may_open(version.state, [gate.state for gate in gates_of_versions([version.pk])[version.pk]])
+    refuse_while_unsigned(version)
 
 
 @registries.precondition("approvals.suspend")
@@ -196,7 +198,7 @@ def sign_security(act: Act, slot_id: int) -> Slot:
 
 @act("approvals.suspend")
 def suspend(act: Act, version_id: int) -> Version:
-    """Stop a released version at once: the gate answers *not allowed* from now on."""
+    """Stop a released version at once: the gate answers *not allowed* from now on. QA signs for it afterwards (EN6)."""
     version = act.lock(Version.objects.select_related("model"), pk=version_id)
     act.allow(version)
     return act.write(version, state=TRANSITIONS[(State(version.state), "suspend")])

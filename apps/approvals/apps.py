@@ -15,6 +15,7 @@ SHELVES = (
     "board_change_acts",
     "board_queues",
     "board_leaving",
+    "suspending",
     "work",
 )
 

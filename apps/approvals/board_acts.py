@@ -8,7 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from apps.access.acting import Act, act
-from apps.access.gate import would_conflict
+from apps.access.assigning import shut_to
+from apps.access.duties import SEAT, told
+from apps.access.gate import Judge
+from apps.access.separation import StaticRule
 from apps.approvals import board_rules as rules
 from apps.approvals.board_facts import about, seat_told, wants_board
 from apps.approvals.board_models import Attendance, Board, BoardMember, Meeting
@@ -22,6 +25,7 @@ from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotAllowed, WrongState
 from apps.core.numbers import next_number
 
+Shut = dict[int, tuple[StaticRule, str]]
 VOTING = frozenset({"approve"})  # a vote on a release counts as approving it, for separation
 
 
@@ -97,8 +101,9 @@ def record_meeting(
     """Record the minute of a meeting that was held: who attended, what was decided, about the version as it is.
 
     held_at: when it was held; none: as planned. attended: ids of seats in force at that time. Who may not approve
-    this version by what they did on it attends without a vote; the quorum counts votes, by the board's terms at that
-    time. Refused: no quorum, a seat not in force, a seat twice, a time before the gate was opened or in the future.
+    this version by what they did on it, or may have no seat by what they hold now, attends without a vote; the quorum
+    counts votes, by the board's terms at that time. Refused: no quorum, a seat not in force, a seat twice, a time
+    before the gate was opened or in the future.
     """
     meeting = _locked_meeting(act, meeting_id)
     version, board = meeting.gate.version, meeting.board
@@ -109,8 +114,9 @@ def record_meeting(
     if file_digest and not blobs.exists(file_digest):
         problems["file"] = ["Upload the file first."]
     seats = [] if wrong else _seats(board, held_at, attended, problems)
-    recused = {seat.pk: would_conflict(seat.person, VOTING, version) for seat in seats}
-    voting = [seat.function for seat in seats if recused[seat.pk] is None]
+    shut, judge = shut_to([seat.person_id for seat in seats], SEAT), Judge(version)
+    recused = {seat.pk: _recused(seat, judge, shut) for seat in seats}
+    voting = [seat.function for seat in seats if not recused[seat.pk]]
     judged = not {"attended", "held_at"} & problems.keys()
     in_version, terms = terms_at(board, held_at)
     if judged and (missing := rules.quorum_problem(terms.quorum, terms.required, voting)):
@@ -122,15 +128,13 @@ def record_meeting(
             fields=problems,
         )
     for seat in seats:
-        broken = recused[seat.pk]
-        because = f"{broken.rule.id}: {broken.rule.text}" if broken else ""
         act.create(
             Attendance,
             meeting=meeting,
             member=seat,
             printed_name=seat.person.printed_name,
-            votes=broken is None,
-            recused_because=because,
+            votes=not recused[seat.pk],
+            recused_because=recused[seat.pk],
         )
     act.write(
         meeting,
@@ -153,6 +157,13 @@ def record_meeting(
     )
     act.event(decision=decision, voting=len(voting), recused=len(seats) - len(voting), version=version.ref)
     return meeting
+
+
+def _recused(seat: BoardMember, judge: Judge, shut: Shut) -> str:
+    """The rule by which the member attends without a vote: what they did on the version, or hold besides the seat."""
+    broken, _ = judge.judged(seat.person, VOTING)
+    rule = broken.rule if broken else shut[seat.person_id][0] if seat.person_id in shut else None
+    return f"{rule.id}: {rule.text}" if rule else ""
 
 
 def _seats(
@@ -253,14 +264,16 @@ def _voting(act: Act, meeting: Meeting, *, chair: bool) -> BoardMember:
     able = [each.member.person.printed_name for each in rows if each.member.chair or not chair]
     cannot = f"You cannot {act.policy.label[:1].lower()}{act.policy.label[1:]} {meeting.ref}."
     if seat is None:
-        told = (
+        because = (
             meeting.attendance.filter(member__person=act.user)
             .values_list("recused_because", flat=True)
             .first()
         )
         raise NotAllowed(
             cannot,
-            fact=f"You attended without a vote ({told})." if told else "You did not attend it with a vote.",
+            fact=f"You attended without a vote ({because})."
+            if because
+            else "You did not attend it with a vote.",
             rule="board: who voted signs the minute",
             who=able,
         )
@@ -271,6 +284,14 @@ def _voting(act: Act, meeting: Meeting, *, chair: bool) -> BoardMember:
             cannot,
             fact="Your seat has ended.",
             rule="board: a seat in force",
+            who=[n for n in able if n != act.user.printed_name],
+        )
+    if broken := shut_to([act.user.pk], SEAT).get(act.user.pk):
+        rule, other = broken
+        raise Conflict(
+            cannot,
+            fact=f"You hold {told(other)} besides your seat.",
+            rule=f"{rule.id}: {rule.text}",
             who=[n for n in able if n != act.user.printed_name],
         )
     return seat

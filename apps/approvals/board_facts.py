@@ -15,8 +15,8 @@ from apps.access.signing import content_digest
 from apps.approvals.board_models import Attendance, Board, BoardChange, BoardMember, Meeting
 from apps.approvals.board_states import ChangeKind, MeetingState, MemberState
 from apps.approvals.board_terms import terms_at
-from apps.approvals.loading import gates_of_versions
-from apps.approvals.models import Gate
+from apps.approvals.loading import gates_of_versions, slots_of
+from apps.approvals.models import Gate, Slot
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.registry.facts import facts_on_version
@@ -81,7 +81,29 @@ def seats_approved(people: list[int]) -> list[tuple[int, Empowered]]:
 
 @registries.facts("approvals.meeting")
 def meeting_facts(meeting: Meeting) -> Facts:
-    return facts_on_version(meeting.gate.version)
+    """Siblings are the signature slots of the gate: a board's signed decision is one of them too (DY20).
+
+    Other meetings at the gate are none: they are put again, and decide in the place of one another.
+    """
+    return facts_on_version(meeting.gate.version).besides(
+        lambda: {"siblings": pairs(Slot.subject_kind, [slot.pk for slot in slots_of(meeting.gate)])}
+    )
+
+
+def minutes_of(gate: Gate) -> frozenset[tuple[str, str]]:
+    """The meetings at one gate, whose signers fill its slot of the board."""
+    return pairs(Meeting.subject_kind, [meeting.pk for meeting in meetings_of_gates([gate])[gate.pk]])
+
+
+@registries.as_one("registry.versions")
+def minutes_as_one(version_ids: Collection[int]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Meetings of one gate fill one slot between them: who signed two of their minutes did not fill two slots."""
+    gates = [gate for rows in gates_of_versions(version_ids).values() for gate in rows]
+    one_of: dict[tuple[str, str], tuple[str, str]] = {}
+    for meetings in meetings_of_gates(gates).values():
+        found = sorted(pairs(Meeting.subject_kind, [meeting.pk for meeting in meetings]))
+        one_of |= dict.fromkeys(found[1:], found[0]) if found else {}
+    return one_of
 
 
 @registries.facts("approvals.attendance")

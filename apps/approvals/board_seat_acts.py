@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from apps.access.acting import Act, act
+from apps.access.assigning import refuse_unfit_seat
+from apps.access.duties import SEAT
 from apps.accounts.models import User
 from apps.approvals.board_models import Board, BoardMember
 from apps.approvals.board_states import Function, MemberState
@@ -24,11 +26,17 @@ def request_seat(
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
 ) -> BoardMember:
-    """Ask for a person's seat on a board; somebody else approves it (DY17)."""
+    """Ask for a person's seat on a board; somebody else approves it (DY17).
+
+    Refused: an account that is not active, a function not known, an end before its start; a second seat; a person who
+    holds or was requested a duty that the rules keep apart from deciding and signing (ST1, ST2).
+    """
+    # The account first, as where duties are given: the two are put in order, and one of them is told of the other.
+    locked = User.objects.select_for_update().filter(pk=person_id).first()
     board = act.lock(Board.objects.all(), pk=board_id)
     act.allow(board)
     starts_at = starts_at or now()
-    person = User.objects.filter(pk=person_id, is_service=False, is_active=True).first()
+    person = locked if locked and locked.is_active and not locked.is_service else None
     problems: dict[str, list[str]] = {}
     if person is None:
         problems["person"] = ["Choose a person with an active account."]
@@ -45,6 +53,8 @@ def request_seat(
             rule="once-only",
             who=["a compliance officer, who can end that seat first"],
         )
+    act.asked(person=person.username, duty=SEAT, function=function)
+    refuse_unfit_seat(person)
     member = act.create(
         BoardMember,
         board=board,
@@ -63,7 +73,9 @@ def request_seat(
 
 
 def _locked_seat(act: Act, member_id: int) -> BoardMember:
-    # The board first, as where seats are asked for: it puts two chairs in order, and nobody waits in a circle.
+    # The account as where duties are given; then the board, as where seats are asked for: it puts two chairs in order,
+    # and nobody waits in a circle.
+    act.lock(User.objects.all(), pk__in=BoardMember.objects.filter(pk=member_id).values("person_id"))
     act.lock(Board.objects.all(), pk__in=BoardMember.objects.filter(pk=member_id).values("board_id"))
     member = act.lock(BoardMember.objects.select_related("board", "person", "requester"), pk=member_id)
     act.allow(member)
@@ -73,8 +85,12 @@ def _locked_seat(act: Act, member_id: int) -> BoardMember:
 
 @act("approvals.approve_seat")
 def approve_seat(act: Act, member_id: int) -> BoardMember:
-    """Approve a seat; not by who asked for it or would sit on it. A board has one chair at any moment."""
+    """Approve a seat; not by who asked for it or would sit on it. A board has one chair at any moment.
+
+    Refused too where the receiver has come to hold a duty that the rules keep apart from a seat (ST1, ST2).
+    """
     member = _locked_seat(act, member_id)
+    refuse_unfit_seat(member.person)
     if member.chair:
         _refuse_second_chair(member)
     return act.write(member, state=MemberState.APPROVED, approver=act.user, decided_at=now())

@@ -8,7 +8,7 @@ own: no token that was made for some objects, and no service, reads by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -16,9 +16,10 @@ from django.db.models import Q, QuerySet
 from apps.access import duties
 from apps.access.gate import Scopes
 from apps.approvals.board_models import BoardMember, Meeting
-from apps.approvals.board_states import MeetingState
+from apps.approvals.board_states import MeetingState, MemberState
 from apps.approvals.states import GateState
 from apps.core import registries
+from apps.core.clock import now
 from apps.registry.models import Version, VersionData
 from apps.validations.models import Plan
 
@@ -82,6 +83,16 @@ def seats_ever(person_id: int) -> QuerySet[Any, Any]:
 
 def _versions(scopes: Scopes) -> QuerySet[Any, Any]:
     return asked_about().filter(board_id__in=_boards(scopes)).values("gate__version_id")
+
+
+@registries.seat("sitting")
+def sitting(people: Iterable[int] | None) -> set[int]:
+    """Of these people (none: of all), who has a seat, will have one, or is proposed for one."""
+    rows = BoardMember.objects.filter(state__in=[MemberState.REQUESTED, MemberState.APPROVED])
+    rows = rows.exclude(ends_at__lte=now()).order_by()
+    if people is not None:
+        rows = rows.filter(person__in=list(people))
+    return set(rows.values_list("person_id", flat=True))
 
 
 def _on(path: str) -> Callable[[Scopes], Q]:

@@ -7,8 +7,9 @@ from collections.abc import Collection
 from django.db.models import Q
 
 from apps.access import duties
-from apps.access.facts import Facts, pairs
+from apps.access.facts import Closures, Facts, pairs
 from apps.access.gate import Scopes
+from apps.approvals.board_facts import minutes_of
 from apps.approvals.loading import gates_of_versions, live_gate, slots_of, slots_of_gates
 from apps.approvals.models import Gate, Slot
 from apps.core import registries
@@ -23,10 +24,16 @@ def gate_facts(gate: Gate) -> Facts:
 
 @registries.facts("approvals.slot")
 def slot_facts(slot: Slot) -> Facts:
-    """Siblings are the other slots of the gate: one person never fills two (DY20); re-signing one's own is fine."""
-    base = facts_on_version(slot.gate.version)
-    others = [each.pk for each in slots_of(slot.gate) if each.pk != slot.pk]
-    return Facts(base.parents, {**base.closures, "siblings": pairs(Slot.subject_kind, others)}, base.declared)
+    """Siblings are the other slots of the gate, and a board's minutes at it: one person never fills two (DY20).
+
+    Re-signing one's own is fine.
+    """
+
+    def siblings() -> Closures:
+        others = [each.pk for each in slots_of(slot.gate) if each.pk != slot.pk]
+        return {"siblings": pairs(Slot.subject_kind, others) | minutes_of(slot.gate)}
+
+    return facts_on_version(slot.gate.version).besides(siblings)
 
 
 @registries.closure("registry.versions:version")
@@ -40,7 +47,9 @@ def gates_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
 def slots_of_its_gate(version: Version) -> frozenset[tuple[str, str]]:
     """The slots of the version's newest gate: where the recomputation looks for one person in two of them."""
     gate = live_gate(version)
-    return pairs(Slot.subject_kind, [slot.pk for slot in slots_of(gate)])
+    return pairs(Slot.subject_kind, [slot.pk for slot in slots_of(gate)]) | (
+        minutes_of(gate) if gate else frozenset()
+    )
 
 
 @registries.visibility("approvals.Gate")

@@ -53,7 +53,8 @@ precondition = Registry("precondition")  # act -> fn(subject) -> None or raises 
 # act -> fn(person, subject) -> words for what opens a record to this person, entered with the act; or raises Refused
 allowance = Registry("allowance")
 # subject kind -> fn(person id, subject) -> (kind, id) of what is decided about by the seat of that person, or None;
-# "of" -> fn(person id) -> the same of every seat they have; "rows" -> fn(person id) -> queryset of all they ever had
+# "of" -> fn(person id) -> the same of every seat they have; "rows" -> fn(person id) -> queryset of all they ever had;
+# "sitting" -> fn(person ids, or None for everybody) -> ids of those who have a seat or are proposed for one
 seat = Registry("seat")
 # model label "registry.IntendedUse" -> fn(new row) -> what it takes the place of: an object with its fields, or None
 predecessor = Registry("predecessor")

@@ -29,7 +29,6 @@ from apps.explanation.states import (
     State,
 )
 from apps.quality.acts import raise_by_portal
-from apps.validations.catalogue import of_two_only
 from apps.validations.models import Run
 from apps.validations.states import RunState
 from apps.validations.stored import put_results
@@ -52,8 +51,6 @@ def _refuse_unless_done(run: Run, what: str) -> None:
 def request_precondition(run: Run) -> None:
     what = f"An explanation on {run.ref} cannot be computed."
     _refuse_unless_done(run, what)
-    if why := of_two_only(run.plan.task, run.plan.ref, "the portal computes explanations"):
-        raise WrongState(what, fact=why, rule="PC27", who=["nobody: submit one made elsewhere"])
     found = reports_of_versions([run.plan.version_id])[run.plan.version_id]
     under_way = next((r for r in found if r.run_id == run.pk and r.state == State.QUEUED), None)
     if under_way is not None:

@@ -16,7 +16,6 @@ from apps.explanation.rules import doubts, wanted
 from apps.explanation.states import DECISION_WORDS, Decision, Origin, ReviewState, State
 from apps.quality.queries import accepted_for
 from apps.registry.models import Version
-from apps.validations.catalogue import of_two_only
 from apps.validations.checks import last_done_run
 
 CHECK = "explanation_reviewed"
@@ -73,10 +72,15 @@ def explanation_reviewed(version: Version) -> Outcome:
         )
     report = last_report(version)
     asking = (("explanation.request_report", run.subject_kind, run.pk),)
-    if why := of_two_only(run.plan.task, run.plan.ref, "the portal computes explanations"):
-        return Outcome(CheckState.NOT_MET, why=why, rule="PC27", refs=(run.ref,))
     if report is None:
-        return Outcome(CheckState.NOT_STARTED, why=f"No explanation on run {run.ref} yet.", needs=asking)
+        why = f"No explanation on run {run.ref} yet."
+        if (handed_in := _submitted(version, run.pk)) is not None:
+            why = (
+                f"No explanation on run {run.ref} of the portal's own yet; {handed_in.ref} was made elsewhere and is "
+                "evidence beside it."
+            )
+        refs = (handed_in.ref,) if handed_in else ()
+        return Outcome(CheckState.NOT_STARTED, why=why, needs=asking, refs=refs)
     if report.state == State.QUEUED:
         job = report.job
         done = f" · {job.percent} %" if job and job.total else ""
@@ -91,6 +95,12 @@ def explanation_reviewed(version: Version) -> Outcome:
             needs=asking,
         )
     return _reviewed(version, report)
+
+
+def _submitted(version: Version, run_id: int) -> Report | None:
+    """The newest explanation of a run that was made elsewhere."""
+    found = reports_of_versions([version.pk])[version.pk]
+    return next((r for r in found if r.run_id == run_id and r.origin == Origin.SUBMITTED), None)
 
 
 def _reviewed(version: Version, report: Report) -> Outcome:

@@ -19,16 +19,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from apps.analysis import charts
-from apps.analysis.explain import Columns, Settings, explain
+from apps.analysis.explain import Columns, Settings, Target, explain
 from apps.analysis.explain.columns import Floats
-from apps.analysis.explain.permutation import WORDS as MEASURES
 from apps.analysis.explain.report import Explained
 from apps.core import blobs
 from apps.core.digests import number, plain
 from apps.explanation.models import Report
 from apps.validations import cases as per_case
 from apps.validations.failures import CannotCompute, in_words
-from apps.validations.sandbox import Limits, Session, session
+from apps.validations.models import Plan
+from apps.validations.sandbox import ClassAnswers, Limits, Session, session
+from apps.validations.states import Task
 from apps.validations.stored import AREA, put_results
 
 SCHEMA = "explanation.results/1"
@@ -44,7 +45,7 @@ WITHHELD = (
 def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[str, Any]:
     """Score, explain, draw and store. Returns what `finish_report` takes; raises `CannotCompute`."""
     run, plan = report.run, report.run.plan
-    version, chosen = plan.version, Settings()
+    version, chosen, target = plan.version, Settings(), target_of(plan)
     progress(0, 1, "Checking the bytes of model and data")
     with in_words():
         model_path = blobs.checked_path(version.artefact_digest)
@@ -58,21 +59,20 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
             file.schema_arrow,
             features=features,
             positive=plan.positive_value,
-            threshold=float(plan.threshold),
+            threshold=target.threshold,
             limits=LIMITS,
         ) as model:
             rows = _drawn(cases, chosen)
             columns, types = read_columns(data_path, list(model.columns), rows)
-            labels = cases[per_case.LABEL].to_numpy()[rows].astype(np.int8)
             made = explain(
-                scorer(model, types),
+                scorer(model, types, target),
                 columns,
-                labels,
-                threshold=float(plan.threshold),
+                _labels(cases, rows, target),
+                target=target,
                 settings=chosen,
                 progress=_seldom(progress),
             )
-            apart = _apart(scorer(model, types), columns, cases, rows)
+            apart = _apart(scorer(model, types, target)(columns), cases, rows, target)
             runtime, isolation = model.info.runtime, model.info.isolation
     result = coarse(made.result)
     result["n"]["cases_there"] = file.metadata.num_rows
@@ -152,24 +152,70 @@ def read_columns(
     return columns, types
 
 
-def scorer(model: Session, types: dict[str, pa.DataType]) -> Callable[[Columns], Floats]:
-    """The model as a function of columns: its scores, or its labels where it gives none."""
+def target_of(plan: Plan) -> Target:
+    """What is explained of a model under this plan."""
+    if plan.task == Task.REGRESSION:
+        return Target(number=True, unit=plan.target_unit)
+    if plan.task == Task.MULTICLASS:
+        return Target(classes=tuple(plan.classes))
+    return Target(float(plan.threshold))
+
+
+def _labels(cases: pa.Table, rows: NDArray[np.intp], target: Target) -> NDArray[Any]:
+    """(rows,) the true labels as `explain` takes them."""
+    found = cases[per_case.LABEL].take(pa.array(rows))
+    if target.classes:
+        return np.array([target.classes.index(name) for name in found.to_pylist()], dtype=np.int64)
+    return np.asarray(found.to_numpy().astype(np.float64 if target.number else np.int8))
+
+
+def scorer(model: Session, types: dict[str, pa.DataType], target: Target) -> Callable[[Columns], Floats]:
+    """The model as a function of columns: its scores, or its labels where it gives none; as `explain` takes them."""
 
     def score(columns: Columns) -> Floats:
         table = pa.table({name: pa.array(values, types[name]) for name, values in columns.items()})
+        if target.number:
+            return model.score_reals(table).values
+        if target.classes:
+            return _of_classes(model.score_classes(table, target.classes), target.classes)
         found = model.score(table)
         return found.predictions.astype(np.float64) if found.scores is None else found.scores
 
     return score
 
 
-def _apart(
-    score: Callable[[Columns], Floats], columns: Columns, cases: pa.Table, rows: NDArray[np.intp]
-) -> float:
+def _of_classes(found: ClassAnswers, classes: tuple[str, ...]) -> Floats:
+    """(n, 1 + classes): the place of the class given, then the scores; without scores 1 for the class given.
+
+    A class that is none of the plan's is no number, which `explain` refuses.
+    """
+    scores = found.scores
+    if found.labels is None:
+        assert scores is not None  # one of both is there: sandbox.answers
+        given = scores.argmax(axis=1).astype(np.float64)
+    else:
+        at = {name: float(place) for place, name in enumerate(classes)}
+        given = np.array([at.get(str(label), np.nan) for label in found.labels])
+    if scores is None:
+        scores = (given[:, None] == np.arange(len(classes))).astype(np.float64)
+    return np.column_stack([given, scores])
+
+
+def _apart(answers: Floats, cases: pa.Table, rows: NDArray[np.intp], target: Target) -> float:
     """The largest distance of a score from the run's own of the same case. Raises where it is another model."""
-    name = per_case.SCORE if per_case.SCORE in cases.column_names else per_case.PREDICTION
-    known = cases[name].to_numpy()[rows].astype(np.float64)
-    apart = float(np.abs(score(columns) - known).max(initial=0.0))
+    taken = cases.take(pa.array(rows))
+    if target.classes and f"{per_case.SCORE}_1" in cases.column_names:
+        known = np.column_stack(
+            [taken[f"{per_case.SCORE}_{i + 1}"].to_numpy() for i in range(len(target.classes))]
+        )
+        answers = answers[:, 1:]
+    elif target.classes:
+        places = [target.classes.index(name) for name in taken[per_case.PREDICTION].to_pylist()]
+        known, answers = np.array(places, dtype=np.float64), answers[:, 0]
+    else:
+        name = per_case.SCORE if per_case.SCORE in cases.column_names else per_case.PREDICTION
+        known = taken[name].to_numpy().astype(np.float64)
+    apart = float(np.abs(answers - known).max(initial=0.0))
     if apart > 1e-4 * max(1.0, float(np.abs(known).max(initial=0.0))):
         raise CannotCompute(
             f"The model's scores differ by up to {apart:.3g} from those of the run: it would be another model that "
@@ -245,7 +291,7 @@ def draw(result: dict[str, Any]) -> str:
         )
         for each in shown
     ]
-    measure = MEASURES[result["measure"]]
+    measure = result["measure_words"]
     most = f" (the first {DRAWN} of {len(result['features'])})" if len(result["features"]) > DRAWN else ""
     title = f"Features by {measure}, with 95 % intervals{most}"
     svg = charts.forest(marks, title=title, axis=measure[0].upper() + measure[1:]).svg

@@ -12,6 +12,7 @@ from apps.explanation.queries import results_of
 COLUMNS = (
     "line",
     "example",
+    "class",
     "feature",
     "rank",
     "measure",
@@ -55,6 +56,7 @@ def as_csv(report: Report) -> str:
                 {
                     "line": "example",
                     "example": example["example"],
+                    "class": disarmed(example.get("class", "")),
                     "feature": disarmed(each["feature"]),
                     "measure": "attribution",
                     **{name: each[name] for name in ("rank", "direction", "strength", "local_direction")},
@@ -68,6 +70,7 @@ def as_csv(report: Report) -> str:
                 "line": "surrogate",
                 "rank": each["depth"],
                 "measure": "mean_score",
+                "class": disarmed(each.get("class", "")),
                 "value": each["mean"],
                 "n": each["n"],
                 "note": disarmed(each["rule"]),

@@ -113,17 +113,21 @@ def _alibi(given: dict[str, Any]) -> dict[str, Any]:
     data, meta = given["data"], given["meta"]
     names = _names(data.get("feature_names"), "data.feature_names")
     found = data.get("shap_values", data.get("attributions"))
-    if (
-        isinstance(found, list)
-        and found
-        and isinstance(found[0], list)
-        and found[0]
-        and isinstance(found[0][0], list)
-    ):
-        found = found[-1]  # one matrix a class: that of the last, the positive one
-    values = _matrix(found, len(names), "data.shap_values")
+    where = "data.shap_values"
+    several = isinstance(found, list) and found and isinstance(found[0], list) and found[0]
+    if several and isinstance(found[0][0], list):  # one matrix a class
+        values = _of_classes([_matrix(each, len(names), where) for each in found], where)
+    else:
+        values = _matrix(found, len(names), where)
     library = f"alibi {meta.get('version', '')} {meta.get('name', '')}".strip()
     return {"features": names, "values": values, "method": "alibi", "library": library[:80]}
+
+
+def _of_classes(matrices: list[NDArray[np.float64]], where: str) -> NDArray[np.float64]:
+    """Of two classes the matrix of the last, the positive one; of more the mean size over all of them."""
+    if len({len(each) for each in matrices}) > 1:
+        raise _bad(f"“{where}” has another number of cases for each class.")
+    return matrices[-1] if len(matrices) < 3 else np.mean(np.abs(matrices), axis=0)
 
 
 def _names(given: Any, where: str) -> list[str]:

@@ -17,7 +17,7 @@ from apps.fairness.queries import RELATED
 from apps.fairness.states import FACTS, NoteKind, State, Verdict
 from apps.quality.acts import raise_by_portal
 from apps.validations.models import Run
-from apps.validations.states import RUN_FACTS, RunState
+from apps.validations.states import RUN_FACTS, RunState, Task
 
 COMPUTE = "fairness.compute"
 MAX_NOTE = 10_000
@@ -31,6 +31,14 @@ def request_precondition(run: Run) -> None:
             fact=RUN_FACTS[RunState(run.state)],
             rule="PC26",
             who=["a bias tester, on a run that came to its end"],
+        )
+    if run.plan.task == Task.MULTICLASS and not run.plan.positive_value:
+        # Plans locked before one had to be named: said here, since no report of them could come to its end.
+        raise WrongState(
+            f"A bias report on {run.ref} cannot be computed.",
+            fact=f"{run.plan.ref} is about several classes and names none that groups are compared on.",
+            rule="PC26",
+            who=["a validator, by a plan that replaces it and names the class, and a run of that plan"],
         )
     under_way = run.bias_reports.filter(state=State.QUEUED).first()
     if under_way is not None:

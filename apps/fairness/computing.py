@@ -104,14 +104,9 @@ def without_the_excluded(
 def against_rest(cases: pa.Table, plan: Plan) -> pa.Table:
     """The cases of several classes as cases of two: the class that the plan's limits are about, and all others.
 
-    Label and prediction are 1 for that class, the score is its probability. Raises `CannotCompute` where the plan names
-    no such class.
+    Label and prediction are 1 for that class, the score is its probability. The plan names it: without one no report
+    is requested.
     """
-    if not plan.positive_value:
-        raise CannotCompute(
-            f"{plan.ref} is about several classes and names none that groups are compared on, so there is no bias "
-            "report. A plan names one as its positive value."
-        )
     place = f"{per_case.SCORE}_{plan.classes.index(plan.positive_value) + 1}"
     made = {name: cases[name] for name in cases.column_names if not name.startswith(f"{per_case.SCORE}_")}
     for name in (per_case.LABEL, per_case.PREDICTION):
@@ -135,7 +130,8 @@ def figures_of(cases: pa.Table, plan: Plan, min_n: int) -> dict[str, Any]:
             intersections=may_cross(cases, list(plan.group_columns)),
             min_n=min_n,
             limits=[
-                {name: limit[name] for name in ("metric", "limit", "rule")} for limit in plan.bias_limits
+                {name: limit[name] for name in ("metric", "limit", "rule")} | {"unit": plan.target_unit}
+                for limit in plan.bias_limits
             ],
             **per_case.design_of(cases, plan.unit_column, plan.weight_column),
         )

@@ -19,14 +19,13 @@ from apps.registry.facts import facts_on_version
 @registries.facts("quality.deviation")
 def deviation_facts(deviation: Deviation) -> Facts:
     """Raised by the portal on behalf of a person: that person counts as its author (DY13)."""
-    base = facts_on_version(deviation.version)
     kind, pk = deviation.subject_kind, str(deviation.pk)
     raisers = [
         p for p in (deviation.raised_by, deviation.raised_on_behalf_of) if p is not None and not p.is_service
     ]
     told = f"raised {deviation.ref}"
     declared = tuple(Deed(str(p.uuid), "author", kind, pk, told) for p in raisers)
-    return Facts(base.parents, base.closures, base.declared + declared)
+    return facts_on_version(deviation.version).besides(declared=lambda: declared)
 
 
 @registries.closure("registry.versions:version")

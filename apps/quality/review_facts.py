@@ -19,9 +19,9 @@ def trail_review_facts(review: TrailReview) -> Facts:
 
     Nothing else is reviewed (closure `reviewed`): not what came after the range, nor the review's own acts.
     """
-    base = facts_on_version(review.version)
-    reviewed = tuple(deeds_reviewed(review, review.version))
-    return Facts(base.parents, {**base.closures, "reviewed": frozenset()}, base.declared + reviewed)
+    return facts_on_version(review.version).besides(
+        lambda: {"reviewed": frozenset()}, lambda: deeds_reviewed(review, review.version)
+    )
 
 
 @registries.facts("quality.trail_mark")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from apps.access import duties
-from apps.access.facts import Facts, Pair, pairs
+from apps.access.facts import Facts, Pair, Told, pairs
 from apps.access.gate import Scopes
 from apps.access.separation import Deed
 from apps.access.sharing import gathered, grouped, once
@@ -78,6 +78,12 @@ def ancestors(version_ids: Iterable[int]) -> set[int]:
     return known
 
 
+def families_of(version_ids: Iterable[int]) -> set[int]:
+    """The versions with all they were derived from, and every version of the models these belong to."""
+    line = ancestors(version_ids)
+    return line.union(*(kin.family for kin in kin_of(line).values()))
+
+
 @registries.declared(KIND)
 def declared_authors(version_ids: Collection[int | str]) -> tuple[Deed, ...]:
     found = authors_of_versions([int(pk) for pk in version_ids]).values()
@@ -99,7 +105,7 @@ def version_closures(
 ) -> tuple[dict[str, frozenset], tuple[Deed, ...]]:
     """Closures and declared deeds of versions; used for a version and for every record that hangs on one."""
     line = ancestors(version_ids)
-    family = line.union(*(kin.family for kin in kin_of(line).values()))
+    family = families_of(line)
     data = {row.dataset_version_id for rows in data_of_versions(line).values() for row in rows}
     own = pairs(KIND, line)
     closures = {
@@ -122,9 +128,11 @@ def facts_on_version(version: Version) -> Facts:
 
 
 def _facts_on_version(version: Version) -> Facts:
-    closures, declared = version_closures([version.pk])
-    closures["itself"] = pairs(KIND, [version.pk])
-    return Facts(parents=((duties.MODEL, version.model_id),), closures=closures, declared=declared)
+    def told() -> Told:
+        closures, declared = version_closures([version.pk])
+        return {**closures, "itself": pairs(KIND, [version.pk])}, declared
+
+    return Facts(parents=((duties.MODEL, version.model_id),), later=told)
 
 
 @registries.facts(KIND)
@@ -141,11 +149,13 @@ def part_facts(part: VersionAuthor | VersionData) -> Facts:
 @registries.facts("registry.model")
 def model_facts(model: Model) -> Facts:
     """A model has no version yet to judge; its family is judged, so that a test-data reader starts no new version."""
-    versions = set(Version.objects.filter(model=model).values_list("pk", flat=True))
-    closures, declared = version_closures(versions)
-    return Facts(
-        parents=((duties.MODEL, model.pk),), closures={"family": closures["family"]}, declared=declared
-    )
+
+    def told() -> Told:
+        versions = set(Version.objects.filter(model=model).values_list("pk", flat=True))
+        closures, declared = version_closures(versions)
+        return {"family": closures["family"]}, declared
+
+    return Facts(parents=((duties.MODEL, model.pk),), later=told)
 
 
 @registries.facts("registry.intended_use")
@@ -171,26 +181,6 @@ def models_made_of(dataset_version: DatasetVersion) -> tuple[Pair, ...]:
         .distinct()
     )
     return tuple((duties.MODEL, pk) for pk in ids)
-
-
-@registries.parents("registry.model:family")
-def datasets_of_model(model_id: int) -> set[Pair]:
-    ids = (
-        VersionData.objects.filter(version__model_id=model_id)
-        .values_list("dataset_version__dataset_id", flat=True)
-        .distinct()
-    )
-    return {(duties.DATASET, pk) for pk in ids}
-
-
-@registries.parents("datasets.dataset:family")
-def models_of_dataset(dataset_id: int) -> set[Pair]:
-    ids = (
-        VersionData.objects.filter(dataset_version__dataset_id=dataset_id)
-        .values_list("version__model_id", flat=True)
-        .distinct()
-    )
-    return {(duties.MODEL, pk) for pk in ids}
 
 
 @registries.visibility("registry.Model")

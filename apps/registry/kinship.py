@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from apps.access.facts import pairs
+from apps.access import duties
+from apps.access.facts import Pair, pairs
 from apps.access.sharing import grouped
 from apps.core import registries
 from apps.datasets.lineage import KIND as DATA
-from apps.datasets.lineage import sources_of
+from apps.datasets.lineage import derived_of, sources_of, sources_with
+from apps.datasets.models import DatasetVersion
 from apps.registry.checks import in_force, signatures_on_uses
-from apps.registry.facts import data_of_versions, kin_of, model_facts
-from apps.registry.models import IntendedUse, Model, Version
+from apps.registry.facts import ancestors, kin_of, model_facts
+from apps.registry.lineage import models_inheriting
+from apps.registry.loading import data_of_versions
+from apps.registry.models import IntendedUse, Model, Version, VersionData
 
 USE = IntendedUse.subject_kind
 Pairs = frozenset[tuple[str, str]]
@@ -54,5 +58,29 @@ def versions_of_its_model(use: IntendedUse) -> Pairs:
 @registries.closure("registry.versions:lineage")
 def sources_of_data(version_ids: Collection[int]) -> Pairs:
     """What the data of these versions were derived from: a derived dataset inherits curators (DY5)."""
-    used = [row.dataset_version for rows in data_of_versions(version_ids).values() for row in rows]
-    return pairs(DATA, sources_of([each.pk for each in used if each.derived_from_id is not None]))
+    used = [row for rows in data_of_versions(version_ids).values() for row in rows]
+    inherit = [each for each in used if each.twinned or each.dataset_version.derived_from_id is not None]
+    return pairs(DATA, sources_of([each.dataset_version_id for each in inherit]))
+
+
+# Where duties are kept apart: a model and the data it, or what it was derived from, was made of. The two answer alike:
+# a dataset is near a model exactly where that model is near the dataset.
+
+
+@registries.parents("registry.model:family")
+def datasets_of_model(model_id: int) -> set[Pair]:
+    """Datasets with a version that the model was made of, or that one of those was derived from."""
+    line = ancestors(Version.objects.filter(model=model_id).values_list("pk", flat=True))
+    rows = VersionData.objects.filter(version_id__in=line).order_by()
+    datasets = sources_with(rows.values_list("dataset_version_id", flat=True), "dataset_id")[1]
+    return {(duties.DATASET, pk) for pk in datasets}
+
+
+@registries.parents("datasets.dataset:family")
+def models_of_dataset(dataset_id: int) -> set[Pair]:
+    """Models made of the dataset, or of what was derived from it."""
+    data = derived_of(DatasetVersion.objects.filter(dataset=dataset_id).values_list("pk", flat=True))
+    made = Version.objects.filter(
+        pk__in=VersionData.objects.filter(dataset_version_id__in=data).values("version_id")
+    )
+    return {(duties.MODEL, pk) for pk in models_inheriting(made)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import Q, QuerySet
+
 from apps.access.actors import Actor
 from apps.access.gate import visible
 from apps.accounts.models import User
@@ -28,6 +30,27 @@ def descendants(version_ids: Iterable[int]) -> set[int]:
         known |= ring
         ring = set(Version.objects.filter(parent_id__in=ring).values_list("pk", flat=True)) - known
     return known
+
+
+def inheriting(version_ids: Iterable[int]) -> set[int]:
+    """The versions, all derived from them, and every registration of the same bytes: whose makers theirs are.
+
+    One query a generation. `apps.registry.facts.ancestors` backwards.
+    """
+    known: set[int] = set()
+    ring = set(version_ids)
+    while ring:
+        known |= ring
+        digests = Version.objects.filter(pk__in=ring).order_by().values("artefact_digest")
+        near = Version.objects.filter(Q(parent_id__in=ring) | Q(artefact_digest__in=digests))
+        ring = set(near.order_by().values_list("pk", flat=True)) - known
+    return known
+
+
+def models_inheriting(versions: QuerySet[Version]) -> set[int]:
+    """Ids of the models of these versions and of all that inherit from them."""
+    ids = inheriting(versions.order_by().values_list("pk", flat=True))
+    return set(Version.objects.filter(pk__in=ids).order_by().values_list("model_id", flat=True).distinct())
 
 
 def made_from(dataset_version: DatasetVersion) -> set[int]:

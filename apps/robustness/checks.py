@@ -13,8 +13,8 @@ from apps.quality.queries import accepted_for
 from apps.registry.models import Version
 from apps.robustness.loading import plans_of_versions, reports_read
 from apps.robustness.models import ProbePlan, ProbeReport
+from apps.robustness.rules import outdated
 from apps.robustness.states import PlanState, PrivateTraining, ReportState, Verdict
-from apps.validations.catalogue import of_two_only
 from apps.validations.checks import live_plan
 from apps.validations.states import PlanState as ValidationState
 
@@ -75,14 +75,19 @@ def _kept(version: Version, family: str, *, private: bool) -> Outcome:
     report = last_probe_report(version)
     if plan is None or plan.state != PlanState.LOCKED:
         return _not_locked(version, plan)
+    done = report is not None and report.state == ReportState.DONE
+    if not done and (why := outdated(plan.ref, plan.catalogue)):
+        # A report that was made stands: it was made under the catalogue of its limits.
+        needs = (("robustness.write_plan", plan.validation_plan.subject_kind, plan.validation_plan_id),)
+        return Outcome(CheckState.OUT_OF_DATE, why=why, rule="probe-catalogue", refs=(plan.ref,), needs=needs)
     if report is None:
         needs = (("robustness.request_report", plan.subject_kind, plan.pk),)
         why = f"The probes of {plan.ref} have not been made yet."
         return Outcome(CheckState.NOT_STARTED, why=why, refs=(plan.ref,), needs=needs)
     if report.state == ReportState.QUEUED:
         job = report.job
-        done = f" · {job.done} of {job.total}" if job and job.total else ""
-        return Outcome(CheckState.RUNNING, evidence=f"Probe report {report.ref}{done}", refs=(report.ref,))
+        said = f" · {job.done} of {job.total}" if job and job.total else ""
+        return Outcome(CheckState.RUNNING, evidence=f"Probe report {report.ref}{said}", refs=(report.ref,))
     if report.state == ReportState.FAILED:
         return Outcome(
             CheckState.NOT_MET,
@@ -144,8 +149,6 @@ def _not_locked(version: Version, plan: ProbePlan | None) -> Outcome:
             return Outcome(
                 CheckState.NOT_STARTED, why="Limits of probes need a locked validation plan first."
             )
-        if why := of_two_only(validation.task, validation.ref, "probes are made"):
-            return Outcome(CheckState.NOT_MET, why=why, rule=RULE, refs=(validation.ref,))
         needs = (("robustness.write_plan", validation.subject_kind, validation.pk),)
         return Outcome(CheckState.NOT_STARTED, why="No limits of probes are written yet.", needs=needs)
     drafted = plan.state == PlanState.DRAFT

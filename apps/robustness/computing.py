@@ -8,31 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from apps.analysis import charts, probes
-from apps.analysis.probes import Answers, Cases, Finding, Frame
+from apps.analysis.probes import Answers, Cases, Deciding, Finding, Frame
 from apps.analysis.probes.frames import NUMBER, TEXT, WHOLE
 from apps.core import blobs
 from apps.core.digests import number, plain
 from apps.datasets.models import DatasetVersion
 from apps.datasets.states import Partition
 from apps.registry.models import Version
+from apps.robustness.deciding import deciding
 from apps.robustness.models import ProbePlan, ProbeReport
+from apps.robustness.rules import outdated
 from apps.robustness.states import Verdict
 from apps.validations import cases as per_case
+from apps.validations.answering import reading
 from apps.validations.failures import CannotCompute, in_words
 from apps.validations.models import Plan
-from apps.validations.sandbox import ModelFailed, Session, session
-from apps.validations.states import Exclusion
+from apps.validations.sandbox import ClassAnswers, ModelFailed, Session, session
+from apps.validations.states import Exclusion, Task
 from apps.validations.stored import AREA, put_results
 
-SCHEMA = "robustness.results/2"
+SCHEMA = "robustness.results/3"
 RESTARTS = 25  # a model that fails on disturbed input takes its process with it
 Progress = Callable[[int, int, str], None]
 
@@ -40,8 +45,8 @@ Progress = Callable[[int, int, str], None]
 class Asker:
     """`analysis.probes.Ask` of a model in the sandbox. Where it fails there is no usable answer."""
 
-    def __init__(self, stack: ExitStack, open_session: Callable[[], Any], threshold: float) -> None:
-        self._stack, self._open, self._threshold = stack, open_session, threshold
+    def __init__(self, stack: ExitStack, open_session: Callable[[], Any], by: Deciding) -> None:
+        self._stack, self._open, self._by = stack, open_session, by
         self._left = RESTARTS
         self.failures: list[str] = []
         self.asked = 0
@@ -54,7 +59,7 @@ class Asker:
 
     def __call__(self, frame: Frame) -> Answers:
         try:
-            scored = self.session.score(_table(frame, self.session.columns))
+            found = self._answers(_table(frame, self.session.columns))
         except ModelFailed as error:
             if not self.asked or not self._left:
                 raise
@@ -62,14 +67,51 @@ class Asker:
             self.failures.append(str(error))
             self._current.close()
             self.session = self._begin()
-            blank = np.zeros(frame.n, dtype=np.int8)
-            return Answers(blank, None, np.zeros(frame.n, dtype=bool))
+            return self._silent(frame.n)
         self.asked += frame.n
+        return found
+
+    def _answers(self, table: pa.Table) -> Answers:
+        by = self._by
+        if by.numeric:
+            values = self.session.score_reals(table).values
+            return Answers(np.zeros(len(values), dtype=np.int8), values, np.isfinite(values), by)
+        if by.classes:
+            return self._of_classes(self.session.score_classes(table, by.classes))
+        scored = self.session.score(table)
         if scored.scores is None:
-            return Answers(scored.predictions, None, np.ones(scored.n, dtype=bool))
+            return Answers(scored.predictions, None, np.ones(scored.n, dtype=bool), by)
         with np.errstate(invalid="ignore"):
-            decided = (scored.scores >= self._threshold).astype(np.int8)
-        return Answers(decided, scored.scores, np.isfinite(scored.scores))
+            decided = (scored.scores >= by.threshold).astype(np.int8)
+        return Answers(decided, scored.scores, np.isfinite(scored.scores), by)
+
+    def _of_classes(self, found: ClassAnswers) -> Answers:
+        """The class that the model says, or that with the highest score, as in a run."""
+        names, scores = self._by.classes, found.scores
+        if scores is None:
+            assert found.labels is not None  # one of both is there: sandbox.answers
+            decided = places_of(found.labels, names)
+        else:
+            decided = np.argmax(np.nan_to_num(scores, nan=-np.inf), axis=1)
+            if found.labels is not None:  # mostly the class with the highest score
+                odd = np.flatnonzero(np.array(names, dtype=object)[decided] != found.labels)
+                decided[odd] = places_of(found.labels[odd], names)
+        usable = decided >= 0
+        if scores is not None:
+            usable &= np.isfinite(scores).all(axis=1)
+        return Answers(np.maximum(decided, 0), scores, usable, self._by)
+
+    def _silent(self, n: int) -> Answers:
+        """No usable answer to any of n cases."""
+        shape = (n, len(self._by.classes)) if self._by.classes else (n,)
+        scores = np.full(shape, np.nan) if self._by.classes or self._by.numeric else None
+        return Answers(np.zeros(n, dtype=np.int64), scores, np.zeros(n, dtype=bool), self._by)
+
+
+def places_of(labels: Any, names: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) the place of each label among the names; -1 where it is none of them."""
+    at = {name: place for place, name in enumerate(names)}
+    return np.array([at.get(str(label), -1) for label in labels], dtype=np.int64)
 
 
 def _table(frame: Frame, columns: tuple[str, ...]) -> pa.Table:
@@ -90,8 +132,11 @@ def compute(report: ProbeReport, progress: Progress) -> dict[str, Any]:
     """Probe, judge, draw and store. Returns what `finish_report` takes; raises `CannotCompute`."""
     plan, validation = report.plan, report.plan.validation_plan
     version = validation.version
+    if why := outdated(plan.ref, plan.catalogue):
+        raise CannotCompute(why)
     wanted = [limit["probe"] for limit in plan.limits]
     progress(0, len(wanted), "Checking the bytes of model and data")
+    by = deciding(plan)
     with in_words(), ExitStack() as stack:
         model = blobs.checked_path(version.artefact_digest)
         data = blobs.checked_path(validation.test_data.table_digest, area="vault")
@@ -105,11 +150,11 @@ def compute(report: ProbeReport, progress: Progress) -> dict[str, Any]:
                 schema,
                 features=list(version.features) or None,
                 positive=validation.positive_value,
-                threshold=float(validation.threshold),
+                threshold=by.threshold,
             )
 
-        ask = Asker(stack, begin, float(validation.threshold))
-        settings = settings_of(plan, float(validation.threshold))
+        ask = Asker(stack, begin, by)
+        settings = settings_of(plan)
         groups = list(validation.group_columns)
         test = read_cases([(validation.test_data.ref, data)], validation, ask.session, settings, groups)
         paths = [(each.ref, blobs.checked_path(each.table_digest, area=each.area)) for each in used]
@@ -125,10 +170,14 @@ def compute(report: ProbeReport, progress: Progress) -> dict[str, Any]:
             progress=progress,
         )
         said = ask.session
-    summary = [judged(limit, findings) for limit in plan.limits]
+    summary = [judged(limit, findings, by) for limit in plan.limits]
     drawn = draw(findings, summary)
     results = {
         "schema": SCHEMA,
+        "catalogue": plan.catalogue,
+        "task": validation.task,
+        "classes": list(by.classes),
+        "target_unit": by.unit,
         "plan": plan.ref,
         "version": version.ref,
         "artefact_digest": version.artefact_digest,
@@ -152,16 +201,16 @@ def compute(report: ProbeReport, progress: Progress) -> dict[str, Any]:
     }
 
 
-def settings_of(plan: ProbePlan, threshold: float) -> probes.Settings:
+def settings_of(plan: ProbePlan) -> probes.Settings:
     bounds = plan.bounds
     return probes.Settings(
         seed=int(bounds["seed"]),
         rows=int(bounds["rows"]),
         shift=float(bounds["shift"]),
         epsilon=float(bounds["epsilon"]),
+        flips=int(bounds["flips"]),
         budget=int(bounds["budget"]),
         cases=int(bounds["cases"]),
-        threshold=threshold,
     )
 
 
@@ -194,14 +243,14 @@ def read_cases(
     if total > settings.rows:
         rng = np.random.default_rng([settings.seed, len(groups), len(files)])
         chosen = np.sort(rng.choice(total, settings.rows, replace=False))
-    parts, labels, start = [], [], 0
+    parts, labelled_parts, start = [], [], 0
     exclude = plan.exclusion == Exclusion.EXCLUDE
     for (ref, path), size in zip(files, sizes, strict=True):
         absent = sorted(set(asked.columns) - set(pq.read_schema(path).names))
         if absent:
             raise CannotCompute(f"{ref} has no column {', '.join(absent)}, which the model needs.")
         rows = chosen[(chosen >= start) & (chosen < start + size)] - start
-        of = per_case.Reading(plan.label_column, plan.positive_value, groups=tuple(groups), exclude=exclude)
+        of = replace(reading(plan), groups=tuple(groups))
         labelled = per_case.read_cases(path, of).take(rows)
         part = pq.read_table(path, columns=list(asked.columns)).take(rows)
         if exclude:  # what a run leaves out with its reason is no case of a probe either
@@ -211,7 +260,7 @@ def read_cases(
             part = part.filter(pa.array(fit))
             labelled = per_case.counted(labelled.filter(pa.array(fit)))
         parts.append(part)
-        labels.append(labelled)
+        labelled_parts.append(labelled)
         start += size
     columns, kinds = {}, {}
     for column in asked.columns:
@@ -221,9 +270,17 @@ def read_cases(
         columns[column], kinds[column] = np.concatenate([values for values, _ in found]), found[0][1]
     return Cases(
         Frame(columns, kinds),
-        np.concatenate([each[per_case.LABEL].to_numpy() for each in labels]).astype(np.int8),
-        {group: np.array(labels[0][group].to_pylist(), dtype=object) for group in groups},
+        np.concatenate([_labels(each, plan) for each in labelled_parts]),
+        {group: np.array(labelled_parts[0][group].to_pylist(), dtype=object) for group in groups},
     )
+
+
+def _labels(cases: pa.Table, plan: Plan) -> NDArray[Any]:
+    """(n,) labels as `analysis.probes.Cases` takes them."""
+    if plan.task == Task.MULTICLASS:
+        return places_of(cases[per_case.LABEL].to_pylist(), plan.classes)
+    values = cases[per_case.LABEL].to_numpy()
+    return values.astype(np.float64 if plan.task == Task.REGRESSION else np.int8)
 
 
 def _values(column: pa.ChunkedArray, whole: bool) -> tuple[Any, str]:
@@ -253,7 +310,7 @@ def _epsilons(report: ProbeReport) -> list[dict[str, Any]] | None:
     ]
 
 
-def judged(limit: dict[str, Any], findings: list[Finding]) -> dict[str, Any]:
+def judged(limit: dict[str, Any], findings: list[Finding], by: Deciding) -> dict[str, Any]:
     """One locked limit held against the worst finding of its probe."""
     probe = probes.PROBES[limit["probe"]]
     found = probes.worst(findings, limit["probe"])
@@ -263,7 +320,7 @@ def judged(limit: dict[str, Any], findings: list[Finding]) -> dict[str, Any]:
         "probe": limit["probe"],
         "family": probe.family,
         "what": probe.label,
-        "measure": probe.measure,
+        "measure": by.measure(probe.measure),
         "submitted": probe.submitted,
         "where": found.where if found else "",
         "value": (number(found.value) or "") if found else "",

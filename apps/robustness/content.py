@@ -10,6 +10,20 @@ from apps.robustness.models import ProbeEvidence, ProbePlan, ProbeReport
 
 @registries.content("robustness.plan")
 def plan_content(plan: ProbePlan) -> dict:
+    return _plan(plan) | {
+        "schema": "robustness.plan/2",
+        "catalogue": plan.catalogue,
+        **({"no_answer": plan.no_answer} if plan.no_answer else {}),
+    }
+
+
+@registries.earlier_content("robustness.plan/1")
+def plan_content_1(plan: ProbePlan) -> dict | None:
+    """Before the catalogue of probes had versions; nothing for limits that name one."""
+    return _plan(plan) if plan.catalogue == 1 and not plan.no_answer else None
+
+
+def _plan(plan: ProbePlan) -> dict:
     validation, version = plan.validation_plan, plan.version
     return {
         "schema": "robustness.plan/1",

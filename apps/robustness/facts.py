@@ -7,7 +7,7 @@ from collections.abc import Collection
 from django.db.models import Exists, OuterRef, Q
 
 from apps.access import duties
-from apps.access.facts import Facts, pairs
+from apps.access.facts import Closures, Facts, pairs
 from apps.access.gate import Scopes
 from apps.core import registries
 from apps.registry.facts import facts_on_version
@@ -18,10 +18,13 @@ from apps.robustness.models import ProbeEvidence, ProbePlan, ProbeReport
 @registries.facts("robustness.plan")
 def plan_facts(plan: ProbePlan) -> Facts:
     """The plan's own closure `record` holds its reports: who makes its probes may not approve it (DY10)."""
-    base = facts_on_version(plan.version)
-    found = reports_of_versions([plan.version.pk])[plan.version.pk]
-    mine = pairs(ProbeReport.subject_kind, [report.pk for report in found if report.plan_id == plan.pk])
-    return Facts(base.parents, {**base.closures, "record": mine}, base.declared)
+
+    def record() -> Closures:
+        found = reports_of_versions([plan.version.pk])[plan.version.pk]
+        mine = [report.pk for report in found if report.plan_id == plan.pk]
+        return {"record": pairs(ProbeReport.subject_kind, mine)}
+
+    return facts_on_version(plan.version).besides(record)
 
 
 @registries.facts("robustness.report")

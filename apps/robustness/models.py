@@ -26,11 +26,16 @@ class ProbePlan(models.Model):
 
     number = models.PositiveIntegerField(unique=True)
     validation_plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="probe_plans")
-    # {"seed", "rows", "shift", "epsilon", "budget", "cases"}: decimal text, as `analysis.probes.Settings`
+    # of the probes, as `analysis.probes.VERSION`; 1 in plans that were written before it was kept
+    catalogue = models.PositiveSmallIntegerField(default=1)
+    # {"seed", "rows", "shift", "epsilon", "flips", "budget", "cases"}, of a predicted number {"tolerance", "error"}:
+    # decimal text, as `analysis.probes.Settings` and `Deciding`
     bounds = models.JSONField(default=dict)
     # [{"id", "probe", "limit": "0.05", "rule": "point|near|far", "min_n": 30}]: at most the limit
     limits = models.JSONField(default=list)
     rationale = models.TextField()
+    # Why a case may go without an answer where a value is missing; empty where a limit says how many may.
+    no_answer = models.TextField(blank=True)
     # Empty in plans that were written before it was asked.
     private_training = models.CharField(
         max_length=8, choices=[(p.value, states.PRIVATE_WORDS[p]) for p in states.PrivateTraining], blank=True

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.analysis import intervals
-from apps.analysis.probes import PRIVACY, PROBES, RULES
+from apps.analysis.probes import PRIVACY, PROBES, RULES, VERSION, changes_since
 from apps.analysis.probes.shifted import FAR_PART
 from apps.core.errors import BadInput, WrongState
 from apps.robustness.states import PrivateTraining
+from apps.validations.states import Task
 
 MAX_LIMITS = 40
 DECIDED = ("released", "rejected", "suspended")  # states of a version: apps.registry.states
@@ -35,10 +36,27 @@ BOUNDS: dict[str, tuple[str, float, float, bool]] = {
     "rows": ("Rows asked at most", 100, 100_000, False),
     "shift": ("Part of the cases replaced by one group", 0.05, 1, True),
     "epsilon": ("Bound of the search, in standard deviations", 0.001, 10, True),
+    "flips": ("0/1 columns the search may flip in a case", 0, 20, False),
     "budget": ("Questions the search may ask a case", 1, 1_000, False),
     "cases": ("Cases the search tries", 10, 2_000, False),
 }
-DEFAULTS = {"seed": "1", "rows": "5000", "shift": "0.5", "epsilon": "0.1", "budget": "50", "cases": "200"}
+DEFAULTS = {
+    "seed": "1",
+    "rows": "5000",
+    "shift": "0.5",
+    "epsilon": "0.1",
+    "flips": "0",
+    "budget": "50",
+    "cases": "200",
+}
+# Of a predicted number alone, in its unit; they follow from the use and have no usual value.
+OF_NUMBERS: dict[str, tuple[str, float, float, bool]] = {
+    "tolerance": ("A predicted number counts as moved beyond", 0, 1e12, True),
+    "error": ("A predicted number counts as wrong beyond an error of", 0, 1e12, True),
+}
+MAX_REASON = 2000
+# Whoever asks for more than the least says how many cases may go without an answer, or why any may.
+ANSWERS_ASKED = ("medium", "high")
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,7 @@ class PlanInput:
     """A probe plan as it was entered. bounds and limits as in `models.ProbePlan`, ids optional, numbers or text.
 
     private_training: whether the model was trained with differential privacy; private_epsilon: if so, with which.
+    no_answer: why a case may go without an answer where a value is missing, if no limit says how many may.
     """
 
     bounds: Mapping[str, Any]
@@ -53,14 +72,33 @@ class PlanInput:
     rationale: str
     private_training: str
     private_epsilon: str = ""
+    no_answer: str = ""
 
 
 @dataclass(frozen=True)
 class PlanFacts:
-    """tier of the intended use; texts: whether the model takes a text column (None: not known)."""
+    """tier of the intended use; texts: whether the model takes a text column (None: not known); task and unit of the
+    validation plan."""
 
     tier: str
     texts: bool | None = None
+    task: str = Task.BINARY
+    unit: str = ""
+
+
+def bounds_of(task: str) -> dict[str, tuple[str, float, float, bool]]:
+    """The bounds that a plan of this task states, as `BOUNDS`."""
+    return {**OF_NUMBERS, **BOUNDS} if task == Task.REGRESSION else BOUNDS
+
+
+def outdated(ref: str, catalogue: int) -> str:
+    """Why no probe is made under limits of an earlier catalogue; empty under today's."""
+    if catalogue == VERSION:
+        return ""
+    return (
+        f"{ref} was locked under version {catalogue} of the probe catalogue; probes are made under version {VERSION}: "
+        f"{changes_since(catalogue)}."
+    )
 
 
 def refuse_decided(ref: str, state: str, what: str) -> None:
@@ -84,21 +122,27 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
     """The fields of a plan in their stored form; BadInput naming every field that cannot stand and how to mend it."""
     problems: dict[str, list[str]] = {}
     bounds = {}
-    for name, (label, least, greatest, fractions) in BOUNDS.items():
-        text = _decimal(given.bounds.get(name, DEFAULTS[name]))
+    asked = bounds_of(facts.task)
+    for name, (label, least, greatest, fractions) in asked.items():
+        text = _decimal(given.bounds.get(name, DEFAULTS.get(name)))
         if (
             text is None
             or not least <= float(text) <= greatest
             or not (fractions or float(text).is_integer())
         ):
             kind = "number" if fractions else "whole number"
+            unit = f", in {facts.unit}" if name in OF_NUMBERS and facts.unit else ""
             problems.setdefault("bounds", []).append(
-                f"{label}: enter a {kind} from {least:,g} to {greatest:,g}."
+                f"{label}: enter a {kind} from {least:,g} to {greatest:,g}{unit}."
             )
         else:
             bounds[name] = text if fractions else str(int(float(text)))
-    odd = sorted(set(given.bounds) - set(BOUNDS))
-    if odd:
+    odd = sorted(name for name in set(given.bounds) - set(asked) if str(given.bounds[name]).strip())
+    if odd and odd[0] in OF_NUMBERS:
+        problems.setdefault("bounds", []).append(
+            f"{OF_NUMBERS[odd[0]][0]}: leave it empty, the model predicts no number."
+        )
+    elif odd:
         problems.setdefault("bounds", []).append(f"There is no bound “{odd[0]}”.")
     limits = []
     for number, one in enumerate(given.limits[:MAX_LIMITS], start=1):
@@ -118,6 +162,7 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
         words = ", ".join(PROBES[name].label.lower() for name in absent)
         problems["limits"] = [f"At {facts.tier} tier each of these needs a limit too: {words}."]
     private, epsilon = _private(given, {line["probe"] for line in limits}, problems)
+    no_answer = _no_answer(given, facts, {line["probe"] for line in limits}, problems)
     if not given.rationale.strip():
         problems["rationale"] = ["Say why these limits and bounds fit the use."]
     if problems:
@@ -128,7 +173,26 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
         "rationale": given.rationale.strip(),
         "private_training": private,
         "private_epsilon": epsilon,
+        "no_answer": no_answer,
+        "catalogue": VERSION,
     }
+
+
+def _no_answer(
+    given: PlanInput, facts: PlanFacts, limited: Collection[str], problems: dict[str, list[str]]
+) -> str:
+    """Why cases may go without an answer. “One value missing” counts other decisions only: a model that stops
+    answering passes it, so that a plan of more than low tier says whether it may."""
+    said, label = given.no_answer.strip(), PROBES["missing_unanswered"].label
+    if len(said) > MAX_REASON:
+        problems["no_answer"] = [f"At most {MAX_REASON:,} characters."]
+    elif said and "missing_unanswered" in limited:
+        problems["no_answer"] = [f"“{label}” has a limit, which says how many may: leave this empty."]
+    elif not said and "missing_unanswered" not in limited and facts.tier in ANSWERS_ASKED:
+        problems["no_answer"] = [
+            f"Set a limit on “{label}”, or say why a case may go without an answer where a value is missing."
+        ]
+    return said
 
 
 def _private(given: PlanInput, limited: Collection[str], problems: dict[str, list[str]]) -> tuple[str, str]:

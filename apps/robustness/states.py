@@ -71,4 +71,6 @@ PLAN_TRANSITIONS = {
     (PlanState.DRAFT, "write_plan"): PlanState.SUPERSEDED,
     (PlanState.AUTHORED, "write_plan"): PlanState.SUPERSEDED,
     (PlanState.REJECTED, "write_plan"): PlanState.SUPERSEDED,
+    # Only of limits that were locked under an earlier version of the catalogue: no probe is made under them any more.
+    (PlanState.LOCKED, "write_plan"): PlanState.SUPERSEDED,
 }

@@ -11,6 +11,7 @@ from django.db import models
 from apps.trail import destinations, witness
 from apps.trail.anchor_models import Cosignature, Destination, Stamp
 from apps.trail.models import Checkpoint, Log, Pending
+from apps.trail.outside import scrubbed
 from apps.trail.queries import Verification, last_verification
 
 
@@ -78,7 +79,7 @@ def told_outside(size: int) -> tuple[list[Told], str]:
                 at=row.done_at,
                 failing_since=(row.done_at or row.known_since) if row.failures else None,
                 failures=row.failures,
-                error=row.error,
+                error=scrubbed(row.error),  # what an earlier release kept
                 contradicts=row.contradicted,
             )
         )

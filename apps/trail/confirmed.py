@@ -15,11 +15,12 @@ from typing import Any
 
 from django.db.models import Max, OuterRef, Q, Subquery
 
+from apps.trail import erased
 from apps.trail.history import covered
 from apps.trail.identity import keys
 from apps.trail.models import Entry, Kind, Leaf, Signature
 from apps.trail.past import World, present
-from apps.trail.preimages import body_digest, stamp
+from apps.trail.preimages import body_digest, erased_by, stamp
 from apps.trail.rowmac import Judge
 from apps.trail.statements import expected_columns, signature_mac_content
 
@@ -65,8 +66,9 @@ def confirm(here: World) -> Confirmed:
             shown = {model: _rows(model, ids, here) for model, ids in part.items()}
             told = _entries(here, shown)
             sealed = _bodies(entry for entry, _ in told.values())
+            vouched = erased.vouched(keys()) if any(erased_by(body) for _, body, _ in sealed.values()) else {}
             for model, rows in shown.items():
-                faults += _faults(model, rows, part[model], told, sealed)
+                faults += _faults(model, rows, part[model], told, sealed, vouched)
     count = sum(len(ids) for ids in here.seen.values())
     return Confirmed(count, tuple(sorted(faults, key=lambda each: (each.table, each.row))))
 
@@ -152,6 +154,7 @@ def _faults(
     ids: list[Any],
     told: dict[tuple[str, str], tuple[int, int]],
     sealed: dict[int, tuple[str, str, str | None]],
+    vouched: dict[int, erased.Vouched],
 ) -> list[Fault]:
     table = model.history.model._meta.db_table
     name = str(model._meta.verbose_name)
@@ -169,15 +172,20 @@ def _faults(
         elif last != row.history_id:
             wrong = f"is not the last one the trail tells of (entry {entry} names row {last})"
         else:
-            wrong = _against_entry(row, entry, *sealed[entry])
+            wrong = _against_entry(row, entry, *sealed[entry], vouched.get(entry))
         if wrong:
             found.append(Fault(table, row.history_id, record, wrong))
     return found
 
 
-def _against_entry(row: Row, entry: int, salt: str, body: str, sealed: str | None) -> str:
+def _against_entry(
+    row: Row, entry: int, salt: str, body: str, sealed: str | None, vouched: erased.Vouched | None
+) -> str:
     """What is wrong with a history row, judged by the entry that tells of it; empty when nothing is."""
-    if sealed is not None and body_digest(salt, body) != sealed:
+    if erased_by(body):
+        if wrong := erased.fault(vouched, salt, body, sealed or ""):
+            return f"is told by entry {entry}: {wrong}"
+    elif sealed is not None and body_digest(salt, body) != sealed:
         return f"is told by entry {entry}, whose body is not the one that was sealed"
     try:
         told: dict[str, Any] = json.loads(body)["row"]

@@ -17,7 +17,7 @@ from apps.core.clock import iso, now
 from apps.trail import stamps, streams, witnesses
 from apps.trail.anchor_models import Destination
 from apps.trail.models import Checkpoint, Entry, Pending
-from apps.trail.outside import Contradicted, Unreachable
+from apps.trail.outside import Contradicted, Unreachable, scrubbed
 
 log = logging.getLogger("countersign.trail")
 FIRST_PAUSE, LAST_PAUSE = 2.0, 300.0
@@ -129,11 +129,11 @@ def faults() -> list[tuple[Destination, str]]:
         if row is None:
             continue  # nobody was to tell it yet
         if row.contradicted:
-            found.append((row, row.error))
+            found.append((row, scrubbed(row.error)))
         elif newest is not None and newest.size > row.position:
             last = row.done_at or row.known_since
             allowed = timedelta(hours=settings.TRAIL_SILENT_HOURS) + place.period
             if now() - last > allowed:
-                why = f": {row.error}" if row.error else ""
+                why = f": {scrubbed(row.error)}" if row.error else ""
                 found.append((row, f"the {place.kind} {place.name} has taken nothing since {iso(last)}{why}"))
     return found

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from apps.trail import anchored, offline, sealer
+from apps.trail import anchored, erased, offline, sealer
 from apps.trail.identity import keys
 from apps.trail.merkle import consistency_proof, node_hash
-from apps.trail.models import Checkpoint, Entry, Leaf
-from apps.trail.preimages import body_digest, head_line
+from apps.trail.models import Checkpoint, Entry, Kind, Leaf
+from apps.trail.preimages import head_line, sealed_digest
 from apps.trail.tree import StoredTree
 from apps.trail.writer import head_of
 
@@ -48,7 +48,20 @@ def select(scopes: Collection[str] | None, until: datetime | None = None) -> Ite
         chosen = chosen.filter(Q(scope__in=scopes) | Q(kind="row", act_id__in=acts))
     if until is not None:
         chosen = chosen.filter(at__lte=until)
+    if scopes is not None or until is not None:
+        chosen |= Entry.objects.filter(pk__in=_vouching(chosen))
     return chosen.order_by("id").values_list("id", flat=True).iterator(chunk_size=10_000)
+
+
+def _vouching(chosen: QuerySet[Entry]) -> list[int]:
+    """The entries of the acts that erased words of any of these: without them the bodies prove nothing."""
+    acts = Entry.objects.filter(kind=Kind.ACT, act=erased.ERASES).order_by("id")
+    found = []
+    for pk, body in acts.values_list("id", "body"):
+        numbers = [number for number, _, _ in erased.erased_in(body)]
+        if chosen.filter(pk__in=numbers).exists():
+            found.append(pk)
+    return found
 
 
 def write(
@@ -103,7 +116,8 @@ def _lines(places: Iterable[int]) -> Iterator[tuple[str, str]]:
         leaves = dict(Leaf.objects.filter(index__in=batch).values_list("entry_id", "index"))
         entries = Entry.objects.filter(pk__in=list(leaves))
         for entry in sorted(entries, key=lambda one: leaves[one.pk]):
-            yield head_line(body_digest(entry.salt, entry.body), head_of(entry)), f"{entry.salt} {entry.body}"
+            digest = sealed_digest(entry.salt, entry.body, entry.digest)
+            yield head_line(digest, head_of(entry)), f"{entry.salt} {entry.body}"
 
 
 def _batches(numbers: Iterable[int]) -> Iterator[list[int]]:

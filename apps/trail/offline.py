@@ -18,7 +18,9 @@ Both may hold what others said of a checkpoint of this log:
   stamped.note, stamped.txt, stamped.tsr, stamped.pem   one with its time stamp (RFC 3161) and certificates; checked
                         where the package rfc3161-client is present
 EARLIER is a checkpoint of this log that you have from elsewhere: the whole log must begin with it.
-Every entry must lie in the tree whose root the checkpoint signs. Exit code 0 verified, 1 not, 2 bad input.
+Every entry must lie in the tree whose root the checkpoint signs. A body may differ from the one its head names where
+words of it were erased: then an act of erasure in the same folder must name the entry and both digests.
+Exit code 0 verified, 1 not, 2 bad input.
 """
 
 from __future__ import annotations
@@ -243,10 +245,43 @@ def read_places(folder: str) -> Iterator[int] | None:
     return iter(strict_lines(folder, "index.txt", int, str))
 
 
-def fold_entries(folder: str, tree: Tree) -> int:
-    """Push every entry and the cover between them; returns the number of entries."""
+# An entry whose body is not the one its head names: what to call it, head, body.
+Changed = list[tuple[str, bytes, bytes]]
+ERASES = "access.approve_erasure"
+
+
+def refuse_unless_erased(changed: Changed, entries: Iterator[tuple[bytes, bytes]]) -> None:
+    """Words of these bodies were erased, and the newest act of erasure among `entries` that names each says so."""
+    said: dict[int, tuple[str, str, str]] = {}
+    for head, body in entries:
+        if ERASES.encode() not in head or sha256(body).hexdigest().encode() != head[:64]:
+            continue
+        try:
+            act = json.loads(head[65:])
+            if (act["kind"], act["act"]) == ("act", ERASES):
+                for number, was, now in json.loads(body[body.index(b" ") :])["facts"]["erased"]:
+                    said[number] = (act["act_id"], was, now)
+        except (ValueError, KeyError, TypeError) as error:
+            raise Bad("an act of erasure cannot be read: " + told(head)) from error
+    for name, head, body in changed:
+        try:
+            by, was, now = said[json.loads(head[65:])["id"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Bad(f"{name}: the body is not the one the head names: {told(head)}") from error
+        begins = body.partition(b" ")[2].startswith(f'{{"erased":"{by}"'.encode())
+        if not begins or was.encode() != head[:64] or now != sha256(body).hexdigest():
+            raise Bad(f"{name}: the body is not the one the act of erasure left: {told(head)}")
+
+
+def told_of_erased(count: int) -> list[str]:
+    return [f"Of {count} of them words were erased, by acts that are in the log."] if count else []
+
+
+def fold_entries(folder: str, tree: Tree) -> tuple[int, int]:
+    """Push every entry and the cover between them; the number of entries, and of those with words erased."""
     cover, places = read_cover(folder), read_places(folder)
     count = 0
+    changed: Changed = []
     with open(os.path.join(folder, "entries.log"), "rb") as file:
         push, hashed = tree.push, sha256
         while True:
@@ -258,7 +293,7 @@ def fold_entries(folder: str, tree: Tree) -> int:
             if body[-1:] != b"\n":
                 raise Bad("entries.log is cut")
             if head[:64] != hashed(body[:-1]).hexdigest().encode():
-                raise Bad(f"entry {count}: the body is not the one the head names: {told(head)}")
+                changed.append((f"entry {count}", head[:-1], body[:-1]))
             if places is not None:
                 place = next(places, None)
                 while tree.size != place and tree.size in cover:
@@ -272,7 +307,16 @@ def fold_entries(folder: str, tree: Tree) -> int:
         tree.push(value, pushed)
     if cover or (places is not None and next(places, None) is not None):
         raise Bad("index.txt or cover.txt tells of leaves that are not used")
-    return count
+    if changed:
+        refuse_unless_erased(changed, read_entries(folder))
+    return count, len(changed)
+
+
+def read_entries(folder: str) -> Iterator[tuple[bytes, bytes]]:
+    """Head and body of each entry of an extract."""
+    with open(os.path.join(folder, "entries.log"), "rb") as file:
+        while head := file.readline():
+            yield head[:-1], file.readline()[:-1]
 
 
 def told(head: bytes) -> str:
@@ -383,8 +427,17 @@ class Levels:
                 self.compare(level, row)
 
 
-def fold_tiles(folder: str, size: int, marks: Marks) -> Tree:
-    """Recompute the tree from the entries; every tile must hold its hashes, every mark its root."""
+def read_bundles(folder: str, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Head and body of each entry of the whole log."""
+    for number in range((size + TILE - 1) // TILE):
+        heads, bodies, _ = read_bundle(folder, number, min(TILE, size - number * TILE))
+        yield from zip(heads, bodies, strict=True)
+
+
+def fold_tiles(folder: str, size: int, marks: Marks) -> tuple[Tree, int]:
+    """Recompute the tree from the entries; every tile must hold its hashes, every mark its root. The tree, and the
+    number of entries with words erased."""
+    changed: Changed = []
     tree, levels, hashed = Tree(), Levels(folder), sha256
     hashes: list[bytes] = []
     for number in range((size + TILE - 1) // TILE):
@@ -394,7 +447,7 @@ def fold_tiles(folder: str, size: int, marks: Marks) -> Tree:
         if own.hex().encode() != b"".join([head[:64] for head in heads]):
             for place, (head, body) in enumerate(zip(heads, bodies, strict=True)):
                 if hashed(body).hexdigest().encode() != head[:64]:
-                    raise Bad(f"leaf {start + place}: the body is not the one the head names: {told(head)}")
+                    changed.append((f"leaf {start + place}", head, body))
         if width == TILE:
             above = levels.push(hashes)
         if width == TILE and not any(start < at < start + TILE for at in marks):
@@ -405,7 +458,9 @@ def fold_tiles(folder: str, size: int, marks: Marks) -> Tree:
                 tree.push(value)
                 check_marks(marks, tree)
     levels.end(hashes if size % TILE else [])
-    return tree
+    if changed:
+        refuse_unless_erased(changed, read_bundles(folder, size))
+    return tree, len(changed)
 
 
 def check_marks(marks: Marks, tree: Tree) -> None:
@@ -550,23 +605,28 @@ def verify_tiles(folder: str, key: tuple[str, bytes, bytes], earlier: str) -> st
         if not 1 <= at <= size:
             raise Bad(f"{who} tells of {at} entries, the checkpoint of {size}")
         marks.setdefault(at, []).append((value, who))
-    tree = fold_tiles(folder, size, marks)
+    tree, erased = fold_tiles(folder, size, marks)
     if tree.root() != root:
         raise Bad("the entries do not give the signed root: one was edited, removed, added or moved")
     return " ".join(
-        [f"Verified: the whole log {key[0]}, {size} entries, unchanged and in order.", *sentences]
+        [
+            f"Verified: the whole log {key[0]}, {size} entries, unchanged and in order.",
+            *told_of_erased(erased),
+            *sentences,
+        ]
     )
 
 
 def verify_extract(folder: str, key: tuple[str, bytes, bytes]) -> str:
     size, root = open_checkpoint(read(folder, "checkpoint.note"), key)
     tree = Tree()
-    count = fold_entries(folder, tree)
+    count, erased = fold_entries(folder, tree)
     if tree.size != size:
         raise Bad(f"the extract tells of {tree.size} leaves, the checkpoint signs {size}")
     if tree.root() != root:
         raise Bad("the entries do not give the signed root: one was edited, removed, added or moved")
     sentence = f"Verified: {count} entries lie unchanged and in order in the log {key[0]} of {size} entries."
+    sentence = " ".join([sentence, *told_of_erased(erased)])
     if os.path.exists(os.path.join(folder, "earlier.note")):
         old_size, old_root = open_checkpoint(read(folder, "earlier.note"), key)
         proof = strict_lines(folder, "consistency.txt", bytes.fromhex, bytes.hex)

@@ -3,8 +3,9 @@
     head line   `<body digest> <head as canonical JSON>`      leaf hash = SHA-256(0x00 ‖ head line)
     body line   `<salt> <body>`                               body digest = SHA-256(body line)
 
-The body is apart from the head and salted, so that one day a body can be erased and the proofs still hold.
-Neither line holds a newline; an export is just these lines, two an entry.
+The body is apart from the head and salted, so that words of a body can be erased and the proofs still hold
+(erasing.py): the head line keeps the digest of the body that was sealed, salt and body are replaced by others, and the
+new body begins with the act that did it. Neither line holds a newline; an export is just these lines, two an entry.
 """
 
 from __future__ import annotations
@@ -45,6 +46,20 @@ def stamp(value: datetime | str) -> str:
 
 def body_digest(salt: str, body: str) -> str:
     return hashlib.sha256(f"{salt} {body}".encode()).hexdigest()
+
+
+# How a body begins from which words were erased; `{"act"` and `{"op"` are how the others begin.
+ERASED = '{"erased":"'
+
+
+def erased_by(body: str) -> str:
+    """Identifier of the act that erased words of this body; empty when none did."""
+    return body[len(ERASED) :].partition('"')[0] if body.startswith(ERASED) else ""
+
+
+def sealed_digest(salt: str, body: str, digest: str) -> str:
+    """The digest of the body that was sealed. `digest`: the entry's column, which keeps it where words were erased."""
+    return digest if body.startswith(ERASED) else body_digest(salt, body)
 
 
 def head_json(values: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from apps.trail import sealer
 from apps.trail.history import UNCOVERED, is_history
 from apps.trail.merkle import verify_inclusion
 from apps.trail.models import Checkpoint, Entry, Kind, Leaf, Signature
-from apps.trail.preimages import body_digest, leaf_hash
+from apps.trail.preimages import leaf_hash, sealed_digest
 
 TOLD = (Kind.ACT, Kind.EVENT, Kind.REFUSAL, Kind.SEAL)
 # What stands in history rows but says nothing about the record, and what nobody needs to read.
@@ -247,7 +247,7 @@ def place_of(entry: Entry) -> Place | None:
     return Place(
         leaf.index,
         checkpoint.size,
-        body_digest(entry.salt, entry.body),
+        sealed_digest(entry.salt, entry.body, entry.digest),
         leaf.hash,
         checkpoint.root,
         not fault,

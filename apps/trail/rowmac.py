@@ -79,6 +79,23 @@ def written(keys: Keys, row: Any) -> str:
     return code(keys, columns_now(model), values)
 
 
+def rewritten(keys: Keys, row: Any, values: dict[str, Any]) -> str:
+    """The MAC of a history row once `values` (column -> value) stand in it, over the columns that its MAC names.
+
+    LookupError when those are not known. Who asks has judged the row before, or an edit would be made to look honest.
+    """
+    model: type[models.Model] = type(row)
+    known = find_columns(model, named(row.mac))
+    if known is None:
+        raise LookupError(UNKNOWN)
+    fields = {column: (name, form) for name, column, form in covered(model)}
+    told = []
+    for column in known.columns:
+        name, form = fields[column]
+        told.append(form(values.get(column, getattr(row, name))))
+    return code(keys, known, told)
+
+
 def named(mac: str) -> str:
     """The name of the set of columns that a row's MAC bears; empty when it bears none."""
     name, colon, rest = mac.partition(":")

@@ -17,7 +17,7 @@ from apps.trail import clocks, notes, witness
 from apps.trail.identity import keys
 from apps.trail.merkle import Range, inclusion_proof
 from apps.trail.models import Checkpoint, Entry, Leaf, Node, Pending
-from apps.trail.preimages import HEAD, body_digest, head_line, leaf_hash, stamp
+from apps.trail.preimages import HEAD, body_digest, head_line, leaf_hash, sealed_digest, stamp
 from apps.trail.tree import STRIDE, StoredTree
 from apps.trail.writer import database_now, head_of
 
@@ -205,7 +205,7 @@ def receipt(entry: Entry) -> dict[str, Any]:
     tree.load_for(index, checkpoint.size)
     proof = inclusion_proof(index, checkpoint.size, tree.node)
     return {
-        "head": head_line(body_digest(entry.salt, entry.body), head_of(entry)),
+        "head": head_line(sealed_digest(entry.salt, entry.body, entry.digest), head_of(entry)),
         "body": f"{entry.salt} {entry.body}",
         "index": index,
         "size": checkpoint.size,

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from apps.trail import offline
 from apps.trail.anchor_models import Destination, Stamp
 from apps.trail.models import Checkpoint
-from apps.trail.outside import Unreachable, post
+from apps.trail.outside import Unreachable, has_password, post, scrubbed
 
 KIND = "stamp"
 # What the authority's clock and ours may differ by.
@@ -40,7 +40,7 @@ class Authority:
 
     @property
     def name(self) -> str:
-        return self.url
+        return scrubbed(self.url)
 
     @property
     def period(self) -> timedelta:
@@ -59,13 +59,15 @@ class Authority:
         request = builder.hash_algorithm(rfc3161_client.HashAlgorithm.SHA256).build()
         answer = post(self.url, request.as_bytes(), "application/timestamp-query")
         if answer.status != 200:
-            raise Unreachable(f"the authority {self.url} answers {answer.status}")
+            raise Unreachable(f"the authority {self.name} answers {answer.status}")
         try:
             at = check(answer.body, message, self.pem(), nonce=request.nonce)
         except (BadStamp, OSError) as error:
-            raise Unreachable(f"the authority {self.url} gave no stamp that holds: {error}") from error
+            raise Unreachable(f"the authority {self.name} gave no stamp that holds: {error}") from error
         token = base64.b64encode(answer.body).decode()
-        Stamp.objects.get_or_create(size=newest.size, authority=self.url, defaults={"token": token, "at": at})
+        Stamp.objects.get_or_create(
+            size=newest.size, authority=self.name, defaults={"token": token, "at": at}
+        )
         return newest.size
 
 
@@ -73,6 +75,8 @@ def configured() -> list[Authority]:
     """The authority of TRAIL_TIMESTAMP_URL, or none; ImproperlyConfigured without certificates."""
     if not settings.TRAIL_TIMESTAMP_URL:
         return []
+    if has_password(settings.TRAIL_TIMESTAMP_URL):
+        raise ImproperlyConfigured("TRAIL_TIMESTAMP_URL: the address names no user and no password.")
     place = settings.TRAIL_TIMESTAMP_CERTIFICATES
     try:
         x509.load_pem_x509_certificates(Path(place).read_bytes())

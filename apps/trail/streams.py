@@ -27,7 +27,7 @@ from django.db import connection
 from apps.trail.anchor_models import Destination
 from apps.trail.identity import keys
 from apps.trail.models import Checkpoint
-from apps.trail.outside import TIMEOUT, Unreachable, certificates, post
+from apps.trail.outside import TIMEOUT, Unreachable, certificates, has_password, post, scrubbed
 from apps.trail.preimages import HEAD, stamp
 
 KIND = "stream"
@@ -264,12 +264,17 @@ def configured() -> list[Stream]:
             good = bool(at.hostname) and at.port != 0
         except ValueError:
             good = False
+        if has_password(text):
+            raise ImproperlyConfigured(
+                f"TRAIL_STREAMS, {scrubbed(text)!r}: an address names no user and no password; a token stands in "
+                "TRAIL_STREAM_TOKEN."
+            )
         if not good or at.scheme not in {"otlp+http", "otlp+https", *PORTS}:
             raise ImproperlyConfigured(
-                f"TRAIL_STREAMS, {text!r}: an address begins with otlp+http://, otlp+https://, syslog+udp://, "
-                "syslog+tcp:// or syslog+tls:// and names a host."
+                f"TRAIL_STREAMS, {scrubbed(text)!r}: an address begins with otlp+http://, otlp+https://, "
+                "syslog+udp://, syslog+tcp:// or syslog+tls:// and names a host."
             )
-        made.append((Otlp if at.scheme.startswith("otlp") else Syslog)(text, at))
+        made.append((Otlp if at.scheme.startswith("otlp") else Syslog)(scrubbed(text), at))
     if len({each.name for each in made}) != len(made):
         raise ImproperlyConfigured("TRAIL_STREAMS names an address twice.")
     return made

@@ -3,8 +3,9 @@
     checkpoint  log.pub  offline_verifier.py  tile/entries/NNN  bodies/NNN  tile/L/NNN  [what others said of it]
 
 A leaf is an entry's head (preimages.py), so `tile/` is what any reader of tlog-tiles knows; `bodies/` holds the body
-lines beside it. Whole bundles never change: an export into the same folder writes only what is new, and one that was
-cut off is carried on. The checkpoint is written last, so the folder verifies at every moment.
+lines beside it. Whole bundles never change, except where words of a body were erased: an export into the same folder
+writes only what is new or changed, and one that was cut off is carried on. The checkpoint is written last, so the
+folder verifies at every moment.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from pathlib import Path
 
 from django.db import connection
 
-from apps.trail import anchored, offline, sealer
+from apps.trail import anchored, erased, offline, sealer
 from apps.trail.export import NothingSealed
 from apps.trail.identity import keys
 from apps.trail.merkle import Range
-from apps.trail.models import Checkpoint
-from apps.trail.preimages import HEAD, body_digest, head_line, stamp
+from apps.trail.models import Checkpoint, Entry, Kind, Leaf
+from apps.trail.preimages import HEAD, head_line, sealed_digest, stamp
 from apps.trail.tree import STRIDE
 
 TILE = 1 << STRIDE
@@ -56,8 +57,9 @@ def write(folder: Path, progress: Progress | None = None) -> Tiles:
     out = _Folder(folder, last.size)
     whole = last.size // TILE
     number = 0
+    changed = _changed()
     while number < whole:
-        known = out.known(number)
+        known = None if number in changed else out.known(number)
         if known is not None:
             out.push(known)
             number += 1
@@ -82,6 +84,15 @@ def write(folder: Path, progress: Progress | None = None) -> Tiles:
     _put(folder / "checkpoint", last.note.encode())
     _remove_partials(folder, last.size)
     return Tiles(folder, last.size, out.written)
+
+
+def _changed() -> set[int]:
+    """Numbers of the bundles with bodies of which words were erased: those are written anew."""
+    acts = Entry.objects.filter(kind=Kind.ACT, act=erased.ERASES).values_list("body", flat=True)
+    numbers = [number for body in acts for number, _, _ in erased.erased_in(body)]
+    return {
+        index // TILE for index in Leaf.objects.filter(entry_id__in=numbers).values_list("index", flat=True)
+    }
 
 
 def _claim(folder: Path) -> None:
@@ -187,17 +198,17 @@ def _lines(low: int, high: int) -> Iterator[tuple[int, str, str, str]]:
     columns = ", ".join(f'e."{name}"' for name in HEAD)
     with connection.cursor() as cursor:
         cursor.execute(
-            f'SELECT l."index", l.hash, e.salt, e.body, {columns} FROM trail_leaf l '
+            f'SELECT l."index", l.hash, e.salt, e.body, e.digest, {columns} FROM trail_leaf l '
             'JOIN trail_entry e ON e.id = l.entry_id WHERE l."index" >= %s AND l."index" < %s ORDER BY l."index"',
             [low, high],
         )
         rows = cursor.fetchall()
     if len(rows) != high - low:
         raise WrongFolder(f"Entries of the leaves {low} to {high - 1} are missing. Run verify_trail.")
-    for index, text, salt, body, *head in rows:
+    for index, text, salt, body, digest, *head in rows:
         values = dict(zip(HEAD, head, strict=True))
         values["at"] = stamp(values["at"])
-        yield index, text, head_line(body_digest(salt, body), values), f"{salt} {body}"
+        yield index, text, head_line(sealed_digest(salt, body, digest), values), f"{salt} {body}"
 
 
 def _remove_partials(folder: Path, size: int) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from apps.trail.models import Entry
+from apps.trail.preimages import ERASED
 from apps.trail.watched import ENTRY_TABLE, PENDING_TABLE, Watched, frozen_tables, watched_tables
 
 REFUSAL = "append-only: rows of this table are never changed or removed"
@@ -21,10 +23,49 @@ COLUMNS = (
     "scope, table_name, row_id, body, salt, digest, mac"
 )
 
+# What the erasing of words (erasing.py) may change, and nothing else may: of an entry that is sealed, and of a history
+# row whose entry tells of it.
+OF_ENTRY = ("body", "salt", "digest")
+OF_HISTORY = ("history_change_reason", "mac")
+BEGINNING = len(ERASED) + 32 + 1  # of a body: up to the quote behind the act's identifier
+
+
+def _kept(columns: tuple[str, ...]) -> str:
+    return "ARRAY[" + ", ".join(f"'{column}'" for column in columns) + "]"
+
+
 # PostgreSQL functions by name. The settings pin how times, floats and bytes are told: to_jsonb follows the session.
 POSTGRES_FUNCTIONS = {
     "trail_refuse": f"""
 BEGIN
+  RAISE EXCEPTION '{REFUSAL} (%)', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END
+""",
+    "trail_entry_erase": f"""
+DECLARE
+  under text := coalesce(current_setting('countersign.act_id', true), '');
+BEGIN
+  IF TG_OP = 'UPDATE' AND under <> '' THEN
+    IF left(NEW.body, {BEGINNING}) = '{ERASED}' || under || '"'
+      AND to_jsonb(NEW) - {_kept(OF_ENTRY)} = to_jsonb(OLD) - {_kept(OF_ENTRY)}
+      AND NEW.digest = (SELECT l.body_digest FROM trail_leaf l WHERE l.entry_id = OLD.id) THEN
+      RETURN NEW;
+    END IF;
+  END IF;
+  RAISE EXCEPTION '{REFUSAL} (%)', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END
+""",
+    "trail_history_erase": f"""
+DECLARE
+  under text := coalesce(current_setting('countersign.act_id', true), '');
+BEGIN
+  IF TG_OP = 'UPDATE' AND under <> '' THEN
+    IF to_jsonb(NEW) - {_kept(OF_HISTORY)} = to_jsonb(OLD) - {_kept(OF_HISTORY)}
+      AND EXISTS (SELECT 1 FROM {ENTRY_TABLE} e WHERE e.kind = 'row' AND e.table_name = TG_TABLE_NAME
+        AND e.row_id = OLD.history_id AND left(e.body, {BEGINNING}) = '{ERASED}' || under || '"') THEN
+      RETURN NEW;
+    END IF;
+  END IF;
   RAISE EXCEPTION '{REFUSAL} (%)', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
 END
 """,
@@ -109,6 +150,33 @@ def _sqlite_refusing(
     return Trigger(table, name, sql)
 
 
+def _same(columns: Iterable[str]) -> str:
+    return " AND ".join(f'NEW."{column}" IS OLD."{column}"' for column in columns)
+
+
+def _sqlite_begins(body: str) -> str:
+    return f"substr({body}, 1, {BEGINNING}) = '{ERASED}' || countersign_act_id() || '\"'"
+
+
+def _sqlite_erases_entry() -> str:
+    """SQL: this update erases words of a sealed entry under the act under way, and changes nothing else."""
+    rest = [column for field in Entry._meta.concrete_fields if (column := str(field.column)) not in OF_ENTRY]
+    return (
+        f"countersign_act_id() <> '' AND {_sqlite_begins('NEW.body')} AND {_same(rest)} "
+        "AND NEW.digest = (SELECT l.body_digest FROM trail_leaf l WHERE l.entry_id = OLD.id)"
+    )
+
+
+def _sqlite_erases_history(one: Watched) -> str:
+    """SQL: this update erases words of the reason of a row, whose entry was erased under the act under way."""
+    rest = [column for column in one.columns if column not in OF_HISTORY]
+    return (
+        f"countersign_act_id() <> '' AND {_same(rest)} AND EXISTS (SELECT 1 FROM {ENTRY_TABLE} e "
+        f"WHERE e.kind = 'row' AND e.table_name = '{one.table}' AND e.row_id = OLD.\"{one.key}\" "
+        f"AND {_sqlite_begins('e.body')})"
+    )
+
+
 def _sqlite() -> list[Trigger]:
     made = [
         Trigger(
@@ -118,8 +186,14 @@ def _sqlite() -> list[Trigger]:
             f"BEGIN INSERT INTO {PENDING_TABLE} (entry_id) VALUES (NEW.id); END",
         )
     ]
+    histories = {one.table: one for one in watched_tables() if one.history}
     for table in frozen_tables():
-        made += [_sqlite_refusing(table, "update"), _sqlite_refusing(table, "delete")]
+        when = ""
+        if table == ENTRY_TABLE:
+            when = f"NOT ({_sqlite_erases_entry()})"
+        elif table in histories:
+            when = f"NOT ({_sqlite_erases_history(histories[table])})"
+        made += [_sqlite_refusing(table, "update", when=when), _sqlite_refusing(table, "delete")]
     for one in watched_tables():
         if one.history:
             guard = "NEW.act_id = '' OR NEW.mac = ''"
@@ -137,13 +211,16 @@ def _postgres() -> list[Trigger]:
             f"CREATE TRIGGER trail_pend AFTER INSERT ON {ENTRY_TABLE} FOR EACH ROW EXECUTE FUNCTION trail_pend()",
         )
     ]
+    histories = {one.table for one in watched_tables() if one.history}
     for table in frozen_tables():
+        refuses = "trail_history_erase" if table in histories else "trail_refuse"
+        refuses = "trail_entry_erase" if table == ENTRY_TABLE else refuses
         made += [
             Trigger(
                 table,
                 "trail_no_change",
                 f'CREATE TRIGGER trail_no_change BEFORE UPDATE OR DELETE ON "{table}" '
-                "FOR EACH ROW EXECUTE FUNCTION trail_refuse()",
+                f"FOR EACH ROW EXECUTE FUNCTION {refuses}()",
             ),
             Trigger(
                 table,

@@ -17,7 +17,7 @@ from apps.trail.anchor_models import Cosignature, Destination
 from apps.trail.merkle import consistency_proof
 from apps.trail.models import Checkpoint
 from apps.trail.notes import BadNote
-from apps.trail.outside import Answer, Contradicted, Unreachable, post
+from apps.trail.outside import Answer, Contradicted, Unreachable, has_password, post, scrubbed
 from apps.trail.tree import StoredTree
 
 KIND = "witness"
@@ -57,9 +57,11 @@ def configured() -> list[WitnessAt]:
         try:
             if not url.startswith(("http://", "https://")):
                 raise BadNote("the address begins with http:// or https://")
+            if has_password(url):
+                raise BadNote("the address names no user and no password")
             found.append(WitnessAt(url.rstrip("/"), cosignatures.Witness.parse(key)))
         except BadNote as error:
-            raise ImproperlyConfigured(f"TRAIL_WITNESSES, {text!r}: {error}.") from error
+            raise ImproperlyConfigured(f"TRAIL_WITNESSES, {scrubbed(text)!r}: {error}.") from error
     if len({each.name for each in found}) != len(found):
         raise ImproperlyConfigured("TRAIL_WITNESSES names a witness twice.")
     return found

@@ -68,7 +68,9 @@ _LABELS = ("integer", "text", "boolean")
 
 
 def unit_of(metric: str, target_unit: str) -> str:
-    """The unit of a metric's numbers: that of the target where the metric has one."""
+    """The unit of a metric's numbers: that of the target, or its square, where the metric has one."""
+    if metric == "mse" and target_unit:
+        return f"({target_unit})²"
     return target_unit if metric in WITH_UNIT else ""
 
 
@@ -124,11 +126,3 @@ def _width(shape: Sequence[int | None]) -> int | None:
     if len(shape) == 1:
         return 1
     return shape[1] if len(shape) == 2 else None
-
-
-def of_two_only(task: str, ref: str, what: str) -> str:
-    """Why `what` is not made under the plan `ref`, in one sentence; empty for a plan about two classes."""
-    if task == Task.BINARY:
-        return ""
-    about = "several classes" if task == Task.MULTICLASS else "a number"
-    return f"{ref} is about {about}; {what} for two classes alone, so this evidence is missing."

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from django.db.models import Q
 
 from apps.access import duties
-from apps.access.facts import Facts, pairs
+from apps.access.facts import Closures, Facts, pairs
 from apps.access.gate import Scopes
 from apps.accounts.models import User
 from apps.core import registries
@@ -21,9 +21,12 @@ from apps.validations.models import Plan, Run
 @registries.facts("validations.plan")
 def plan_facts(plan: Plan) -> Facts:
     """The plan's own closure `record` holds its runs: who runs its tests may not approve it (DY10)."""
-    base = facts_on_version(plan.version)
-    mine = [run.pk for run in runs_of_versions([plan.version_id])[plan.version_id] if run.plan_id == plan.pk]
-    return Facts(base.parents, {**base.closures, "record": pairs(Run.subject_kind, mine)}, base.declared)
+
+    def record() -> Closures:
+        found = runs_of_versions([plan.version_id])[plan.version_id]
+        return {"record": pairs(Run.subject_kind, [run.pk for run in found if run.plan_id == plan.pk])}
+
+    return facts_on_version(plan.version).besides(record)
 
 
 @registries.facts("validations.run")
@@ -75,26 +78,6 @@ def models_tested_with(dataset_version: DatasetVersion) -> tuple[tuple[str, int]
         Plan.objects.filter(test_data=dataset_version).values_list("version__model_id", flat=True).distinct()
     )
     return tuple((duties.MODEL, pk) for pk in ids)
-
-
-@registries.parents("registry.model:family")
-def test_datasets_of_model(model_id: int) -> set[tuple[str, int]]:
-    ids = (
-        Plan.objects.filter(version__model_id=model_id)
-        .values_list("test_data__dataset_id", flat=True)
-        .distinct()
-    )
-    return {(duties.DATASET, pk) for pk in ids}
-
-
-@registries.parents("datasets.dataset:family")
-def models_tested_with_dataset(dataset_id: int) -> set[tuple[str, int]]:
-    ids = (
-        Plan.objects.filter(test_data__dataset_id=dataset_id)
-        .values_list("version__model_id", flat=True)
-        .distinct()
-    )
-    return {(duties.MODEL, pk) for pk in ids}
 
 
 @registries.visibility("validations.Plan")

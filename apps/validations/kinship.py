@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from apps.access.facts import pairs
+from apps.access import duties
+from apps.access.facts import Pair, pairs
 from apps.core import registries
 from apps.datasets.lineage import KIND as DATA
 from apps.datasets.lineage import kin_of, kin_with
 from apps.datasets.models import DatasetVersion
-from apps.registry.facts import model_facts
-from apps.registry.models import Model
+from apps.registry.facts import families_of, version_closures
+from apps.registry.lineage import models_inheriting
+from apps.registry.models import Version
 from apps.validations.loading import plans_of_versions, runs_of_versions
 from apps.validations.models import Plan, Run
 
@@ -37,8 +39,9 @@ def readers_of_shared_sets(version_ids: Collection[int]) -> Pairs:
 def _families(test_data_id: int, besides: int | None = None) -> Pairs:
     """The families of the models tested with these data, their sources or what was derived of them."""
     tested = Plan.objects.filter(test_data_id__in=kin_of([test_data_id])).values("version__model_id")
-    models = Model.objects.filter(pk__in=tested).exclude(pk=besides)
-    return frozenset().union(*(model_facts(model).closures["family"] for model in models))
+    versions = Version.objects.filter(model_id__in=tested).exclude(model_id=besides).order_by()
+    ids = list(versions.values_list("pk", flat=True))
+    return version_closures(ids)[0]["family"] if ids else frozenset()
 
 
 @registries.closure("validations.run:family")
@@ -51,3 +54,21 @@ def families_of_its_test_set(run: Run) -> Pairs:
 def families_of_kin(version: DatasetVersion) -> Pairs:
     """For who reads test data: every model that is tested with these or their kin."""
     return _families(version.pk)
+
+
+# Where duties are kept apart: a model and the data it, or what it was derived from, is tested with. Who read one has
+# read of its kin, so each of them is as near; and a dataset is near a model exactly where that model is near it.
+
+
+@registries.parents("registry.model:family")
+def test_datasets_of_model(model_id: int) -> set[Pair]:
+    family = families_of(Version.objects.filter(model=model_id).values_list("pk", flat=True))
+    sets = Plan.objects.filter(version_id__in=family).order_by().values_list("test_data_id", flat=True)
+    return {(duties.DATASET, pk) for pk in kin_with(sets, "dataset_id")[1]}
+
+
+@registries.parents("datasets.dataset:family")
+def models_tested_with_dataset(dataset_id: int) -> set[Pair]:
+    kin = kin_of(DatasetVersion.objects.filter(dataset=dataset_id).values_list("pk", flat=True))
+    tested = Plan.objects.filter(test_data_id__in=kin).order_by().values("version__model_id")
+    return {(duties.MODEL, pk) for pk in models_inheriting(Version.objects.filter(model_id__in=tested))}

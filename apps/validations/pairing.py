@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from apps.analysis import intervals, paired
-from apps.analysis import pairedclasses as several
-from apps.analysis.survey import Design
+from apps.analysis import paired, pairedtasks
 from apps.validations import cases as per_case
 from apps.validations.failures import CannotCompute, in_words
-from apps.validations.models import Plan, Run
+from apps.validations.models import Run
 from apps.validations.states import RUN_FACTS, PlanState, RunState, Task
 
 MAX_ROWS = 500_000
-BY_GROUP = ("selection_rate", "tpr", "fpr", "accuracy")
 _FIRST, _SECOND, _FIRST_SCORE, _SECOND_SCORE = "first_said", "second_said", "first_score", "second_score"
 
 
@@ -35,11 +32,9 @@ def not_comparable(first: Run, second: Run) -> str:
     if a.task != b.task:
         return f"{a.ref} and {b.ref} are about different tasks."
     if a.task == Task.REGRESSION:
-        return (
-            "Two regressions are not compared case by case: no paired method is computed for their errors. Each run "
-            "has its own figures with intervals."
-        )
-    if a.task == Task.MULTICLASS:
+        if (a.label_column, a.target_unit) != (b.label_column, b.target_unit):
+            return f"{a.ref} and {b.ref} do not predict the same number in the same unit."
+    elif a.task == Task.MULTICLASS:
         if (a.label_column, sorted(a.classes)) != (b.label_column, sorted(b.classes)):
             return f"{a.ref} and {b.ref} do not tell the same classes apart."
     elif (a.label_column, a.positive_value) != (b.label_column, b.positive_value):
@@ -50,10 +45,11 @@ def not_comparable(first: Run, second: Run) -> str:
 
 
 def compare_runs(first: Run, second: Run) -> dict[str, Any]:
-    """The report of `analysis.paired` on both runs' stored cases, `groups` besides. Differences: second minus first.
+    """The report of `analysis.paired` or `analysis.pairedtasks` on both runs' stored cases, `groups` besides.
 
-    Each run's own locked threshold decides its predictions. `design` says by which unit and weight of the second
-    run's plan the rows are counted. Raises `CannotCompute` with one sentence.
+    Differences: second minus first. Each run's own locked threshold decides its predictions. `design` says by which
+    unit and weight of the second run's plan the rows are counted, `unit` of what a regression is. Raises
+    `CannotCompute` with one sentence.
     """
     why = not_comparable(first, second)
     if why:
@@ -63,44 +59,40 @@ def compare_runs(first: Run, second: Run) -> dict[str, Any]:
         left_out = len(one) + len(two)
         one, two = _counted_in_both(one, two)
         left_out -= len(one) + len(two)
-        keys = _design(one, two, second.plan)
-        if second.plan.task == Task.MULTICLASS:
-            _refuse_other_cases(one, two)
-            found = several.paired_metrics(
-                two[per_case.LABEL].to_pylist(),
-                one[per_case.PREDICTION].to_pylist(),
-                two[per_case.PREDICTION].to_pylist(),
-                list(second.plan.classes),
-                _design_of(two, keys),
+        plan = second.plan
+        keys = per_case.design_of(two, plan.unit_column, plan.weight_column)
+        groups = [name for name in plan.group_columns if name in two.column_names]
+        table = _side_by_side(one, two, {*keys.values(), *groups})
+        if plan.task == Task.BINARY:
+            scored = _FIRST_SCORE in table.column_names
+            found = paired.report(
+                table,
+                per_case.LABEL,
+                _FIRST,
+                _SECOND,
+                first_score=_FIRST_SCORE if scored else None,
+                second_score=_SECOND_SCORE if scored else None,
+                groups=groups,
+                **keys,  # type: ignore[arg-type]
             )
-            return found | _told(first, second, left_out) | {"groups": []}
-        table = _side_by_side(one, two, keys)
-        scored = _FIRST_SCORE in table.column_names
-        found = paired.report(
-            table,
-            per_case.LABEL,
-            _FIRST,
-            _SECOND,
-            first_score=_FIRST_SCORE if scored else None,
-            second_score=_SECOND_SCORE if scored else None,
-            **keys,  # type: ignore[arg-type]
-        )
-    shared = [name for name in second.plan.group_columns if name in two.column_names]
-    told = _told(first, second, left_out)
-    return (
-        found
-        | told
-        | {
-            "groups": [
-                line for name in shared for line in _by_group(table, two[name].to_pylist(), name, keys)
-            ],
-        }
-    )
+        else:
+            found = pairedtasks.report(
+                table,
+                per_case.LABEL,
+                _FIRST,
+                _SECOND,
+                task=str(plan.task),
+                names=list(plan.classes),
+                groups=groups,
+                **keys,  # type: ignore[arg-type]
+            )
+    return found | _told(first, second, left_out) | {"groups": found.get("groups", [])}
 
 
 def _told(first: Run, second: Run, left_out: int) -> dict[str, Any]:
     """Which runs are compared, and how; `left_out`, where one of them excluded cases that the other counts."""
-    return ({"left_out": left_out} if left_out else {}) | {
+    besides = {"left_out": left_out, "unit": second.plan.target_unit}
+    return {name: value for name, value in besides.items() if value} | {
         "first": {"run": first.ref, "version": first.plan.version.ref, "threshold": first.plan.threshold},
         "second": {"run": second.ref, "version": second.plan.version.ref, "threshold": second.plan.threshold},
         "test_data": second.plan.test_data.ref,
@@ -117,32 +109,10 @@ def _counted_in_both(one: pa.Table, two: pa.Table) -> tuple[pa.Table, pa.Table]:
     return kept[0], kept[1]
 
 
-def _refuse_other_cases(one: pa.Table, two: pa.Table) -> None:
+def _side_by_side(one: pa.Table, two: pa.Table, more: set[str]) -> pa.Table:
+    """Label, both predictions, both scores of two classes where both lie within 0 and 1, and the columns `more`."""
     if not one[per_case.ROW].equals(two[per_case.ROW]) or not one[per_case.LABEL].equals(two[per_case.LABEL]):
         raise CannotCompute("The stored cases of the two runs are not the same rows with the same labels.")
-
-
-def _design_of(table: pa.Table, keys: dict[str, str]) -> Design | None:
-    """Weights and units of the rows; None where every row stands for itself."""
-    if not keys:
-        return None
-    rows = len(table)
-    weights = table[keys["weight"]].to_numpy() if "weight" in keys else np.ones(rows)
-    units: Any = np.arange(rows)
-    if "entity" in keys:
-        told = table[keys["entity"]].to_numpy(zero_copy_only=False).astype(str)
-        units = np.unique(told, return_inverse=True)[1]
-    return Design(weights.astype(np.float64), units.astype(np.int64))
-
-
-def _design(one: pa.Table, two: pa.Table, plan: Plan) -> dict[str, str]:
-    """The unit and weight columns of the second run's plan, as far as its cases hold them."""
-    return per_case.design_of(two, plan.unit_column, plan.weight_column)
-
-
-def _side_by_side(one: pa.Table, two: pa.Table, keys: dict[str, str]) -> pa.Table:
-    """Label, both predictions, both scores where both lie within 0 and 1, and what the design needs."""
-    _refuse_other_cases(one, two)
     columns: dict[str, Any] = {
         per_case.LABEL: two[per_case.LABEL],
         _FIRST: one[per_case.PREDICTION],
@@ -151,23 +121,8 @@ def _side_by_side(one: pa.Table, two: pa.Table, keys: dict[str, str]) -> pa.Tabl
     both = [t[per_case.SCORE].to_numpy() for t in (one, two) if per_case.SCORE in t.column_names]
     if len(both) == 2 and all(((s >= 0) & (s <= 1)).all() for s in both):
         columns |= {_FIRST_SCORE: pa.array(both[0]), _SECOND_SCORE: pa.array(both[1])}
-    columns |= {name: two[name] for name in keys.values()}
+    columns |= {name: two[name] for name in sorted(more)}
     return pa.table(columns)
-
-
-def _by_group(table: pa.Table, values: list[Any], column: str, keys: dict[str, str]) -> list[dict[str, Any]]:
-    """Paired rates within each group: {"group", "metric", "n", "first", "second", "difference", "p"}."""
-    names = np.array(["(missing)" if value is None else str(value) for value in values])
-    y, p1, p2 = (table[name].to_numpy().astype(bool) for name in (per_case.LABEL, _FIRST, _SECOND))
-    design = _design_of(table, keys)
-    lines = []
-    for name in sorted(set(names.tolist())):
-        chosen = names == name
-        part = None if design is None else design.take(chosen)
-        for metric in BY_GROUP:
-            found = paired.paired_rate(metric, y[chosen], p1[chosen], p2[chosen], part, intervals.LEVEL)
-            lines.append({"group": f"{column} = {name}", "metric": metric, "n": int(chosen.sum()), **found})
-    return lines
 
 
 def replaced_run(run: Run) -> tuple[Run | None, str]:

@@ -55,7 +55,14 @@ def checked_task(
         problems.append(("threshold", "Only a plan about two classes has a threshold: leave it empty."))
     if chosen == Task.MULTICLASS:
         problems += [("classes", message) for message in _wrong_classes(names)]
-        if positive and positive not in names:
+        if not positive:
+            problems.append(
+                (
+                    "positive_value",
+                    "Name the class that groups are compared on: the bias report holds it against the rest.",
+                )
+            )
+        elif positive not in names:
             problems.append(("positive_value", f"“{positive}” is none of the classes."))
     elif names:
         problems.append(("classes", "Only a plan about several classes names them: leave them empty."))

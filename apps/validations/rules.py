@@ -112,8 +112,6 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
     limits = []
     for number, one in enumerate(given.bias_limits[:MAX_CRITERIA], start=1):
         found, message = _limit(one, number, groups, task)
-        if not message and task == Task.MULTICLASS and not about.get("positive_value"):
-            message = "name the class that the groups are compared on as the positive value."
         if message:
             wrong("bias_limits", f"Limit {number}: {message}")
         else:

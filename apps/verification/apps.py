@@ -8,7 +8,7 @@ class VerificationConfig(AppConfig):
     label = "verification"
 
     def ready(self) -> None:
-        # What this app answers by name: facts, checks, acts.
-        for shelf in ("facts", "content", "checks", "acts"):
+        # What this app answers by name: facts, checks, acts, queues.
+        for shelf in ("facts", "content", "checks", "acts", "queues"):
             if util.find_spec(f"{self.name}.{shelf}"):
                 import_module(f"{self.name}.{shelf}")

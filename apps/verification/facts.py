@@ -12,10 +12,11 @@ from collections.abc import Collection
 from django.db.models import Q
 
 from apps.access import duties
-from apps.access.facts import Facts, pairs
+from apps.access.facts import Facts, Told, pairs
 from apps.access.gate import Scopes
+from apps.access.sharing import gathered, grouped
 from apps.core import registries
-from apps.registry.facts import KIND, facts_on_version, model_facts
+from apps.registry.facts import KIND, facts_on_version, version_closures
 from apps.registry.models import Version
 from apps.verification.loading import dossiers_of
 from apps.verification.models import Claim, Evidence, Requirement, Risk
@@ -23,10 +24,23 @@ from apps.verification.models import Claim, Evidence, Requirement, Risk
 
 @registries.facts("verification.requirement")
 def requirement_facts(requirement: Requirement) -> Facts:
-    versions = Version.objects.filter(model=requirement.model_id).values_list("pk", flat=True)
-    base = model_facts(requirement.model)
-    closures = {**base.closures, "version": pairs(KIND, versions)}
-    return Facts(base.parents, closures, base.declared)
+    def told() -> Told:
+        versions = versions_of_models([requirement.model_id])[requirement.model_id]
+        closures, declared = version_closures(versions)
+        return {"family": closures["family"], "version": pairs(KIND, versions)}, declared
+
+    return Facts(parents=((duties.MODEL, requirement.model_id),), later=told)
+
+
+def versions_of_models(model_ids: Collection[int]) -> dict[int, frozenset[int]]:
+    """Model id -> its versions. One query."""
+
+    def load(ids: list[int]) -> dict[int, frozenset[int]]:
+        rows = Version.objects.filter(model_id__in=ids).order_by().values_list("model_id", "pk")
+        return {pk: frozenset(v for _, v in found) for pk, found in grouped(rows, lambda row: row[0]).items()}
+
+    found = gathered("versions of models", model_ids, load)
+    return {pk: found[pk] or frozenset() for pk in model_ids}
 
 
 @registries.facts("verification.risk")

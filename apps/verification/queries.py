@@ -15,7 +15,7 @@ from apps.access.facts import facts_of
 from apps.access.policy import acts_counting_as
 from apps.access.recorded import recorded
 from apps.access.sharing import once
-from apps.access.signing import content_digest, given_on
+from apps.access.signing import given_on, still_signed
 from apps.accounts.models import User
 from apps.core import registries
 from apps.quality.queries import accepted_for
@@ -125,7 +125,7 @@ def _requirement_fact(
         use=row.intended_use.ref,
         earlier_use=row.intended_use_id != version.intended_use_id,
         approved=approved,
-        changed=approved and content_digest(row) != row.approved_digest,
+        changed=approved and not still_signed(row, row.approved_digest),
         risks=tuple(row.risks),
         clauses=tuple(row.clauses),
         signed_by=by,

@@ -45,6 +45,7 @@ PAGES = frozenset(
         *("training", "boards", "board", "meetings", "meeting", "trail_reviews", "trail_review"),
         *("entry", "packs", "pack", "reviews", "review", "review_sheet", "read_grants", "read_grant"),
         *("inspections", "inspection", "records", "resets", "reset", "corrections", "correction"),
+        *("erasures", "erasure", "holds"),
     )
 )
 # Registers that had a moment of their own before: they read it themselves.

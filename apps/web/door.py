@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from apps.access import previewing
+from apps.access import fresh, previewing
 from apps.access.actors import Actor
 from apps.access.gate import visible_one
 from apps.core.errors import BadInput, Busy, Conflict, Refused, TooMany
@@ -18,7 +18,12 @@ from apps.web.resume import ask_to_sign_in
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    return Actor.of(request.user, "web", address=request.META.get("REMOTE_ADDR", ""))
+    return Actor.of(
+        request.user,
+        "web",
+        address=request.META.get("REMOTE_ADDR", ""),
+        signed_in_at=fresh.signed_in_at(request.session),
+    )
 
 
 def seen_or_404(request: HttpRequest, model, *select, **lookup):

@@ -46,6 +46,7 @@ _URLS: dict[str, Callable[[Any], tuple[str, list]]] = {
     "accounts.reset": lambda r: ("web:reset", [r.pk]),
     "access.review": lambda r: ("web:review", [r.pk]),
     "access.review_sheet": lambda s: ("web:review_sheet", [s.pk]),
+    "access.erasure": lambda r: ("web:erasure", [r.pk]),
     "access.inspection": lambda i: ("web:inspection", [i.pk]),
     "datasets.read_grant": lambda g: ("web:read_grant", [g.pk]),
     "datasets.unmarking": lambda u: ("web:dataset", [u.dataset.slug]),

@@ -93,6 +93,8 @@ RECORD_MARKS = {
     "planned": Mark("Planned", "waiting", "outline"),
     "minuted": Mark("Minute waits for signatures", "waiting", "outline"),
     "in_force": Mark("In force", "met", "quiet"),
+    "placed": Mark("Placed", "lock", "outline"),
+    "lifted": Mark("Lifted", "met", "quiet"),
     "refused": Mark("Refused", "not_met", "bad"),
     "active": Mark("Active", "met", "quiet"),
     "approved": Mark("Approved", "met", "quiet"),

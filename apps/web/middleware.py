@@ -14,6 +14,8 @@ from django.utils.http import urlencode
 
 from apps.access import sessions
 from apps.access.acts import sign_out
+from apps.access.fresh import BEGAN
+from apps.access.fresh import RULE as FRESH
 from apps.core.blobs import BlobDamaged, damaged
 from apps.core.clock import now
 from apps.core.errors import Refused
@@ -51,7 +53,7 @@ class SessionLimits:
         lateness.known()  # before anything is judged by the clock
         if request.user.is_authenticated:
             moment = int(now().timestamp())
-            began = request.session.setdefault("began", moment)
+            began = request.session.setdefault(BEGAN, moment)
             seen = request.session.get("seen", moment)
             cause = ""
             if moment - seen > settings.SESSION_IDLE_SECONDS:
@@ -120,5 +122,7 @@ class Refusals:
         if isinstance(exception, BlobDamaged):
             exception = damaged(exception)
         if isinstance(exception, Refused) and not request.path.startswith("/api/"):
+            if exception.rule == FRESH and request.method == "POST" and not request.htmx:
+                return ask_to_sign_in(request, exception)
             return refused_response(request, exception)
         return None

@@ -143,7 +143,7 @@ ONLY = {
 
 NEEDED = {
     Task.BINARY: ("positive_value", "threshold"),
-    Task.MULTICLASS: ("classes",),
+    Task.MULTICLASS: ("classes", "positive_value"),
     Task.REGRESSION: ("target_unit",),
 }
 
@@ -199,9 +199,7 @@ class PlanEntry:
         elif self.task == Task.MULTICLASS:
             field = self.main.fields["positive_value"]
             field.label = "Class that groups are compared on"
-            field.help_text = (
-                "One of the classes, held against the rest, where there are bias limits. Else leave it empty."
-            )
+            field.help_text = "One of the classes: the bias report holds it against the rest."
         self.criteria = Rows("criteria", CriterionForm, given, earlier.criteria if earlier else [], self.task)
         self.limits = Rows("bias_limits", LimitForm, given, earlier.bias_limits if earlier else [], self.task)
         self.baselines = Rows(

@@ -15,8 +15,11 @@ SWEPT = ("selection_rate", "tpr", "tnr", "ppv", "npv")  # of a threshold, in the
 WEIGHTS = (25, 50, 75)  # per cent of the largest cell: the border grows by one step at each
 
 
-def grouping_tables(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """All groupings as two tables each: every metric of every group, every pair of groups on every metric."""
+def grouping_tables(figures: dict[str, Any], target_unit: str = "") -> list[dict[str, Any]]:
+    """All groupings as two tables each: every metric of every group, every pair of groups on every metric.
+
+    `target_unit`: of a regression's number; the metrics that have it say so.
+    """
     if not figures:
         return []
     least = figures.get("inputs", {}).get("min_n", 30)
@@ -27,7 +30,7 @@ def grouping_tables(figures: dict[str, Any]) -> list[dict[str, Any]]:
         groups = [
             {
                 "group": group["name"],
-                "label": metric_label(metric, of_class),
+                "label": with_unit(metric_label(metric, of_class), metric, target_unit),
                 "estimate": estimate,
                 "few": estimate["n"] < least,
             }
@@ -35,7 +38,11 @@ def grouping_tables(figures: dict[str, Any]) -> list[dict[str, Any]]:
             for of_class, metric, estimate in estimates_of(group)
         ]
         pairs = [
-            {**pair, "label": metric_label(comparison["metric"]), "level": comparison["level"]}
+            {
+                **pair,
+                "label": with_unit(metric_label(comparison["metric"]), comparison["metric"], target_unit),
+                "level": comparison["level"],
+            }
             for comparison in grouping.get("comparisons", ())
             for pair in comparison["pairs"]
         ]
@@ -144,12 +151,22 @@ def undecided_rows(left_open: dict[str, Any]) -> list[dict[str, Any]]:
 
 def paired_lines(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Each compared metric of a paired report with its words; empty where nothing was compared."""
+    unit = found.get("unit", "")
     return [
-        one
-        | {"label": metric_label(name.partition(":")[0], one.get("class", "")), "n": one["difference"]["n"]}
+        _paired_line(name.partition(":")[0], one, unit) | {"n": one["difference"]["n"]}
         for name, one in found.get("metrics", {}).items()
     ]
 
 
 def paired_groups(found: dict[str, Any]) -> list[dict[str, Any]]:
-    return [line | {"label": metric_label(line["metric"])} for line in found.get("groups", ())]
+    return [_paired_line(line["metric"], line, found.get("unit", "")) for line in found.get("groups", ())]
+
+
+def _paired_line(metric: str, one: dict[str, Any], target_unit: str) -> dict[str, Any]:
+    return one | {"label": with_unit(metric_label(metric, one.get("class", "")), metric, target_unit)}
+
+
+def with_unit(label: str, metric: str, target_unit: str) -> str:
+    """The name of a metric with the unit of its numbers, where it has one: "Mean absolute error, mg/L"."""
+    unit = unit_of(metric, target_unit)
+    return f"{label}, {unit}" if unit else label

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+
+from apps.access import oidc
+from apps.core.errors import Refused
 
 PREFIX = "kept."
 NEVER_KEPT = frozenset(
@@ -25,18 +28,22 @@ def entries(request: HttpRequest) -> list[tuple[str, str]]:
     ][:MOST]
 
 
-def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
-    """The sign-in page that carries an unsent form along."""
+def ask_to_sign_in(request: HttpRequest, refused: Refused | None = None) -> HttpResponse:
+    """The sign-in page that carries an unsent form along. `refused`: why a session that goes on does not do."""
     from apps.web.views.sessions import SignInForm
 
     context = {
         "form": SignInForm(),
-        "ended": True,
+        "ended": refused is None,
+        "refusal": refused,
         "resume": request.get_full_path(),
         "kept": [(f"{PREFIX}{name}", value) for name, value in entries(request)],
         "files": bool(request.FILES),
+        # Who has no password comes back to the page by their provider; the form travels through no other site.
+        "providers": oidc.providers() if refused else (),
+        "next_query": urlencode({"next": request.get_full_path()}),
     }
-    return render(request, "web/sign_in.html", context, status=401)
+    return render(request, "web/sign_in.html", context, status=refused.status if refused else 401)
 
 
 def kept_from(request: HttpRequest) -> tuple[str, list[tuple[str, str]]]:

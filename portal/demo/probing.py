@@ -50,10 +50,13 @@ LIMITS: dict[str, tuple[str, str, int]] = {
     "inversion": ("0.15", "near", 100),
 }
 WHY = (
-    "Laboratory values repeat within 5 % between two measurements. The form at the ward refuses an empty field before "
-    "the model is asked; one that came through would be asked for again, so the model may give no answer to it, but "
-    "seldom another one. Units are fixed by the form; what passes its ranges "
-    "unnoticed may change at most three decisions in five, and is looked for when data arrive."
+    "Laboratory values repeat within 5 % between two measurements. Units are fixed by the form; what passes its ranges "
+    "unnoticed may change at most three decisions in five, and is looked for when data arrive. A value that is missing "
+    "may seldom change the decision."
+)
+NO_ANSWER = (
+    "The form at the ward refuses an empty field before the model is asked; a value that came through empty would be "
+    "asked for again, so a case without an answer is decided by a person."
 )
 
 
@@ -101,6 +104,7 @@ def probe(
             limits=limits,
             rationale=WHY,
             private_training=PrivateTraining.NOT_USED,
+            no_answer=NO_ANSWER,
         )
     if found.state == PlanState.DRAFT:
         found = acts.sign_plan_author(of("validator"), found.pk, signature=_signature(found))

@@ -140,6 +140,8 @@ CONTENT_SECURITY_POLICY = {
 # Idle and absolute limits of a session; lockouts. Seconds and counts.
 SESSION_IDLE_SECONDS = env.integer("SESSION_IDLE_SECONDS", 900)
 SESSION_ABSOLUTE_SECONDS = env.integer("SESSION_ABSOLUTE_SECONDS", 36000)
+# How long ago somebody may have signed in who administers accounts, duties of the organisation, rules or trust.
+FRESH_SIGN_IN_SECONDS = env.integer("FRESH_SIGN_IN_SECONDS", 900)
 SESSION_COOKIE_AGE = SESSION_ABSOLUTE_SECONDS
 SIGNING_FAILURES = 3
 LOCKOUT_SECONDS = env.integer("LOCKOUT_SECONDS", 900)
@@ -283,6 +285,8 @@ SPECTACULAR_SETTINGS = {
         "RequirementSource": "apps.api.enums.REQUIREMENT_SOURCE",
         "VerificationKind": "apps.api.enums.VERIFICATION_KIND",
         "ReasonCode": "apps.api.enums.REASON_CODE",
+        "ErasureBasis": "apps.api.enums.ERASURE_BASIS",
+        "HoldState": "apps.api.enums.HOLD_STATE",
         "ResetState": "apps.api.enums.RESET_STATE",
         "SignOnState": "apps.api.enums.SIGN_ON_STATE",
         "ServiceState": "apps.api.enums.SERVICE_STATE",

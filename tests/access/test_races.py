@@ -10,12 +10,15 @@ from django.db import connection, transaction
 from apps.access import acts
 from apps.access.models import Assignment
 from apps.accounts.models import ApiToken, User
+from apps.approvals.board_models import BoardMember
+from apps.approvals.board_seat_acts import request_seat
 from apps.core.clock import now
 from apps.core.errors import Refused
 from apps.trail import verifier
 from apps.trail.current import opened
 from apps.trail.models import Entry
 from apps.trail.writer import Who, record
+from tests.approvals.boards import founded
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,6 +109,28 @@ def test_two_approvals_that_together_conflict_are_not_both_given(world):
     acts.refuse_assignment(world.owner, first.pk, reason="One of the two")
     acts.approve_assignment(world.compliance, second.pk)
     assert held(world.stranger) == ["approver"]
+    assert verifier.verify().ok
+
+
+def test_a_seat_and_an_administrators_duty_asked_for_at_once_are_not_both_asked_for(world):
+    board = founded(world, {})
+    answers = together(
+        lambda: request_seat(
+            world.registrar,
+            board.pk,
+            person_id=world.stranger.pk,
+            function="ethics",
+            reason="For the function",
+        ),
+        lambda: acts.request_organisation_assignment(
+            world.administrator, person_id=world.stranger.pk, duty="administrator", reason="Runs the server"
+        ),
+    )
+    refused = [a for a in answers if isinstance(a, Refused)]
+    assert [a.rule.split(":")[0] for a in refused] == ["ST1"], "the person's row puts them in order"
+    seats = BoardMember.objects.filter(person=world.stranger).count()
+    asked = Assignment.objects.filter(person=world.stranger, duty="administrator").count()
+    assert seats + asked == 1
     assert verifier.verify().ok
 
 

@@ -256,7 +256,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(world, django_assert_
     for shown in (rows[:1], rows):
         with django_assert_num_queries(1):
             found = list(shown)
-        with django_assert_num_queries(3):  # with the training matrix of then
+        with django_assert_num_queries(4):  # with the training matrix and the policy table of then
             standing = register.standing_at(now())
             [register.as_data(row, "lotx", standing) for row in found]
 

@@ -22,7 +22,9 @@ from apps.core import blobs
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.core.jobs import run_queued
+from tests.access.people import crowd
 from tests.access.telling import assert_history, assert_told, body_of, last, refused
+from tests.approvals.boards import founded, seat
 from tests.cast import give
 from tests.factories.evidence import signed, validated_world
 
@@ -116,7 +118,7 @@ def test_files_that_are_no_rules(content, said):
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ({"id": "EN4"}, "EN4, EN5 stand in the code"),
+        ({"id": "EN4"}, "EN4, EN5, EN6 stand in the code"),
         ({"scope": "everywhere"}, "scope must be one of"),
         ({"first": "delevop"}, "no verb that an act"),
         ({"first": ["x"]}, "no verb that an act"),
@@ -335,6 +337,60 @@ def test_the_replay_names_attempts_that_would_have_been_let_through(world):
     assert ("attempt", "owner", "DY17") in attempts
     assert ("duty", "author", "ST8:") in attempts
     assert change.newly_refused == 0
+
+
+@pytest.mark.django_db
+def test_the_replay_names_rows_of_several_duties_that_were_refused_together(world):
+    """Each row of the refused act counts: who clashed with what they held, and who with another row of it."""
+    rows = [
+        {"person_id": world.author.pk, "duty": "validator"},
+        {"person_id": world.stranger.pk, "duty": "developer"},
+        {"person_id": world.stranger.pk, "duty": "bias_tester"},
+        {"person_id": world.monitor.pk, "duty": "process_expert"},
+    ]
+    with pytest.raises(Conflict, match="No duty was requested"):
+        acts.request_assignments(world.owner, world.model.pk, rows=rows, reason="A new team")
+    found = cases(propose(world, changed(without=("ST7", "ST8"))))
+    told = {(c["person"], c["before"][:4], c["act"]) for c in found if c["sort"] == "duty"}
+    assert told == {
+        ("author", "ST8:", "validator (the request was refused)"),
+        ("stranger", "ST7:", "developer (the request was refused)"),
+        ("stranger", "ST7:", "bias tester (the request was refused)"),
+    }
+
+
+@pytest.mark.django_db
+def test_the_replay_judges_seats_on_review_boards_as_it_judges_duties(world):
+    """Asked for besides a duty, a duty besides a seat, and a seat whose request was refused at once."""
+    crowd(world, ["kim"])
+    board = founded(world, {})
+    give(world, "stranger", "validator", world.model)
+    seat(world, board, "stranger", "ethics")
+    seat(world, board, "kim", "legal")
+    give(world, "kim", "validator", world.model)
+    with pytest.raises(Conflict, match="cannot be given a seat"):
+        seat(world, board, "administrator", "security")
+    apart = newest_shipped()["static"][2] | {
+        "id": "ST40",
+        "first": ["validator"],
+        "second": ["process_expert"],
+    }
+    eased = newest_shipped()["static"][0] | {"id": "ST1"}
+    eased["second"] = [each for each in eased["second"] if each != "process_expert"]
+    new = parse(newest_shipped() | {"static": [eased, *newest_shipped()["static"][1:], apart]})
+    comparison = Comparison(parse(newest_shipped()), new, now() - timedelta(days=365))
+
+    def told(person: str) -> list[tuple[str, str, str, str]]:
+        found = comparison.cases(world.people[person])
+        return [(c.act, c.record, c.before[:3], c.after.partition("(")[2]) for c in found if c.sort == "duty"]
+
+    assert told("stranger") == [
+        ("seat on a review board (approved)", "a review board", "", "held validator)")
+    ]
+    assert told("kim") == [("validator (approved)", world.model.ref, "", "held seat on a review board)")]
+    assert told("administrator") == [
+        ("seat on a review board (the request was refused)", "a review board", "ST1", "")
+    ]
 
 
 @pytest.mark.django_db

@@ -62,6 +62,6 @@ def test_a_waiver_in_force_settles_it(world, both):
     assert (here(world), everywhere()) == ([], [])
 
 
-def test_what_nobody_conflicts_in_costs_three_queries(world, django_assert_num_queries):
-    with django_assert_num_queries(3):
+def test_what_nobody_conflicts_in_costs_four_queries(world, django_assert_num_queries):
+    with django_assert_num_queries(4):
         assert everywhere() == []

@@ -224,8 +224,10 @@ def test_an_administrator_has_no_content_act():
         "access.request_inspection",
         "access.request_organisation_assignment",
         "access.request_correction",
+        "access.request_erasure",
         "access.request_reset",
         "access.withdraw_correction",
+        "access.withdraw_erasure",
         "access.withdraw_reset",
         "access.withdraw_rules",
     }

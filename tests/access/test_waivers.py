@@ -85,7 +85,7 @@ def test_asked_for_and_signed_by_two(world):
     )
 
 
-@pytest.mark.parametrize("rule", sorted(UNTOUCHABLE | {"EN4", "EN5", "DY99", ""}))
+@pytest.mark.parametrize("rule", sorted(UNTOUCHABLE | {"EN4", "EN5", "EN6", "DY99", ""}))
 def test_some_rules_are_never_waived(world, rule):
     with refused(BadInput, "waiver", act=ASK, by=world.owner) as caught:
         ask(world, rule=rule)

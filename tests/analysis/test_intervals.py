@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import pytest
@@ -11,6 +12,14 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint, proportions_ztest
 
 from apps.analysis import intervals
+
+
+@pytest.fixture(autouse=True, scope="module")
+def little_to_walk():
+    """multipletests of statsmodels collects garbage in each call: what earlier tests left is not walked each time."""
+    gc.collect()
+    gc.freeze()
+
 
 SAMPLE = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 INNER = st.integers(2, 5000).flatmap(lambda n: st.tuples(st.integers(1, n - 1), st.just(n)))

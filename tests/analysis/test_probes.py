@@ -215,7 +215,7 @@ def test_a_search_keeps_its_bounds_and_its_budget(epsilon, budget, seed, scored)
     ranges = ranges_of(some.frame)
     before = ask(some.frame)
     attack = search(
-        ask, some.frame, before, ranges, epsilon=epsilon, budget=budget, threshold=0.5,
+        ask, some.frame, before, ranges, epsilon=epsilon, budget=budget,
         rng=np.random.default_rng(seed),
     )  # fmt: skip
     assert attack.asked.max() <= budget

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from apps.access.acts import (
+    approve_correction,
+    approve_inspection,
+    approve_reset,
+    lift_hold,
+    place_hold,
+    request_correction,
+    request_inspection,
+    request_reset,
+)
 from apps.approvals.acts import open_gate
 from apps.approvals.models import Gate
 from apps.core.clock import now
 from apps.core.jobs import run_queued
+from apps.packs.acts import request_pack
 from apps.quality.acts import close_deviation, open_deviation
 from apps.registry.acts import register_model
 from apps.trail.models import Entry
@@ -69,6 +80,55 @@ def test_a_list_holds_exactly_what_was_there(world):
     assert slugs(as_of=text(before)) == everything
     assert slugs(as_of=text(now())) == slugs() == everything | {"later"}
     assert session_api(world.stranger).get("/api/v1/models", {"as_of": text(now())}).json()["results"] == []
+
+
+def test_what_was_asked_for_was_still_open_then_and_nothing_could_be_decided(world):
+    wish = request_correction(
+        world.administrator, world.author.pk, email="a@example.org", reason="typo: seen"
+    )
+    reset = request_reset(world.administrator, world.validator.pk, what="password", reason="Lost")
+    inspection = request_inspection(
+        world.compliance,
+        person_id=world.inspector.pk,
+        authority="Agency",
+        everything=True,
+        places=[],
+        starts_at=now(),
+        ends_at=now() + timedelta(days=3),
+        reason="Routine",
+    )
+    hold = place_hold(world.compliance, world.author.pk, reason="Matter 7")
+    moment = now()
+    approve_correction(world.compliance2, wish.pk)
+    approve_reset(world.compliance2, reset.pk)
+    approve_inspection(world.compliance2, inspection.pk)
+    lift_hold(world.compliance2, hold.pk, reason="Over")
+    api = session_api(world.compliance)
+    for name, row, then, today in (
+        ("corrections", wish, "requested", "approved"),
+        ("resets", reset, "requested", "approved"),
+        ("inspections", inspection, "requested", "approved"),
+        ("holds", hold, "placed", "lifted"),
+    ):
+        url = f"/api/v1/{name}/{row.pk}"
+        was, is_now = api.get(url, {"as_of": text(moment)}).json(), api.get(url).json()
+        assert (was["state"], is_now["state"]) == (then, today), name
+        assert was["verified"] is True
+        assert [one for one in was["allowed_acts"] if one["allowed"]] == []
+        assert row.pk in [
+            one["id"] for one in api.get(f"/api/v1/{name}", {"as_of": text(moment)}).json()["results"]
+        ]
+
+
+def test_a_pack_was_under_way_then_and_how_far_is_not_kept(world, evidence):
+    made = request_pack(world.owner, evidence.version.pk, purpose="Inspection of May")
+    moment = now()
+    run_queued()
+    api, url = token_api(world.owner), f"/api/v1/packs/{made.number}"
+    was, is_now = api.get(url, {"as_of": text(moment)}).json(), api.get(url).json()
+    assert (was["state"], was["pdf_digest"], was["progress"]) == ("queued", "", {})
+    assert (is_now["state"], is_now["progress"]["state"]) == ("done", "done")
+    assert was["verified"] is True
 
 
 def test_both_spellings_are_understood_and_one_is_enough(world):

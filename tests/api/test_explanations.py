@@ -44,7 +44,7 @@ def test_the_whole_way_from_the_question_to_two_signatures(world):
     assert (shown["state"], shown["origin"], shown["review_state"]) == ("done", "computed", "none")
     features = [each["feature"] for each in shown["explanation"]["features"]]
     assert features[0] == "marker"
-    assert author.get(f"{V1}/explanations/2/csv").content.decode().startswith("line,example,feature")
+    assert author.get(f"{V1}/explanations/2/csv").content.decode().startswith("line,example,class,feature")
     said = {
         "decisions": dict.fromkeys(features, FINE),
         "surrogate": FINE,

@@ -146,6 +146,13 @@ WITHOUT = {
     "api:correction-list",
     "api:correction-refuse",
     "api:correction-withdraw",
+    # Erasures and holds are asked in tests/web/test_erasures.py.
+    "api:erasure-approve",
+    "api:erasure-list",
+    "api:erasure-refuse",
+    "api:erasure-withdraw",
+    "api:hold-lift",
+    "api:hold-list",
     "api:reset-approve",
     "api:reset-list",
     "api:reset-refuse",

@@ -119,6 +119,7 @@ def test_deactivation(api, world):
         "access.record_training": False,
         "access.request_correction": False,
         "access.request_reset": False,
+        "access.place_hold": False,
     }
     assert api("compliance").post("/api/v1/people/author/deactivate", {"reason": "x"}).status_code == 403
     assert api("stranger").post("/api/v1/people/author/deactivate", {"reason": "x"}).status_code == 404

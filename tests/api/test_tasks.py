@@ -6,21 +6,19 @@ import html
 import re
 
 import pytest
+from django.urls import reverse
 
-from apps.core.errors import WrongState
 from apps.core.jobs import run_queued
-from apps.core.outcomes import CheckState
-from apps.explanation.acts import request_report
-from apps.explanation.checks import explanation_reviewed
 from apps.packs.gather import records
 from apps.packs.sections.blocks import Section
 from apps.packs.sections.evidence import _plan, _run
 from apps.packs.sections.measured import measured
-from apps.robustness.checks import robustness
 from apps.validations.acts import start_run
 from apps.validations.models import Plan, Run
-from tests.factories.doors import token_api
+from tests.factories.doors import browser, text_of, token_api
 from tests.factories.evidence import plan_input
+from tests.factories.probes import BOUNDS, OF_NUMBERS
+from tests.factories.probes import plan_input as limits_input
 from tests.factories.tasks import CLASSES, OF_CLASSES, OF_REALS, tasked_world
 
 EXCLUDE = {"exclusion": "exclude", "max_excluded": "0.1"}
@@ -95,6 +93,7 @@ def test_a_run_of_several_classes_and_the_pack(world):
     )
     assert set(paired["metrics"]) == {"accuracy", *(f"tpr:{name}" for name in CLASSES)}
     assert paired["metrics"]["accuracy"]["counts"]["first_only"] == 0
+    assert {line["class"] for line in paired["groups"] if line["group"] == "sex = female"} == {"", *CLASSES}
 
 
 def test_a_run_of_a_number_and_the_pack(world):
@@ -106,17 +105,38 @@ def test_a_run_of_a_number_and_the_pack(world):
         assert words in text, words
     again = start_run(world.validator, evidence.plan.pk)
     run_queued()
-    answer = token_api(world.validator).get(f"/api/v1/runs/{evidence.run.number}/paired?with={again.number}")
-    assert answer.status_code == 422
-    assert "no paired method" in answer.json()["fields"]["with"][0]
+    url = f"/api/v1/runs/{evidence.run.number}/paired?with={again.number}"
+    paired = token_api(world.validator).get(url).json()
+    assert list(paired["metrics"]) == ["mae", "mse", "mean_error"]
+    assert (paired["unit"], paired["metrics"]["mae"]["p"]) == ("mg/L", "1.0")
+    assert {(line["group"], line["n"]) for line in paired["groups"]} == {
+        *(("sex = female", 200), ("sex = male", 200)),
+        *(("site = north", 200), ("site = south", 200)),
+    }
+    page = browser(world.validator).get(
+        reverse("web:run_compare"), {"first": evidence.run.number, "second": again.number}
+    )
+    said = text_of(page)
+    assert "Mean squared error, (mg/L)² 400" in said
+    assert "Student's t on the paired differences" in said
 
 
-def test_probes_and_explanations_say_that_they_are_of_two_classes(world):
-    evidence = tasked_world(world, "multiclass")
-    outcome = robustness(evidence.version)
-    assert outcome.state == CheckState.NOT_MET
-    assert "is about several classes; probes are made for two classes alone" in outcome.why
-    with pytest.raises(WrongState) as refused:
-        request_report(world.validator, evidence.run.pk)
-    assert "the portal computes explanations for two classes alone" in refused.value.fact
-    assert explanation_reviewed(evidence.version).state == CheckState.NOT_APPLICABLE
+def test_limits_of_a_number_are_written_and_its_explanation_read_over_the_api(world):
+    evidence = tasked_world(world, "regression")
+    api = token_api(world.validator)
+    url = f"/api/v1/plans/{evidence.plan.number}/probe-plans"
+    refused = api.post(url, limits_input(), content_type="application/json")
+    assert refused.status_code == 422
+    assert "A predicted number counts as moved beyond: enter a number" in refused.content.decode()
+    given = limits_input(bounds=BOUNDS | OF_NUMBERS)
+    answer = api.post(url, given, content_type="application/json")
+    assert answer.status_code == 201, answer.content
+    told = answer.json()
+    assert (told["bounds"]["tolerance"], told["bounds"]["error"], told["catalogue"]) == ("0.5", "3", 2)
+    assert told["content"]["schema"] == "robustness.plan/2"
+    assert told["no_answer"] == told["content"]["no_answer"] == given["no_answer"]
+    asked = api.post(f"/api/v1/runs/{evidence.run.number}/explanations", {}, content_type="application/json")
+    assert asked.status_code == 202, asked.content
+    run_queued()
+    found = api.get(f"/api/v1/explanations/{asked.json()['number']}").json()["explanation"]
+    assert (found["task"], found["unit"], found["measure"]) == ("regression", "mg/L", "mae_rise")

@@ -7,13 +7,16 @@ import json
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from apps.access.refs import resolve
 from apps.access.signing import content_digest
+from apps.core import clock
 from apps.trail.models import Entry
+from apps.verification.acts import write_requirement, write_risk
 from apps.verification.models import Claim, Evidence, Link, Requirement, Risk
 from tests.cast import PASSWORD
-from tests.factories.doors import session_api, token_api
+from tests.factories.doors import browser, session_api, token_api
 from tests.factories.evidence import validated_world
-from tests.factories.verification import REQUIREMENT
+from tests.factories.verification import REQUIREMENT, approved, attached, risk
 from tests.verification.claims import CLAIM, RISK
 from tests.verification.files import case, junit
 
@@ -122,3 +125,73 @@ def test_bad_files_and_other_people_are_refused_as_on_the_pages(world, version):
     unknown = session_api(world.owner).post("/api/v1/risks", {"model": "nope", "reason": "x"}, format="json")
     assert unknown.status_code == 404
     assert not Evidence.objects.exists()
+
+
+def refs(answer) -> list[str]:
+    assert answer.status_code == 200, answer.content
+    return [row["ref"] for row in answer.json()["results"]]
+
+
+def test_lists_give_the_newest_revision_of_each_when_asked_and_details_tell_content_and_acts(world, version):
+    asker = token_api(world.owner)
+    first, second = risk(world), risk(world)
+    write_risk(
+        world.owner, world.model.pk, given=RISK | {"harm": "Worse"}, revises=first.number, reason="Seen"
+    )
+    one, two = f"RK-{first.number}", f"RK-{second.number}"
+    assert refs(asker.get("/api/v1/risks")) == [f"{one}/v1", f"{one}/v2", f"{two}/v1"]
+    assert refs(asker.get("/api/v1/risks?newest=false")) == [f"{one}/v1", f"{one}/v2", f"{two}/v1"]
+    assert refs(asker.get("/api/v1/risks?newest=true&model=lotx")) == [f"{one}/v2", f"{two}/v1"]
+    assert asker.get("/api/v1/risks?newest=yes").json()["fields"]["newest"] == ["One of: true, false."]
+    assert refs(token_api(world.stranger).get("/api/v1/risks?newest=true")) == []
+    told = asker.get(f"/api/v1/risks/{first.pk}").json()
+    assert (told["ref"], told["digest"]) == (f"{one}/v1", content_digest(first))
+    assert told["content"]["harm"] == RISK["harm"]
+    assert isinstance(told["allowed_acts"], list)
+
+    made = approved(world)
+    write_requirement(
+        world.process_expert, world.model.pk, given=REQUIREMENT, revises=made.number, reason="Clearer"
+    )
+    name = f"REQ-{made.number}"
+    assert refs(asker.get("/api/v1/requirements")) == [f"{name}/v1", f"{name}/v2"]
+    assert refs(asker.get("/api/v1/requirements?newest=true")) == [f"{name}/v2"]
+    # Of the newest ones those in this state: a draft hides the revision in force.
+    assert refs(asker.get("/api/v1/requirements?newest=true&state=approved")) == []
+    assert refs(asker.get("/api/v1/requirements?state=approved")) == [f"{name}/v1"]
+
+
+def test_references_of_risks_requirements_evidence_and_claims_are_found(world, version):
+    first = risk(world)
+    later = write_risk(
+        world.owner, world.model.pk, given=RISK | {"harm": "More"}, revises=first.number, reason="Seen"
+    )
+    wanted, file = approved(world), attached(world, version, "junit", junit(case("test_units")))
+    for text, found in (
+        (f"RK-{first.number}", later),
+        (f"rk-{first.number}/v1", first),
+        (f"RK-{first.number}/V2", later),
+        (f"REQ-{wanted.number}", wanted),
+        (wanted.ref, wanted),
+        (file.ref, file),
+    ):
+        assert resolve(world.author, text) == [found], text
+        assert resolve(world.stranger, text) == [], text
+    for text in (f"RK-{first.number}/v3", "REQ-999", "REQ-1/v", "RK-/v1", "REQ-9999999999/v1"):
+        assert resolve(world.author, text) == [], text
+    page = browser(world.author).get("/search/", {"q": f"REQ-{wanted.number}"})
+    assert (page.status_code, page.url) == (302, f"/requirements/{wanted.number}/1/")
+    acts = token_api(world.compliance).get("/api/v1/trail", {"record": wanted.ref})
+    assert {row["act"] for row in acts.json()["results"]} >= {"verification.write_requirement"}
+
+
+def test_the_newest_of_then_is_told_of_a_moment_past(world, version):
+    first = risk(world)
+    then = clock.now()
+    write_risk(
+        world.owner, world.model.pk, given=RISK | {"harm": "Worse"}, revises=first.number, reason="Seen"
+    )
+    asker = session_api(world.owner)
+    answer = asker.get("/api/v1/risks", {"newest": "true", "as_of": clock.iso(then)})
+    assert refs(answer) == [first.ref]
+    assert refs(asker.get("/api/v1/risks", {"newest": "true"})) == [f"RK-{first.number}/v2"]

@@ -1,10 +1,10 @@
 """Time of all probes of a model in the sandbox. Prints; asserts nothing about time.
 
-    python tests/benchmarks/bench_probes.py [ROWS]
+    python tests/benchmarks/bench_probes.py [ROWS [binary|multiclass|regression]]
 
-A logistic regression on twelve columns (one of text), exported to ONNX and asked by one sandboxed process; ROWS test
-rows and as many training rows, seeded. Beside the whole, each family of probes alone, and membership inference with
-scikit-learn's area under the curve on the same confidences (the same value is asserted, no time is).
+A logistic (of a number: linear) regression on twelve columns (one of text), exported to ONNX and asked by one sandboxed
+process; ROWS test rows and as many training rows, seeded. Beside the whole, each family of probes alone, and membership
+inference with scikit-learn's area under the curve on the same confidences (the same value is asserted, no time is).
 """
 
 from __future__ import annotations
@@ -25,58 +25,66 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 NUMBERS = [f"x{i}" for i in range(11)]
 
 
-def make(rows: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def make(rows: int, seed: int, task: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
     rng = np.random.default_rng(seed)
     columns: dict[str, np.ndarray] = {name: rng.normal(0, 1 + i, rows) for i, name in enumerate(NUMBERS)}
     columns["site"] = rng.choice(np.array(["north", "south", "west"], dtype=object), rows)
     drive = sum(columns[name] / (1 + i) for i, name in enumerate(NUMBERS)) + (columns["site"] == "west")
-    return columns, (drive + rng.normal(0, 2, rows) > 0).astype(np.int8)
+    found = drive + rng.normal(0, 2, rows)
+    if task == "regression":
+        return columns, found
+    return columns, np.digitize(found, [-1.5, 1.5]) if task == "multiclass" else (found > 0).astype(np.int8)
 
 
-def model(folder: Path) -> Path:
+def model(folder: Path, task: str) -> Path:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
     from sklearn.compose import ColumnTransformer
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LinearRegression, LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    columns, labels = make(5_000, 1)
+    columns, labels = make(5_000, 1, task)
     parts = ColumnTransformer(
         [("n", StandardScaler(), NUMBERS), ("t", OneHotEncoder(handle_unknown="ignore"), ["site"])]
     )
-    fitted = make_pipeline(parts, LogisticRegression()).fit(pa.table(columns), labels)
+    last = LinearRegression() if task == "regression" else LogisticRegression()
+    fitted = make_pipeline(parts, last).fit(pa.table(columns), labels)
     types = [(name, FloatTensorType([None, 1])) for name in NUMBERS] + [("site", StringTensorType([None, 1]))]
-    proto = convert_sklearn(
-        fitted, initial_types=types, options={id(fitted): {"zipmap": False}}, target_opset=21
-    )
+    options = None if task == "regression" else {id(fitted): {"zipmap": False}}
+    proto = convert_sklearn(fitted, initial_types=types, options=options, target_opset=21)
     path = folder / "model.onnx"
     path.write_bytes(proto.SerializeToString())
     return path
 
 
-def main(rows: int) -> None:
+def main(rows: int, task: str) -> None:
     from sklearn.metrics import roc_auc_score
 
-    from apps.analysis.probes import PROBES, Cases, Frame, Settings, run_probes
-    from apps.analysis.probes.frames import confidence
+    from apps.analysis.probes import PROBES, Cases, Deciding, Frame, Settings, run_probes
+    from apps.analysis.probes.deciding import confidence
     from apps.robustness.computing import Asker
     from apps.validations.sandbox import session
 
     kinds = dict.fromkeys(NUMBERS, "number") | {"site": "text"}
-    made = [make(rows, seed) for seed in (2, 3)]
+    made = [make(rows, seed, task) for seed in (2, 3)]
+    by = {
+        "binary": Deciding(),
+        "multiclass": Deciding(classes=("0", "1", "2")),
+        "regression": Deciding(tolerance=0.5, error=4.0),
+    }[task]
     test, train = (
         Cases(Frame(columns, kinds), labels, {"site": columns["site"]}) for columns, labels in made
     )
     schema = pa.table(made[0][0]).schema
     print(
-        f"{rows:,} test and training rows; numpy {np.__version__}, onnxruntime {version('onnxruntime')}, "
+        f"{task}, {rows:,} test and training rows; numpy {np.__version__}, onnxruntime {version('onnxruntime')}, "
         f"scikit-learn {version('scikit-learn')}"
     )
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        path = model(Path(name))
+        path = model(Path(name), task)
         started = time.perf_counter()
-        ask = Asker(stack, lambda: session(path, "onnx", schema, positive="1"), 0.5)
+        ask = Asker(stack, lambda: session(path, "onnx", schema, positive="1"), by)
         print(f"sandbox begun: {time.perf_counter() - started:.2f} s wall")
         kept = Settings(rows=rows)
         for probe in PROBES:
@@ -108,4 +116,4 @@ if __name__ == "__main__":
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.test")
     django.setup()
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, sys.argv[2] if len(sys.argv) > 2 else "binary")

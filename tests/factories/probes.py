@@ -37,6 +37,8 @@ LIMITS: tuple[dict[str, Any], ...] = tuple(
         "inversion": "0.2",
     }.items()
 )
+OF_NUMBERS = {"tolerance": "0.5", "error": "3"}  # of `tests.factories.tasks`: doses in mg/L
+NO_ANSWER = "The interface takes no case with an empty field."
 TRAINED = b"case,score\na,0.25\nb,0.75\nc,0.5\n"
 SERVED = b"case,score\nc,0.5\na,0.25\nb,0.75\n"
 
@@ -65,12 +67,16 @@ def plan_input(**changes: Any) -> dict[str, Any]:
         "limits": [dict(one) for one in LIMITS],
         "rationale": "Sensors drift by up to 5 % between two calibrations.",
         "private_training": "not_used",
+        "no_answer": NO_ANSWER,
     } | changes
 
 
 def locked_probes(world: World, plan: Plan, **changes: Any) -> ProbePlan:
     """Limits written and signed by the validator, approved by the approver."""
-    made = write_plan(world.validator, plan.pk, **plan_input(**changes))
+    given = plan_input(**changes)
+    if plan.task == "regression":
+        given["bounds"] = OF_NUMBERS | given["bounds"]
+    made = write_plan(world.validator, plan.pk, **given)
     sign_plan_author(world.validator, made.pk, signature=_signed(made))
     return sign_plan_approval(world.approver, made.pk, signature=_signed(made))
 

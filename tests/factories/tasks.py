@@ -123,7 +123,14 @@ def classes_model(kind: str = "usual", note: str = "") -> bytes:
 
 @lru_cache
 def number_model(kind: str = "usual", note: str = "") -> bytes:
-    """12 + 3 marker + 0.05 (age - 50). kind: usual, some_nan (NaN above age 75), two (two numbers a case)."""
+    """12 + 3 marker + 0.05 (age - 50). kind: usual, some_nan (NaN above age 75), two (two numbers a case), skops (of
+    scikit-learn, by least squares)."""
+    if kind == "skops":
+        import skops.io
+        from sklearn.linear_model import LinearRegression
+
+        rows = np.array([[50, 0], [51, 0], [50, 1]], dtype=float)
+        return bytes(skops.io.dumps(LinearRegression().fit(rows, [12, 12.05, 15])))
     from onnx import TensorProto, helper
 
     make, width = helper.make_node, 2 if kind == "two" else 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from apps.core.errors import WrongState
 from apps.core.jobs import run_queued
-from apps.fairness.acts import request_report
+from apps.fairness.acts import request_precondition, request_report
 from apps.fairness.models import Report
 from apps.validations import cases as per_case
+from apps.validations.models import Run
 from apps.validations.stored import read_results
 from tests.factories.tasks import tasked_world
 
@@ -38,11 +40,14 @@ def test_one_class_against_the_rest(world):
         assert float(found["value"]) == pytest.approx((p[chosen] == "malignant").mean(), abs=1e-12)
 
 
-def test_several_classes_without_one_to_compare_on(world):
-    evidence = tasked_world(world, "multiclass", positive_value="", bias_limits=[])
-    report = reported(world, evidence)
-    assert report.state == "failed"
-    assert "names none that groups are compared on" in report.failure
+def test_an_earlier_plan_of_several_classes_without_one_to_compare_on(world):
+    evidence = tasked_world(world, "multiclass")
+    run = Run.objects.select_related("plan").get(pk=evidence.run.pk)
+    run.plan.positive_value = ""  # as plans could be locked before
+    with pytest.raises(WrongState) as refused:
+        request_precondition(run)
+    assert "names none that groups are compared on" in refused.value.fact
+    assert "names the class" in refused.value.who[0]
 
 
 def test_errors_of_a_number_by_group(world):

@@ -319,6 +319,7 @@ def _made(world: World) -> Things:
         "web:record_training",
         "web:unlock_account",
         "web:request_correction",
+        "web:place_hold",
         "web:request_reset",
         "web:propose_link",
         "api:person-confirm-identity",

@@ -66,7 +66,8 @@ RELATED = (
 # Fragments: nobody, who sees nothing, who works here, who no longer does.
 ASKING = ("anonymous", "stranger", "owner", "ended")
 BEARERS = ("token", "service", "ci_job", "job_itself", "ended_token")
-ON_POSTGRESQL = 4  # there .ci/run asks every fourth URL, always the same ones; SQLite and `make soak` ask all
+# Each database asks one half of the URLs, always the same ones, so .ci/run asks all; `make soak` asks all on either.
+HALF = {"sqlite": 0, "postgresql": 1}
 
 Key = tuple[str, str, str]  # name of the URL, method, thing
 
@@ -145,7 +146,7 @@ def compare(world, things: Things, part: str) -> None:
     only = os.environ.get("ONLY", "")
 
     def wanted(name: str) -> bool:
-        if part and connection.vendor == "postgresql" and zlib.crc32(name.encode()) % ON_POSTGRESQL:
+        if part and not only and zlib.crc32(name.encode()) % 2 != HALF[connection.vendor]:
             return False
         return re.search(only, name) is not None and (not part or (part == "api") == name.startswith("api:"))
 

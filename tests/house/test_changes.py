@@ -60,6 +60,8 @@ EXEMPT = {
     "access.unlock_account": "lifts a lock that the portal set; the account's own fields stay",
     "access.decide_review": "lines of a sheet that is a draft until it is signed",
     "access.request_assignment": "asks for a new duty; a duty in force is never altered, only ended",
+    "access.place_hold": "a hold is a record of its own; nothing of the account is altered by it",
+    "access.lift_hold": "ends a hold with a reason: what ends is shown, and nothing of it is altered",
     "approvals.record_minute": "the minute of a gate that nobody has signed yet",
     "explanation.write_review": "a review is a draft until its first signature, which then refuses it",
     "quality.extend_trail_review": "a review is a draft until it is signed",

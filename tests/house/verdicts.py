@@ -23,6 +23,7 @@ from typing import Any
 from apps.access.actors import Actor
 from apps.access.demands import demands as demanded
 from apps.access.duties import Duty
+from apps.access.fresh import NEVER, refuse_stale
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, front_refusal, is_visible
 from apps.access.models import Assignment
 from apps.access.policy import TABLE, Policy, meaning_sentence
@@ -141,6 +142,8 @@ def _demanded(person: User, row: Policy) -> Iterator[str]:
         yield "a reason of the list, and a look at old and new" if row.changes else "a reason"
     if _refused(given, row, reason="why") == "signature":
         yield f"signs: {meaning_sentence(row.meaning, 'approved')}"
+    if refuse_stale(Actor.of(person, signed_in_at=NEVER), row) is not None:
+        yield "a recent sign-in"
     if row.anyone:
         yield "a seat on the board, with its training" if row.seat else "anybody, about their own"
     if row.shows:

@@ -50,7 +50,7 @@ def migrated(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BaseDat
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings.test"} | given,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -109,7 +109,7 @@ def test_a_breached_and_an_undecided_limit_open_their_deviations(world, locked):
     )
     limits[3] |= {"min_n": 1000}
     handed_in(world, locked.version)
-    report = done_probes(world, locked_probes(world, locked.plan, limits=limits))
+    report = done_probes(world, locked_probes(world, locked.plan, limits=limits, no_answer=""))
     assert report.verdict == "breached"
     opened = {d.criterion: d for d in Deviation.objects.all()}
     assert set(opened) == {"unanswered", "far_rows"}

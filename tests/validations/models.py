@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import GradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import (
+    HuberRegressor,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    SGDRegressor,
+)
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVR
+from sklearn.tree import DecisionTreeRegressor
 
 ROWS = 500
 MATRIX = ["f0", "f1", "f2"]
@@ -47,6 +65,34 @@ def matrix_model(label: str = "event") -> GradientBoostingClassifier:
     table = cases()
     inputs = np.column_stack([table[c].to_numpy() for c in MATRIX]).astype(np.float32)
     return GradientBoostingClassifier(n_estimators=10, random_state=0).fit(inputs, table[label].to_numpy())
+
+
+@lru_cache
+def regressors() -> dict[str, tuple[Any, list[str] | None]]:
+    """Name -> (a fitted regressor, the columns of its matrix; None where it names its own)."""
+    table = cases()
+    matrix = np.column_stack([table[c].to_numpy() for c in MATRIX])
+    y = matrix @ [1.0, -2.0, 0.5] + table["visits"].to_numpy()
+    kinds = [
+        *(LinearRegression(), Ridge(), Lasso(alpha=0.01), HuberRegressor(), SGDRegressor(random_state=0)),
+        *(SVR(), KNeighborsRegressor(), MLPRegressor(max_iter=20, random_state=0)),
+        DecisionTreeRegressor(max_depth=4, random_state=0),
+        RandomForestRegressor(n_estimators=5, random_state=0),
+        GradientBoostingRegressor(n_estimators=5, loss="huber", random_state=0),
+        HistGradientBoostingRegressor(max_iter=5, loss="absolute_error", random_state=0),
+        PoissonRegressor(),
+    ]
+    found: dict[str, tuple[Any, list[str] | None]] = {}
+    for kind in kinds:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # few steps: that it does not settle is of no matter here
+            found[type(kind).__name__] = (kind.fit(matrix, np.abs(y)), MATRIX)
+    columns = ColumnTransformer(
+        [("n", StandardScaler(), ["f0", "f1"]), ("t", OneHotEncoder(handle_unknown="ignore"), ["arm"])]
+    )
+    whole = Pipeline([("columns", columns), ("regressor", Ridge())])
+    found["named columns"] = (whole.fit(table.select(["f0", "f1", "arm"]), y), None)
+    return found
 
 
 def column_model(label: str = "event") -> Pipeline:

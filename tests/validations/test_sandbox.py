@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +21,12 @@ from apps.validations.sandbox import (
     ModelOutOfMemory,
     ModelRefused,
     ModelTimedOut,
+    inside,
     inspect_model,
     score,
+    score_reals,
     score_twice,
+    wire,
 )
 from tests.validations import models
 
@@ -80,6 +86,47 @@ def test_skops_gives_the_librarys_own_answers(folder: Path, cases: Path) -> None
         data = table if features is None else np.column_stack([table[c].to_numpy() for c in features])
         assert np.array_equal(result.predictions, model.predict(data))
         assert np.array_equal(result.scores, model.predict_proba(data)[:, 1])
+
+
+@pytest.mark.parametrize("name", sorted(models.regressors()))
+def test_skops_gives_the_librarys_own_numbers(folder: Path, cases: Path, name: str) -> None:
+    model, features = models.regressors()[name]
+    path = folder / f"{name}.skops"
+    skops.io.dump(model, path)
+    result = score_reals(path, "skops", cases, features=features)
+    table = models.cases().select(list(result.columns))
+    data = table if features is None else np.column_stack([table[c].to_numpy() for c in features])
+    assert np.array_equal(result.values, model.predict(data))
+    assert result.values.dtype == np.float64
+
+
+def test_a_classifier_gives_no_number_and_two_numbers_are_not_one(folder: Path, cases: Path) -> None:
+    skops.io.dump(models.matrix_model(), folder / "classes.skops")
+    with pytest.raises(ModelFailed, match="gives labels; the plan is about one real number"):
+        score_reals(folder / "classes.skops", "skops", cases, features=models.MATRIX)
+    two = models.regressors()["LinearRegression"][0]
+    two = type(two)().fit(np.eye(4)[:, :2], np.eye(4)[:, :2])
+    skops.io.dump(two, folder / "two.skops")
+    with pytest.raises(ModelFailed, match="gives 2 numbers a case"):
+        score_reals(folder / "two.skops", "skops", cases, features=["f0", "f1"])
+
+
+def test_the_process_of_an_onnx_model_loads_nothing_of_the_portals_side() -> None:
+    """What it does not use would make each start slower, and would be there for whoever takes it over."""
+    said = io.BytesIO()
+    limits = {"cpu_s": 10, "memory_mb": 4096}
+    wire.send(said, b"HELO", *wire.pack({"format": "onnx", "limits": limits}))
+    script = Path(inside.__file__).parent / "main.py"
+    child = subprocess.run(
+        [sys.executable, "-I", "-X", "importtime", str(script)],
+        input=said.getvalue(),
+        capture_output=True,
+        check=False,
+    )
+    loaded = {line.rpartition(b"|")[2].strip().decode() for line in child.stderr.splitlines()}
+    assert wire.receive(io.BytesIO(child.stdout), 1 << 20)[0] == b"REDY"
+    assert {"onnxruntime", "numpy", "apps.validations.sandbox.inside.jail"} <= loaded
+    assert not {"pyarrow", "django", "duckdb", "apps.validations.sandbox.run"} & loaded
 
 
 def test_two_runs_have_the_same_bits_and_another_model_has_not(folder: Path, cases: Path) -> None:

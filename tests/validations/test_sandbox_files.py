@@ -15,8 +15,10 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
+from apps.validations.catalogue import suggested
 from apps.validations.sandbox import ModelRefused, detect_format, inspect_model, score
 from apps.validations.sandbox.inside.allowed import LOADERS, TYPES
+from apps.validations.states import Task
 from tests.validations import models
 
 
@@ -155,12 +157,29 @@ def test_the_list_holds_only_what_exists_and_no_code() -> None:
     assert not {"FunctionNode", "MethodNode", "PartialNode", "OperatorFuncNode"} & LOADERS
 
 
-def test_a_regression_model_is_said_to_be_none(tmp_path: Path) -> None:
+def test_what_answers_no_table_of_columns_is_refused(tmp_path: Path) -> None:
     from sklearn.isotonic import IsotonicRegression
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
 
-    skops.io.dump(IsotonicRegression().fit([0.0, 1.0, 2.0], [0.0, 1.0, 1.0]), tmp_path / "r.skops")
-    with pytest.raises(ModelRefused, match="not a fitted classifier"):
-        inspect_model(tmp_path / "r.skops")
+    one_column = IsotonicRegression().fit([0.0, 1.0, 2.0], [0.0, 1.0, 1.0])
+    for model, words in (
+        (StandardScaler().fit([[0.0], [1.0]]), "neither a fitted classifier nor a fitted regressor"),
+        (one_column, "IsotonicRegression, which is not fitted on a table of columns"),
+        (Ridge(), "Ridge, which is not fitted on a table of columns"),
+    ):
+        skops.io.dump(model, tmp_path / "r.skops")
+        with pytest.raises(ModelRefused, match=words):
+            inspect_model(tmp_path / "r.skops")
+
+
+def test_a_regression_model_from_skops_says_that_it_gives_one_number(tmp_path: Path) -> None:
+    from sklearn.linear_model import Ridge
+
+    skops.io.dump(Ridge().fit([[0.0], [1.0]], [0.0, 1.0]), tmp_path / "r.skops")
+    info = inspect_model(tmp_path / "r.skops").as_json()
+    assert [(one["type"], one["shape"]) for one in info["outputs"]] == [("number", (None,))]
+    assert suggested(info) == (Task.REGRESSION, [])
 
 
 def test_random_damage_never_breaks_the_portals_side(tmp_path: Path) -> None:

@@ -93,6 +93,17 @@ def test_a_number_as_scikit_learn_has_it(world):
     assert sum(results["observed"]["bars"]["counts"]) == 400
 
 
+def test_a_number_from_skops_is_judged_as_one_from_onnx(world):
+    run = tasked_world(world, "regression", kind="skops").run
+    assert (run.state, run.failure, run.repeat_identical) == ("done", "", True)
+    assert run.plan.version.artefact_format == "skops"
+    found = per_case.read_cases_table(run.cases_digest)[per_case.PREDICTION].to_numpy()
+    rows = rows_of(trial_csv())
+    wanted = [12 + 3 * float(row["marker"]) + 0.05 * (float(row["age"]) - 50) for row in rows]
+    assert found == pytest.approx(wanted, abs=1e-9)
+    assert {r.verdict for r in run.results.all()} == {"met"}
+
+
 @pytest.mark.parametrize("task", ["multiclass", "regression"])
 def test_the_same_bytes_again_and_the_gap_to_training(world, task):
     first = tasked_world(world, task).run

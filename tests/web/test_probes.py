@@ -28,7 +28,8 @@ def locked(world):
 
 def filled(**changes) -> dict[str, str]:
     """The form as somebody fills it in."""
-    typed = {**BOUNDS, "rationale": "Sensors drift.", "private_training": "not_used", "idempotency_key": "k"}
+    typed = {**BOUNDS, "flips": "0", "rationale": "Sensors drift.", "private_training": "not_used"}
+    typed |= {"no_answer": "No field is ever empty.", "idempotency_key": "k"}
     for one in LIMITS:
         typed |= {f"{one['probe']}-{name}": str(one[name]) for name in ("limit", "rule", "min_n")}
     return typed | changes
@@ -115,7 +116,7 @@ def test_figures_are_taken_away_as_csv_and_as_the_bytes_behind_the_digest(world,
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
     taken = client.get(reverse("web:probe_json", args=[report.number])).content
     assert taken == blobs.read(report.results_digest, area="results")
-    assert read_results(report.results_digest)["schema"] == "robustness.results/2"
+    assert read_results(report.results_digest)["schema"] == "robustness.results/3"
 
 
 def test_files_are_handed_in_kept_on_an_error_and_shown(world, locked):

@@ -29,6 +29,12 @@ from apps.access.acts.corrections import (
     withdraw_correction,
 )
 from apps.access.acts.enrolment import confirm_identity, fail_enrolment, finish_enrolment
+from apps.access.acts.erasures import (
+    approve_erasure,
+    refuse_erasure,
+    request_erasure,
+    withdraw_erasure,
+)
 from apps.access.acts.factors import (
     add_passkey,
     add_totp,
@@ -36,6 +42,7 @@ from apps.access.acts.factors import (
     make_recovery_codes,
     name_factor,
 )
+from apps.access.acts.holds import lift_hold, place_hold
 from apps.access.acts.inspections import (
     approve_inspection,
     end_inspection,
@@ -96,6 +103,7 @@ __all__ = [
     "answer_ask",
     "approve_assignment",
     "approve_correction",
+    "approve_erasure",
     "approve_inspection",
     "approve_organisation_assignment",
     "approve_reset",
@@ -131,17 +139,20 @@ __all__ = [
     "install_organisation",
     "issue_ci_token",
     "lapse_review",
+    "lift_hold",
     "lock_account",
     "look",
     "make_recovery_codes",
     "name_factor",
     "open_review",
+    "place_hold",
     "propose_link",
     "propose_rules",
     "read_training_evidence",
     "record_training",
     "refuse_assignment",
     "refuse_correction",
+    "refuse_erasure",
     "refuse_inspection",
     "refuse_reset",
     "refuse_service",
@@ -152,6 +163,7 @@ __all__ = [
     "request_assignment",
     "request_assignments",
     "request_correction",
+    "request_erasure",
     "request_inspection",
     "request_organisation_assignment",
     "request_reset",
@@ -176,6 +188,7 @@ __all__ = [
     "take_copy",
     "unlock_account",
     "withdraw_correction",
+    "withdraw_erasure",
     "withdraw_reset",
     "withdraw_review",
     "withdraw_rules",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import transaction
 
@@ -58,6 +60,13 @@ def enter_second_factors(act: Act, *, required: bool, because: str) -> None:
     """Enter, at a start of the portal, that second factors are required from now on, or are not, and why not."""
     act.allow(ORGANISATION_SUBJECT)
     act.event(second_factors={"required": required, "because": because})
+
+
+@act("access.enter_policy")
+def enter_policy(act: Act, *, acts: dict[str, Any], digest: str) -> None:
+    """Enter, at a start of the portal, which acts which duties allow from now on, with the digest of it."""
+    act.allow(ORGANISATION_SUBJECT)
+    act.event(policy={"digest": digest, "acts": acts})
 
 
 @act("access.raise_trail_alarm")

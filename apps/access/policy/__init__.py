@@ -13,6 +13,7 @@ from apps.access.policy import (
     boards,
     datasets,
     duties,
+    erasures,
     explanation,
     factors,
     fairness,
@@ -47,6 +48,7 @@ __all__ = [
 _PARTS = (
     accounts,
     factors,
+    erasures,
     duties,
     inspections,
     separation,

@@ -22,6 +22,13 @@ ROWS = [
         service=True,
     ),
     row(
+        "access.enter_policy",
+        "",
+        "started the portal with another table of who may do what",
+        "organisation",
+        service=True,
+    ),
+    row(
         "access.raise_trail_alarm",
         "",
         "raised an alarm: the trail did not verify",
@@ -44,7 +51,15 @@ ROWS = [
         service=True,
         reason=True,
     ),
-    row("access.create_account", "Create account", "created an account", "organisation", [D.ADMINISTRATOR]),
+    row(
+        "access.create_account",
+        "Create account",
+        "created an account",
+        "organisation",
+        [D.ADMINISTRATOR],
+        fresh=True,
+        token=False,
+    ),
     row(
         "access.deactivate_account",
         "Deactivate",
@@ -69,6 +84,7 @@ ROWS = [
         "accounts.user",
         [D.ADMINISTRATOR],
         token=False,
+        fresh=True,
     ),
     row("access.finish_enrolment", "", "sent an enrolment link", "accounts.enrolment", service=True),
     row("access.fail_enrolment", "", "could not send an enrolment link", "accounts.enrolment", service=True),
@@ -106,6 +122,7 @@ ROWS = [
         [D.ADMINISTRATOR],
         reason=True,
         token=False,
+        fresh=True,
     ),
     row(
         "access.end_session",

@@ -87,6 +87,18 @@ ROWS = [
         "suspended a version",
         "registry.version",
         [D.APPROVER, D.COMPLIANCE],
+        ["suspend"],
         reason=True,
+    ),
+    row(
+        "approvals.sign_suspension",
+        "Sign for the suspension",
+        "signed for the suspension of a version",
+        "registry.version",
+        [D.APPROVER],
+        ["confirm_suspension"],
+        meaning="suspension",
+        reason=True,
+        token=False,
     ),
 ]

@@ -32,6 +32,8 @@ ROWS = [
         [D.ADMINISTRATOR, D.COMPLIANCE],
         ["request_grant"],
         reason=True,
+        fresh=True,
+        token=False,
     ),
     row(
         "access.approve_assignment",
@@ -50,6 +52,7 @@ ROWS = [
         [D.COMPLIANCE],
         ["approve_grant"],
         token=False,
+        fresh=True,
     ),
     row(
         "access.refuse_assignment",

@@ -44,6 +44,7 @@ ROWS = [
         ["reset_credential"],
         reason=True,
         token=False,
+        fresh=True,
     ),
     row(
         "access.approve_reset",
@@ -53,6 +54,7 @@ ROWS = [
         [D.COMPLIANCE],
         ["reset_credential"],
         token=False,
+        fresh=True,
     ),
     row(
         "access.refuse_reset",
@@ -82,6 +84,7 @@ ROWS = [
         reason=True,
         changes=True,
         token=False,
+        fresh=True,
     ),
     row(
         "access.approve_correction",
@@ -91,6 +94,7 @@ ROWS = [
         [D.COMPLIANCE],
         ["reset_credential"],
         token=False,
+        fresh=True,
     ),
     row(
         "access.refuse_correction",
@@ -117,6 +121,7 @@ ROWS = [
         "accounts.user",
         [D.ADMINISTRATOR],
         token=False,
+        fresh=True,
     ),
     _own(
         "access.confirm_link",

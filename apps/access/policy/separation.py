@@ -16,6 +16,7 @@ ROWS = [
         ["propose_rules"],
         reason=True,
         token=False,
+        fresh=True,
     ),
     row(
         "access.finish_rules_replay",

@@ -26,6 +26,7 @@ ROWS = [
         [D.COMPLIANCE],
         ["approve_grant"],
         token=False,
+        fresh=True,
     ),
     row(
         "access.refuse_service",
@@ -56,6 +57,7 @@ ROWS = [
         reason=True,
         changes=True,
         token=False,
+        fresh=True,
     ),
     row(
         "access.end_service",
@@ -103,6 +105,7 @@ ROWS = [
         [D.COMPLIANCE],
         ["approve_grant"],
         token=False,
+        fresh=True,
     ),
     row(
         "access.refuse_trust",

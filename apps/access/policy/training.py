@@ -15,6 +15,7 @@ ROWS = [
         reason=True,
         changes=True,
         token=False,
+        fresh=True,
     ),
     row(
         "access.record_training",

@@ -31,6 +31,7 @@ class Policy:
     recovers: bool = (
         False  # `shows`, but who came in with a recovery code may do it without, and is identified anew
     )
+    fresh: bool = False  # administers: asks for a recent sign-in, and takes no token
     alone: bool = False  # may put other separation rules into force: it waits until no other act is under way
     reads: bool = (
         False  # looks or takes a copy, and changes no record of anybody's work: all an inspector may do
@@ -78,6 +79,7 @@ MEANINGS = {
     "review": "I have reviewed this record.",
     "approval": "I have reviewed this record and approve it for its intended use.",
     "withdrawal": "I withdraw this record: it is no longer in force.",
+    "suspension": "I have reviewed why this version was suspended, and what follows from it.",
     "decision": (
         "I attended this meeting of the board with a vote. I have read its minute, and I sign the decision it records "
         "about the version it names."

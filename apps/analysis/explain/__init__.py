@@ -10,6 +10,7 @@ from apps.analysis.explain.report import Settings, explain
 from apps.analysis.explain.shapley import Attributions, shapley
 from apps.analysis.explain.stability import Stability, compare
 from apps.analysis.explain.surrogate import Surrogate, surrogate_tree
+from apps.analysis.explain.targets import Target
 
 __all__ = [
     "Attributions",
@@ -21,6 +22,7 @@ __all__ = [
     "Stability",
     "Surrogate",
     "Tally",
+    "Target",
     "compare",
     "explain",
     "local_fit",

@@ -12,7 +12,7 @@ from apps.analysis.errors import InputError
 
 Columns = dict[str, NDArray[Any]]  # name -> (n,), all of one length, in the order of the model's features
 Floats = NDArray[np.float64]
-Score = Callable[[Columns], Floats]  # columns of n rows -> (n,) scores
+Score = Callable[[Columns], Floats]  # columns of n rows -> (n,) scores; of several classes `targets.Target`
 ROWS_AT_ONCE = 65_536  # bounds the memory of one call of the model
 
 
@@ -35,10 +35,14 @@ def is_text(values: NDArray[Any]) -> bool:
 
 
 class Tally:
-    """A scoring function that is called in pieces, refuses what is not a number, and counts what it was asked."""
+    """A scoring function that is called in pieces, refuses what is not a number, and counts what it was asked.
 
-    def __init__(self, score: Score, asked: Callable[[int], None] | None = None) -> None:
+    width: columns of its answer; 0 where it gives one number a case.
+    """
+
+    def __init__(self, score: Score, asked: Callable[[int], None] | None = None, *, width: int = 0) -> None:
         self.evaluations = 0
+        self._width = width
         self._score = score
         self._asked = asked
 
@@ -49,7 +53,7 @@ class Tally:
             piece = {name: values[start : start + ROWS_AT_ONCE] for name, values in columns.items()}
             found = np.asarray(self._score(piece), dtype=np.float64)
             size = length(piece)
-            if found.shape != (size,):
+            if found.shape != ((size, self._width) if self._width else (size,)):
                 raise InputError(f"The model gave {found.size:,} scores for {size:,} cases.")
             bad = int((~np.isfinite(found)).sum())
             if bad:

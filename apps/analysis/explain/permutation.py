@@ -1,22 +1,32 @@
-"""Permutation importance: how much worse the model separates the labels when one column is shuffled.
+"""Permutation importance: how much worse the model does when one column is shuffled.
 
 Breiman (2001), Random Forests, section 10; Fisher, Rudin and Dominici (2019). The interval is DeLong's for two
-paired AUCs (DeLong et al. 1988) on the placements averaged over the repeats: it covers which cases were drawn.
+paired AUCs (DeLong et al. 1988) on the placements averaged over the repeats: it covers which cases were drawn. Of
+several classes and of numbers it is the normal interval of the paired losses, of balanced accuracy by class.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.analysis.errors import InputError
 from apps.analysis.explain.columns import Columns, Floats, Score, length
+from apps.analysis.explain.targets import TWO, Target
 
 Z95 = 1.959963984540054
 AUC, CHANGE = "auc_drop", "score_change"
-WORDS = {AUC: "drop in AUC when shuffled", CHANGE: "mean change of the score when shuffled"}
+BALANCED, FLIPS, ERROR = "balanced_accuracy_drop", "class_flips", "mae_rise"
+WORDS = {
+    AUC: "drop in AUC when shuffled",
+    CHANGE: "mean change of the score when shuffled",
+    BALANCED: "drop in balanced accuracy when shuffled",
+    FLIPS: "share of cases that get another class when shuffled",
+    ERROR: "rise in mean absolute error when shuffled",
+}
 
 
 @dataclass(frozen=True)
@@ -36,20 +46,22 @@ class Importance:
 def permutation_importance(
     score: Score,
     columns: Columns,
-    labels: NDArray[np.int8] | None,
+    labels: NDArray[Any] | None,
     *,
     repeats: int = 5,
     seed: int = 0,
+    target: Target = TWO,
 ) -> list[Importance]:
     """The importance of each column, in the columns' order.
 
-    labels: (n,), 1 positive and 0 negative. Without labels, or with one class only, the measure is the mean absolute
-    change of the score instead of the drop in AUC. Raises `InputError` with fewer than two cases or no repeat.
+    labels: (n,), 1 positive and 0 negative; of several classes their places; of numbers the true ones. Without labels,
+    or with one class only, the measure is the mean absolute change of the score instead of the drop in AUC, of several
+    classes the share of cases that get another. Raises `InputError` with fewer than two cases or no repeat.
     """
     n = length(columns)
     if n < 2 or repeats < 1:
         raise InputError("Permutation importance needs at least two cases and one repeat.")
-    two = labels is not None and 0 < int((labels == 1).sum()) < n
+    two = target.two and labels is not None and 0 < int((labels == 1).sum()) < n
     rng = np.random.default_rng([seed, 1])
     base = score(columns)
     found = []
@@ -58,6 +70,10 @@ def permutation_importance(
         shuffled = [score({**columns, name: columns[name][order]}) for order in orders]
         if two and labels is not None:
             found.append(_auc_drop(name, base, shuffled, labels == 1))
+        elif target.classes:
+            found.append(_class_loss(name, base, shuffled, labels))
+        elif target.number and labels is not None:
+            found.append(_error_rise(name, base, shuffled, labels))
         else:
             found.append(_change(name, base, shuffled))
     return found
@@ -85,6 +101,50 @@ def _auc_drop(name: str, base: Floats, shuffled: list[Floats], positive: NDArray
     drops = [float(of_pos.mean() - p.mean()) for p, _ in each]
     error = float(np.sqrt(_variance(lost_pos) / len(lost_pos) + _variance(lost_neg) / len(lost_neg)))
     return _made(name, float(np.mean(drops)), error, drops, len(base), AUC)
+
+
+def _class_loss(name: str, base: Floats, shuffled: list[Floats], labels: NDArray[Any] | None) -> Importance:
+    """The drop in balanced accuracy (mean recall of the classes that occur); flips of the class without labels."""
+    given, others = base[:, 0], [scores[:, 0] for scores in shuffled]
+    if labels is None or len(np.unique(labels)) < 2:
+        moved = np.array([other != given for other in others], dtype=np.float64)
+        by_case = moved.mean(axis=0)
+        error = float(np.sqrt(_variance(by_case) / len(by_case)))
+        return _made(name, float(by_case.mean()), error, list(moved.mean(axis=1)), len(given), FLIPS)
+    lost = np.array([(given == labels) * 1.0 - (other == labels) for other in others])
+    places = [labels == place for place in np.unique(labels)]
+    drops = [float(np.mean([each[at].mean() for at in places])) for each in lost]
+    by_case = lost.mean(axis=0)
+    error = float(np.sqrt(sum(_variance(by_case[at]) / at.sum() for at in places))) / len(places)
+    return _made(name, float(np.mean(drops)), error, drops, len(given), BALANCED)
+
+
+def _error_rise(name: str, base: Floats, shuffled: list[Floats], labels: Floats) -> Importance:
+    lost = np.abs(np.array(shuffled) - labels) - np.abs(base - labels)
+    by_case = lost.mean(axis=0)
+    error = float(np.sqrt(_variance(by_case) / len(by_case)))
+    return _made(name, float(by_case.mean()), error, list(lost.mean(axis=1)), len(base), ERROR)
+
+
+def achieved(answers: Floats, labels: NDArray[Any], target: Target) -> dict[str, Any]:
+    """What the shuffled metric is without shuffling, with its 95 % normal interval: {"metric", "value", "low", "high",
+    "n"}; balanced accuracy of several classes, mean absolute error of numbers."""
+    n = len(labels)
+    if target.number:
+        off = np.abs(answers - labels)
+        value, error, most = float(off.mean()), float(np.sqrt(_variance(off) / n)), np.inf
+    else:
+        right = (answers[:, 0] == labels) * 1.0
+        places = [labels == place for place in np.unique(labels)]
+        value, most = float(np.mean([right[at].mean() for at in places])), 1.0
+        error = float(np.sqrt(sum(_variance(right[at]) / at.sum() for at in places))) / len(places)
+    return {
+        "metric": "mae" if target.number else "balanced_accuracy",
+        "value": value,
+        "low": max(0.0, value - Z95 * error),
+        "high": float(min(most, value + Z95 * error)),
+        "n": n,
+    }
 
 
 def _change(name: str, base: Floats, shuffled: list[Floats]) -> Importance:

@@ -13,10 +13,19 @@ from apps.analysis.errors import InputError
 from apps.analysis.explain import sentences
 from apps.analysis.explain.columns import Columns, Floats, Score, Tally, length, take
 from apps.analysis.explain.local import LocalFit, local_fit
-from apps.analysis.explain.permutation import WORDS, Importance, auc, permutation_importance
+from apps.analysis.explain.permutation import (
+    CHANGE,
+    ERROR,
+    WORDS,
+    Importance,
+    achieved,
+    auc,
+    permutation_importance,
+)
 from apps.analysis.explain.shapley import Attributions, merged, shapley
 from apps.analysis.explain.stability import compare
 from apps.analysis.explain.surrogate import surrogate_tree
+from apps.analysis.explain.targets import Target
 
 SCHEMA = "countersign.explanation/2"
 LEAST_CASES = 40
@@ -55,17 +64,20 @@ class Explained:
 def explain(
     score: Score,
     columns: Columns,
-    labels: NDArray[np.int8] | None,
+    labels: NDArray[Any] | None,
     *,
     threshold: float = 0.5,
+    target: Target | None = None,
     settings: Settings = Settings(),
     progress: Callable[[int, int, str], None] = lambda done, total, stage: None,
 ) -> Explained:
     """Explain the model behind `score` on `columns`. The same input and settings give the same result to the bit.
 
-    labels: (n,), 1 or 0, or None. progress(done, total, stage): in scores asked of the model.
+    labels: (n,) as `permutation_importance` takes them, or None. target: what is explained, if it is not the score of
+    one of two classes told apart at `threshold`. progress(done, total, stage): in scores asked of the model.
     Raises `InputError` with fewer than 40 cases, more than 200 features, one seed only, or scores that are not finite.
     """
+    target = target or Target(threshold)
     n, p = length(columns), len(columns)
     if n < LEAST_CASES:
         raise InputError(f"An explanation needs at least {LEAST_CASES} cases; there are {n}.")
@@ -84,32 +96,41 @@ def explain(
     cases, background = take(part, explained), take(part, lenders)
     total = _cost(settings, p, len(rows), len(explained))
     stage = ["Scoring the cases"]
-    tally = Tally(score, lambda done: progress(min(done, total), total, stage[0]))
+    tally = Tally(score, lambda done: progress(min(done, total), total, stage[0]), width=target.width)
 
-    scores = tally(part)
+    answers = tally(part)
+    given = target.given(answers)
     stage[0] = "Shuffling each feature"
-    found = permutation_importance(tally, part, marked, repeats=settings.repeats, seed=settings.seeds[0])
+    found = permutation_importance(
+        tally, part, marked, repeats=settings.repeats, seed=settings.seeds[0], target=target
+    )
+    of = None if given is None else given[explained]
     parts = []
     for seed in settings.seeds:
         stage[0] = f"Attributing single scores, seed {seed}"
-        parts.append(shapley(tally, cases, background, pairs=settings.pairs, seed=seed))
+        parts.append(shapley(tally, cases, background, pairs=settings.pairs, seed=seed, of=of))
     whole, stable = merged(parts), compare(parts)
     stage[0] = "Fitting around the examples"
-    chosen = _examples(whole.scores, threshold, settings.examples)
+    middle = target.middle(whole.scores)
+    chosen = _examples(whole.scores, middle, settings.examples)
     examples = []
     lies = sentences.places(part, explained[chosen])
     samples = max(settings.local_samples, 4 * p)
     for number, (at, place) in enumerate(zip(chosen, lies, strict=True), start=1):
+        around = _of_one(tally, None if of is None else int(of[at]))
         fit = local_fit(
-            tally, take(cases, np.array([at])), background, samples=samples, seed=settings.seeds[0]
+            around, take(cases, np.array([at])), background, samples=samples, seed=settings.seeds[0]
         )
-        examples.append(_example(number, whole, int(at), threshold, place, fit))
+        name = "" if of is None else target.classes[of[at]]
+        examples.append(_example(number, whole, int(at), middle, place, fit, target, name))
     stage[0] = "Growing the surrogate tree"
-    tree = surrogate_tree(part, scores, threshold=threshold, depth=settings.depth, seed=settings.seeds[0])
+    tree = surrogate_tree(part, answers, target=target, depth=settings.depth, seed=settings.seeds[0])
     progress(total, total, "Writing it down")
-    result = {
+    result: dict[str, Any] = {
         "schema": SCHEMA,
-        "settings": asdict(settings) | {"seeds": list(settings.seeds), "threshold": threshold},
+        "settings": asdict(settings)
+        | {"seeds": list(settings.seeds)}
+        | ({"threshold": target.threshold} if target.two else {}),
         "n": {
             "cases_there": n,
             "rows": len(rows),
@@ -118,12 +139,14 @@ def explain(
             "features": p,
             "evaluations": tally.evaluations,
         },
-        "auc": auc(scores, marked == 1) if marked is not None and 0 < marked.sum() < len(rows) else None,
+        "auc": auc(answers, marked == 1)
+        if target.two and marked is not None and 0 < marked.sum() < len(rows)
+        else None,
         "measure": found[0].measure,
-        "measure_words": WORDS[found[0].measure],
-        "base": whole.base,
+        "measure_words": measure_words(found[0].measure, target),
+        "base": float(np.mean(whole.base)),
         "gap": whole.gap,
-        "features": _features(found, whole, parts),
+        "features": _features(found, whole, parts, target),
         "stability": asdict(stable)
         | {
             "sentence": sentences.of_stability(
@@ -131,10 +154,33 @@ def explain(
             )
         },
         "surrogate": asdict(tree)
-        | {"lines": list(tree.lines), "splits": list(tree.splits), "sentence": sentences.of_surrogate(tree)},
+        | {
+            "lines": list(tree.lines),
+            "splits": list(tree.splits),
+            "sentence": sentences.of_surrogate(tree, target),
+        },
         "examples": examples,
     }
+    if not target.two:
+        result |= {
+            "task": target.task,
+            "classes": [*target.classes],
+            "unit": target.unit,
+            "quantity": target.quantity,
+            "achieved": None if marked is None else achieved(answers, marked, target),
+        }
     return Explained(result, whole, rows[explained] + 1)
+
+
+def measure_words(measure: str, target: Target) -> str:
+    """What is measured, with its unit."""
+    unit = f" ({target.unit})" if target.unit and measure in (ERROR, CHANGE) else ""
+    return WORDS[measure] + unit
+
+
+def _of_one(score: Score, of: int | None) -> Score:
+    """The score of one class where there are several."""
+    return score if of is None else lambda columns: score(columns)[:, 1 + of]
 
 
 def _cost(settings: Settings, p: int, rows: int, cases: int) -> int:
@@ -158,7 +204,14 @@ def _examples(scores: Floats, threshold: float, count: int) -> NDArray[np.intp]:
 
 
 def _example(
-    number: int, whole: Attributions, at: int, threshold: float, place: dict[str, str], fit: LocalFit
+    number: int,
+    whole: Attributions,
+    at: int,
+    middle: float,
+    place: dict[str, str],
+    fit: LocalFit,
+    target: Target,
+    given: str,
 ) -> dict[str, Any]:
     """One case in coarse words only, without its row number.
 
@@ -166,30 +219,33 @@ def _example(
     attributions: whatever is told here has a few values, and only the first features are told.
     """
     values, spread = whole.values[at], float(np.std(whole.scores))
+    scale = spread if target.number else 1.0
     order = np.argsort(-np.abs(values), kind="stable")[: sentences.NAMED]
     told = [
         {
             "feature": whole.features[j],
             "rank": rank,
             "place": place[whole.features[j]],
-            "direction": sentences.direction(values[j]),
+            "direction": sentences.direction(values[j], scale),
             "strength": sentences.strength(values[j], spread),
-            "local_direction": sentences.direction(fit.effects[j]),
+            "local_direction": sentences.direction(fit.effects[j], scale),
         }
         for rank, j in enumerate(order, start=1)
     ]
-    score_band = sentences.band(float(whole.scores[at]), threshold, spread)
+    beside = "the threshold" if target.two else "the middle of the cases explained"
+    score_band = sentences.band(float(whole.scores[at]), middle, spread, beside)
     return {
         "example": number,
         "score_band": score_band,
-        "sentence": sentences.of_case(number, score_band, told),
+        "sentence": sentences.of_case(number, score_band, told, given=given, predicted=target.number),
+        **({"class": given} if given else {}),
         "features": told,
         "local": {"fit": sentences.closeness(fit.fit), "samples": fit.samples},
     }
 
 
 def _features(
-    found: list[Importance], whole: Attributions, parts: list[Attributions]
+    found: list[Importance], whole: Attributions, parts: list[Attributions], target: Target
 ) -> list[dict[str, Any]]:
     """One item a feature, the most important first."""
     moved = np.abs(whole.values)
@@ -207,7 +263,7 @@ def _features(
                 "moved_high": mean + Z95 * float(error[j]),
                 "moved_n": len(moved),
                 "by_seed": [float(each.overall[j]) for each in parts],
-                "sentence": sentences.of_feature(found[j], mean, rank),
+                "sentence": sentences.of_feature(found[j], mean, rank, target),
             }
         )
     return told

@@ -8,12 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.analysis.explain.columns import Columns, is_text
-from apps.analysis.explain.permutation import AUC, Importance
+from apps.analysis.explain.permutation import AUC, BALANCED, CHANGE, ERROR, FLIPS, Importance
 from apps.analysis.explain.surrogate import Surrogate
+from apps.analysis.explain.targets import TWO, Target
 
 FIFTHS = ("lowest fifth", "second lowest fifth", "middle fifth", "second highest fifth", "highest fifth")
 NAMED = 3  # features that are told of a case: the order of all would itself be room for a row
-NONE = 0.0005  # an attribution below it is told as none
+NONE = 0.0005  # an attribution below it is told as none; of a number in its standard deviation
+# measure -> what shuffling does, what it does where no effect is shown, what no effect is shown on
+_DOES = {
+    AUC: ("lowers the AUC", "changes the AUC", "on the AUC"),
+    CHANGE: ("changes a score", "changes a score", "of shuffling it"),
+    BALANCED: ("lowers the balanced accuracy", "changes the balanced accuracy", "on the balanced accuracy"),
+    FLIPS: ("changes the class in a share", "changes the class in a share", "on the class"),
+    ERROR: (
+        "raises the mean absolute error",
+        "changes the mean absolute error",
+        "on the mean absolute error",
+    ),
+}
+_BY = {FLIPS: "of"}
 
 
 def places(columns: Columns, rows: NDArray[np.intp]) -> list[dict[str, str]]:
@@ -42,35 +56,34 @@ def _place(values: NDArray[np.generic], row: int) -> str:
     return FIFTHS[min(int(rank * 5), 4)]
 
 
-def of_feature(found: Importance, moved: float, rank: int) -> str:
-    """One feature in all: what shuffling it costs, how sure that is, and how far it moves a score on average."""
-    what = "lowers the AUC" if found.measure == AUC else "changes a score"
-    value, low, high = (
-        f"{round(each, 3) + 0.0:.3f}" for each in (found.value, found.low, found.high)
-    )  # no -0.000
+def of_feature(found: Importance, moved: float, rank: int, target: Target = TWO) -> str:
+    """One feature in all: what shuffling it costs, how sure that is, and how far it moves what is explained."""
+    does, nothing, on = _DOES[found.measure]
+    by = _BY.get(found.measure, "by")
+    plain = target if found.measure in (CHANGE, ERROR) else TWO  # a share or an area has no unit
+    value, low, high = (plain.amount(each) for each in (found.value, found.low, found.high))
     amount = f"{value} (95 % interval {low} to {high}, {found.n:,} cases)"
-    moves = f"it moves a score by {moved:.3f} on average"
+    what = target.quantity.partition(" (")[0]
+    moves = f"it moves {what} by {target.amount(moved)} on average"
     if found.low <= 0:
-        # Nothing is said of the score by this interval: a feature may move single cases and leave the AUC as it is.
-        what = "changes the AUC" if found.measure == AUC else what
-        lost = "on the AUC" if found.measure == AUC else "of shuffling it"
-        return f"{found.feature}: no effect {lost} is shown: shuffling it {what} by {amount}; {moves}."
+        # Nothing is said of the score by this interval: a feature may move single cases and leave the rest as it is.
+        return f"{found.feature}: no effect {on} is shown: shuffling it {nothing} {by} {amount}; {moves}."
     place = "matters most" if rank == 1 else f"is number {rank}"
-    return f"{found.feature} {place}: shuffling it {what} by {amount}; {moves}."
+    return f"{found.feature} {place}: shuffling it {does} {by} {amount}; {moves}."
 
 
-def band(score: float, threshold: float, spread: float) -> str:
+def band(score: float, threshold: float, spread: float, of: str = "the threshold") -> str:
     """Where a score lies beside the threshold, in five steps. spread: standard deviation of the scores."""
     apart = score - threshold
     if abs(apart) <= 0.1 * spread:
-        return "near the threshold"
+        return f"near {of}"
     side = "above" if apart > 0 else "below"
-    return f"far {side} the threshold" if abs(apart) > spread else f"{side} the threshold"
+    return f"far {side} {of}" if abs(apart) > spread else f"{side} {of}"
 
 
-def direction(value: float) -> str:
-    """What an attribution does to the score: "raises", "lowers" or "none"."""
-    return "none" if abs(value) < NONE else "raises" if value > 0 else "lowers"
+def direction(value: float, scale: float = 1.0) -> str:
+    """What an attribution does to the score: "raises", "lowers" or "none". scale: of what is explained, 1 of scores."""
+    return "none" if abs(value) < NONE * scale or not value else "raises" if value > 0 else "lowers"
 
 
 def strength(value: float, spread: float) -> str:
@@ -84,9 +97,16 @@ def closeness(fit: float | None) -> str:
     return "no variation" if fit is None else "close" if fit >= 0.8 else "rough" if fit >= 0.5 else "poor"
 
 
-def of_case(number: int, score_band: str, told: list[dict[str, Any]]) -> str:
-    """One example in words: where its score lies, and the features that moved it most. No figure of the case."""
-    start = f"Example {number} scores {score_band}"
+def of_case(
+    number: int, score_band: str, told: list[dict[str, Any]], *, given: str = "", predicted: bool = False
+) -> str:
+    """One example in words: where its score lies, and the features that moved it most. No figure of the case.
+
+    given: the class it gets, of several; predicted: whether a number is predicted.
+    """
+    start = f"Example {number} {'is predicted' if predicted else 'scores'} {score_band}"
+    if given:
+        start = f"Example {number} gets “{given}”, with a score {score_band}"
     moving = [each for each in told if each["direction"] != "none"]
     if not moving:
         return f"{start}; no feature moves it."
@@ -96,10 +116,16 @@ def of_case(number: int, score_band: str, told: list[dict[str, Any]]) -> str:
     return f"{start}: {', '.join(parts)}."
 
 
-def of_surrogate(found: Surrogate) -> str:
+def of_surrogate(found: Surrogate, target: Target = TWO) -> str:
     """How well the tree imitates the model, and what it splits on."""
+    what = "predicted numbers" if target.number else "scores of all classes" if target.classes else "scores"
+    same = ""
+    if found.agreement is not None:
+        share = f"{100 * found.agreement:.0f} % of them"
+        same = f" and gives {share} the same class" if target.classes else f" and decides {share} alike"
     if found.fidelity is None or found.low is None or found.high is None:
-        return f"The model gives all {found.held_out:,} cases held out the same score: there is nothing to imitate."
+        alike = "number" if target.number else "scores" if target.classes else "score"
+        return f"The model gives all {found.held_out:,} cases held out the same {alike}: there is nothing to imitate."
     trust = (
         "close enough to read"
         if found.fidelity >= 0.8
@@ -109,9 +135,9 @@ def of_surrogate(found: Surrogate) -> str:
     )
     splits = f" It splits on {', '.join(found.splits)}." if found.splits else " It found no split."
     return (
-        f"A tree of depth {found.depth} explains {100 * found.fidelity:.0f} % of the variation of the model's scores "
+        f"A tree of depth {found.depth} explains {100 * found.fidelity:.0f} % of the variation of the model's {what} "
         f"on {found.held_out:,} cases it was not made from (95 % interval {100 * found.low:.0f} to "
-        f"{100 * found.high:.0f} %) and decides {100 * found.agreement:.0f} % of them alike: {trust}.{splits}"
+        f"{100 * found.high:.0f} %){same}: {trust}.{splits}"
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from apps.analysis.errors import InputError
 from apps.analysis.explain.columns import ROWS_AT_ONCE, Columns, Floats, Score, length, take
+from apps.analysis.explain.targets import of_class
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,14 @@ class Attributions:
     """How far each feature moves each case's score away from `base`.
 
     values, errors: (cases, features), in units of the score; errors are standard errors over the pairs.
-    base: mean score of the background cases drawn; scores: (cases,). Each row of values sums to its score - base.
+    base: mean score of the background cases drawn, of several classes (cases,); scores: (cases,). Each row of values
+    sums to its score - base.
     """
 
     features: tuple[str, ...]
     values: Floats
     errors: Floats
-    base: float
+    base: float | Floats
     scores: Floats
     pairs: int
 
@@ -43,12 +45,19 @@ class Attributions:
 
 
 def shapley(
-    score: Score, cases: Columns, background: Columns, *, pairs: int = 20, seed: int = 0
+    score: Score,
+    cases: Columns,
+    background: Columns,
+    *,
+    pairs: int = 20,
+    seed: int = 0,
+    of: NDArray[np.intp] | None = None,
 ) -> Attributions:
     """Attributions of every case. pairs: orders drawn, each walked forwards and backwards with one background case.
 
     The orders and background cases are the same for all cases, so that cases can be compared; background cases are
-    drawn without repetition as long as there are enough. Costs pairs x 2 x (features - 1) + 1 scores a case.
+    drawn without repetition as long as there are enough. `of`: the place of the class whose score is explained of each
+    case, where there are several (`targets.Target`). Costs pairs x 2 x (features - 1) + 1 scores a case.
     Raises `InputError` without cases, background or at least two pairs.
     """
     n, size = length(cases), length(background)
@@ -69,21 +78,23 @@ def shapley(
     masks = known.reshape(-1, p)
     lent = np.repeat(drawn, 2 * (p - 1))
     at_start = score(take(background, drawn))
-    at_end = score(cases)
+    at_end = of_class(score(cases), of)
     walks = np.empty((n, pairs, 2, p + 1))
-    walks[..., 0] = at_start[None, :, None]
+    start = at_start[None, :] if of is None else at_start[:, 1 + of].T
+    walks[..., 0] = start[:, :, None]
     walks[..., p] = at_end[:, None, None]
     if p > 1:
         for some in _chunks(n, len(masks)):
             mixed = _mixed(take(cases, some), background, masks, lent, names)
-            walks[some, :, :, 1:p] = score(mixed).reshape(len(some), pairs, 2, p - 1)
+            asked = None if of is None else np.repeat(of[some], len(masks))
+            walks[some, :, :, 1:p] = of_class(score(mixed), asked).reshape(len(some), pairs, 2, p - 1)
     moved = np.take_along_axis(np.diff(walks, axis=-1), both[None], axis=-1)  # (n, pairs, 2, p) by feature
     of_pair = moved.mean(axis=2)
     return Attributions(
         names,
         of_pair.mean(axis=1),
         of_pair.std(axis=1, ddof=1) / np.sqrt(pairs),
-        float(at_start.mean()),
+        float(at_start.mean()) if of is None else start.mean(axis=1),
         at_end,
         pairs,
     )
@@ -112,11 +123,12 @@ def _mixed(
 def merged(parts: list[Attributions]) -> Attributions:
     """The mean of attributions of the same cases from several seeds, with its standard error."""
     first = parts[0]
+    bases = np.array([each.base for each in parts])
     return Attributions(
         first.features,
         np.mean([each.values for each in parts], axis=0),
         np.sqrt(np.sum([each.errors**2 for each in parts], axis=0)) / len(parts),
-        float(np.mean([each.base for each in parts])),
+        float(bases.mean()) if bases.ndim == 1 else bases.mean(axis=0),
         first.scores,
         sum(each.pairs for each in parts),
     )

@@ -5,7 +5,8 @@ Everything here is asked of a function that scores a table (`frames.Ask`); nothi
 >>> from apps.analysis.probes import Cases, Frame, Settings, run_probes
 """
 
-from apps.analysis.probes.catalogue import PRIVACY, PROBES, ROBUSTNESS, Probe
+from apps.analysis.probes.catalogue import PRIVACY, PROBES, ROBUSTNESS, VERSION, Probe, changes_since
+from apps.analysis.probes.deciding import Deciding
 from apps.analysis.probes.findings import RULES, Finding, Verdict, judge, worst
 from apps.analysis.probes.frames import Answers, Ask, Cases, Frame
 from apps.analysis.probes.running import Settings, run_probes
@@ -15,14 +16,17 @@ __all__ = [
     "PROBES",
     "ROBUSTNESS",
     "RULES",
+    "VERSION",
     "Answers",
     "Ask",
     "Cases",
+    "Deciding",
     "Finding",
     "Frame",
     "Probe",
     "Settings",
     "Verdict",
+    "changes_since",
     "judge",
     "run_probes",
     "worst",

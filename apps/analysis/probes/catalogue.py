@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ROBUSTNESS, PRIVACY = "robustness", "privacy"
+# Limits are locked under a version of this catalogue. A probe whose number gets another meaning is a new version.
+VERSION = 2
+CHANGES = {
+    2: "the scale of a disturbance is that of the test data; a missing value counts another decision, and no usable "
+    "answer is a probe of its own; the search moves a column of 0 and 1 by flipping it alone",
+}
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,11 @@ class Probe:
     about: str
     submitted: bool = False
     highest: float = 1.0
+
+
+def changes_since(version: int) -> str:
+    """What the versions after `version` changed, in one clause."""
+    return "; ".join(words for number, words in sorted(CHANGES.items()) if number > version)
 
 
 CHANGED = "share of cases with another decision or no usable answer"
@@ -95,7 +106,8 @@ PROBES: dict[str, Probe] = {
         "Adversarial search",
         ROBUSTNESS,
         "share of cases flipped",
-        "A search that knows only the answers moves each number within its bound and looks for another decision.",
+        "A search that knows only the answers moves each number within its bound, flips as many 0/1 columns as the "
+        "bounds allow, and looks for another decision.",
     ),
     "repeatability": Probe(
         "Asked again",
@@ -114,7 +126,8 @@ PROBES: dict[str, Probe] = {
         "Membership inference",
         PRIVACY,
         "area under the curve of telling training rows from others",
-        "Whoever knows a case guesses from the model's confidence whether it was trained on: 0.5 is chance.",
+        "Whoever knows a case guesses from the model's confidence (of a predicted number: its error) whether it was "
+        "trained on: 0.5 is chance.",
     ),
     "inversion": Probe(
         "Attribute inversion",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from apps.analysis import intervals
 from apps.analysis.probes.catalogue import NOISE
+from apps.analysis.probes.deciding import apart
 from apps.analysis.probes.findings import Finding, nothing, share
 from apps.analysis.probes.frames import WHOLE, Answers, Ask, Flags, Frame, Range, changed
 
@@ -30,23 +35,36 @@ def _compared(
 ) -> Finding:
     """Counted: another decision or none; the sentence tells the two apart."""
     other, lost = changed(before, after)
-    apart = f"{words}: {int(other.sum()):,} another decision, {int(lost.sum()):,} no usable answer"
-    return _counted(probe, where, other | lost, other, lost, apart, comparisons)
+    told = f"{words}: {before.by.moved_count(int(other.sum()))}, {int(lost.sum()):,} no usable answer"
+    return _counted(probe, where, before, after, other | lost, told, comparisons)
 
 
 def _counted(
-    probe: str, where: str, counted: Flags, other: Flags, lost: Flags, words: str, comparisons: int
+    probe: str, where: str, before: Answers, after: Answers, counted: Flags, words: str, comparisons: int
 ) -> Finding:
+    other, lost = changed(before, after)
+    more: dict[str, Any] = {"changed": int(other.sum()), "unanswered": int(lost.sum())}
+    words, moves = _moves(before, after, words)
     return share(
-        probe,
-        where,
-        int(counted.sum()),
-        len(counted),
-        words,
-        comparisons=comparisons,
-        changed=int(other.sum()),
-        unanswered=int(lost.sum()),
+        probe, where, int(counted.sum()), len(counted), words, comparisons=comparisons, **more, **moves
     )
+
+
+def _moves(before: Answers, after: Answers, words: str) -> tuple[str, dict[str, Any]]:
+    """Of a predicted number also how far it moves on average, with the normal interval; nothing of classes."""
+    if not before.by.numeric:
+        return words, {}
+    by = apart(before, after)
+    by = by[np.isfinite(by)]
+    if len(by) < 2:
+        return words, {}
+    mean = float(by.mean())
+    low, high = intervals.mean_interval(mean, float(by.var(ddof=1)), len(by))
+    amount = before.by.amount
+    told = (
+        f"{words}; {len(by):,} moved by {amount(mean)} on average ({amount(max(low, 0.0))} to {amount(high)})"
+    )
+    return told, {"move": mean, "move_low": max(low, 0.0), "move_high": high, "move_n": len(by)}
 
 
 def noise(
@@ -61,32 +79,30 @@ def noise(
     }
     if not moved:
         return [nothing(probe, "", "the model takes no numbers")]
-    words = (
-        f"got another decision or no usable answer under noise of {100 * part:g} % of the standard deviation"
-    )
+    words = f"{before.by.moved_or_none} under noise of {100 * part:g} % of the standard deviation"
     return [_compared(probe, "", before, ask(frame.having(moved)), words)]
 
 
-def missing_each(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
-    """Each column emptied in turn. Counted: another decision; a model that gives no answer has decided nothing."""
-    return _emptied_each("missing_each", ask, frame, before)
+MISSING = ("missing_each", "missing_unanswered")
 
 
-def missing_unanswered(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
-    """The same. Counted: no usable answer."""
-    return _emptied_each("missing_unanswered", ask, frame, before)
+def missing(probes: Sequence[str], ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
+    """Each column emptied in turn, asked once for those of `MISSING` that are wanted.
 
-
-def _emptied_each(probe: str, ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
-    found = []
+    Counted: another decision (a model that gives no answer has decided nothing); no usable answer.
+    """
+    found: dict[str, list[Finding]] = {probe: [] for probe in probes}
     for name, kind in frame.kinds.items():
         if kind == WHOLE:
             reason = "the model takes whole numbers only there: an empty cell is refused before it is asked"
-            found.append(nothing(probe, name, reason))
+            for probe in probes:
+                found[probe].append(nothing(probe, name, reason))
             continue
         after = ask(frame.having({name: _empty(frame, name)}))
-        found.append(_emptied(probe, name, before, after, f"when {name} was missing", len(frame.kinds)))
-    return found
+        when = f"when {name} was missing"
+        for probe in probes:
+            found[probe].append(_emptied(probe, name, before, after, when, len(frame.kinds)))
+    return [each for probe in probes for each in found[probe]]
 
 
 def _emptied(
@@ -94,10 +110,10 @@ def _emptied(
 ) -> Finding:
     other, lost = changed(before, after)
     if probe == "missing_unanswered":
-        words = f"got no usable answer {when}; {int(other.sum()):,} got another decision"
-        return _counted(probe, where, lost, other, lost, words, comparisons)
-    words = f"got another decision {when}; {int(lost.sum()):,} got no usable answer"
-    return _counted(probe, where, other, other, lost, words, comparisons)
+        words = f"got no usable answer {when}; {int(other.sum()):,} {before.by.moved}"
+        return _counted(probe, where, before, after, lost, words, comparisons)
+    words = f"{before.by.moved} {when}; {int(lost.sum()):,} got no usable answer"
+    return _counted(probe, where, before, after, other, words, comparisons)
 
 
 def missing_all(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
@@ -122,7 +138,7 @@ def unseen_category(ask: Ask, frame: Frame, before: Answers, levels: dict[str, s
         return [nothing("unseen_category", "", "the model takes no text")]
     found = []
     for name in frame.texts:
-        words = f"got another decision or no usable answer when {name} held an unseen category"
+        words = f"{before.by.moved_or_none} when {name} held an unseen category"
         strange = np.full(frame.n, _unseen(levels.get(name, set())), dtype=object)
         after = ask(frame.having({name: strange}))
         found.append(_compared("unseen_category", name, before, after, words, len(frame.texts)))
@@ -141,19 +157,11 @@ def out_of_range(ask: Ask, frame: Frame, before: Answers, ranges: dict[str, Rang
             ("far below", ranges[name].low - BEYOND * span),
             ("far above", ranges[name].high + BEYOND * span),
         ):
-            other, lost = changed(before, ask(frame.having({name: np.full(frame.n, value)})))
+            after = ask(frame.having({name: np.full(frame.n, value)}))
+            lost = changed(before, after)[1]
             words = f"got no usable answer when {name} was {way} the range of the test data"
-            finding = share(
-                "out_of_range",
-                f"{name}, {way}",
-                int(lost.sum()),
-                len(lost),
-                words,
-                comparisons=2 * len(columns),
-                changed=int(other.sum()),
-                unanswered=int(lost.sum()),
-            )
-            found.append(finding)
+            at = f"{name}, {way}"
+            found.append(_counted("out_of_range", at, before, after, lost, words, 2 * len(columns)))
     return found
 
 
@@ -169,7 +177,7 @@ def units(ask: Ask, frame: Frame, before: Answers, ranges: dict[str, Range]) -> 
             values = wrong.columns[name][before.usable]
             other, lost = changed(before, ask(wrong))
             passed = (values >= ranges[name].low) & (values <= ranges[name].high)
-            words = f"got another decision, unnoticed by a check of ranges, with {name} {way}"
+            words = f"{before.by.moved}, unnoticed by a check of ranges, with {name} {way}"
             finding = share(
                 "units",
                 f"{name} {way}",

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from apps.analysis.errors import InputError
+from apps.analysis.probes.deciding import Deciding
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 NUMBER, WHOLE, TEXT = "number", "whole", "text"
 KINDS = (NUMBER, WHOLE, TEXT)
+TWO_CLASSES = Deciding()
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,21 @@ class Frame:
 
 @dataclass(frozen=True)
 class Answers:
-    """decided: (n,) int8, 1 where the decision is positive. scores: (n,) float64 or None. usable: (n,) bool, False
-    where the model gave no finite score or failed."""
+    """What the model answered to n cases, and by what rule answers differ.
 
-    decided: npt.NDArray[np.int8]
+    decided: (n,) whole numbers; of two classes 1 where positive, of several the place of the class, of a number 0.
+    scores: (n,) float64 of the positive class; of several classes (n, classes) in their order; of a number the number
+    itself; or None. usable: (n,) bool, False where the model gave no finite score or failed.
+    """
+
+    decided: npt.NDArray[Any]
     scores: Floats | None
     usable: Flags
+    by: Deciding = TWO_CLASSES
+
+    def take(self, rows: npt.NDArray[Any]) -> Answers:
+        scores = None if self.scores is None else self.scores[rows]
+        return Answers(self.decided[rows], scores, self.usable[rows], self.by)
 
 
 Ask = Callable[[Frame], Answers]
@@ -72,10 +83,11 @@ Ask = Callable[[Frame], Answers]
 
 @dataclass(frozen=True)
 class Cases:
-    """A frame with the verified label of each row, (n,) int8, and group columns, (n,) object."""
+    """A frame with the verified label of each row, (n,), in the terms of `Answers.decided`, of a number the number; and
+    group columns, (n,) object."""
 
     frame: Frame
-    labels: npt.NDArray[np.int8]
+    labels: npt.NDArray[Any]
     groups: Mapping[str, npt.NDArray[Any]]
 
     @property
@@ -101,6 +113,7 @@ class Range:
     sd: float
     low: float
     high: float
+    flag: bool = False  # only 0 and 1, both of them
 
 
 def ranges_of(frame: Frame) -> dict[str, Range]:
@@ -112,7 +125,9 @@ def ranges_of(frame: Frame) -> dict[str, Range]:
         if len(values) == 0:
             continue
         sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-        found[name] = Range(float(values.mean()), sd, float(values.min()), float(values.max()))
+        low, high = float(values.min()), float(values.max())
+        flag = (low, high) == (0.0, 1.0) and bool(((values == 0) | (values == 1)).all())
+        found[name] = Range(float(values.mean()), sd, low, high, flag)
     return found
 
 
@@ -125,18 +140,7 @@ def levels_of(*frames: Frame) -> dict[str, set[str]]:
 
 
 def changed(before: Answers, after: Answers) -> tuple[Flags, Flags]:
-    """((m,) another decision, (m,) no usable answer) of the cases that had a usable answer before."""
+    """((m,) decided otherwise, (m,) no usable answer) of the cases that had a usable answer before."""
     had = before.usable
     lost = ~after.usable[had]
-    return (before.decided[had] != after.decided[had]) & ~lost, lost
-
-
-def confidence(answers: Answers, labels: npt.NDArray[np.int8]) -> Floats:
-    """How sure the model is of the true label, (n,): its probability, a signed score, or whether it is right."""
-    if answers.scores is None:
-        return np.asarray(answers.decided == labels, dtype=np.float64)
-    scores = answers.scores
-    seen = scores[answers.usable]
-    if len(seen) and seen.min() >= 0 and seen.max() <= 1:
-        return np.where(labels == 1, scores, 1 - scores)
-    return np.where(labels == 1, scores, -scores)
+    return before.by.other(before, after)[had] & ~lost, lost

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from apps.analysis import intervals, ranking
+from apps.analysis.probes.deciding import confidence, number_of, off
 from apps.analysis.probes.findings import Finding, nothing, percent
-from apps.analysis.probes.frames import TEXT, Answers, Ask, Cases, Floats, Frame, confidence
+from apps.analysis.probes.frames import TEXT, Answers, Ask, Cases, Floats, Frame
 
 MAX_LEVELS = 10
 MAX_ATTRIBUTES = 8
@@ -19,6 +21,7 @@ INVERSION_ROWS = 500
 def membership(train: Cases, trained: Answers, test: Cases, tested: Answers) -> list[Finding]:
     """Membership inference by a threshold on confidence (Yeom and others 2018): AUC with DeLong's interval.
 
+    Of several classes confidence is the score of the true class, of a predicted number the smallness of its error.
     Members are the training rows, others the test rows; cases without a usable answer are left out.
     """
     inside = confidence(trained, train.labels)[trained.usable]
@@ -30,8 +33,9 @@ def membership(train: Cases, trained: Answers, test: Cases, tested: Answers) -> 
     found = ranking.auc(ranked.blocks(slice(None)), intervals.LEVEL)
     if found.value is None or found.low is None or found.high is None:
         return [nothing("membership", "", found.reason or "no area can be told", len(member))]
+    told_by = "error" if tested.by.numeric else "confidence"
     sentence = (
-        f"The confidence tells a training row from another in {percent(found.value)} ({percent(found.low)} to "
+        f"The {told_by} tells a training row from another in {percent(found.value)} ({percent(found.low)} to "
         f"{percent(found.high)}) of pairs; 50 % is chance. {len(inside):,} training rows, {len(outside):,} others."
     )
     more = {"members": len(inside), "others": len(outside)}
@@ -102,6 +106,9 @@ def attribute_of(train: Frame, name: str) -> Attribute | None:
 def inversion(ask: Ask, train: Cases, test: Cases, attributes: list[str]) -> list[Finding]:
     """Attribute inversion (Fredrikson and others 2014): guessed is the value that the model finds most likely with the
     true outcome, weighted by how often training has it. Leakage is what training rows lose more than other rows.
+
+    Of a predicted number the true outcome is as likely as a normal error of the spread that other rows show, as in that
+    paper's own example of a dose.
     """
     chosen = [a for a in (attribute_of(train.frame, name) for name in attributes) if a is not None]
     chosen = chosen[:MAX_ATTRIBUTES]
@@ -109,9 +116,10 @@ def inversion(ask: Ask, train: Cases, test: Cases, attributes: list[str]) -> lis
         return [nothing("inversion", "", "no attribute has 2 to 10 values or is a number with more")]
     level = intervals.simultaneous(intervals.LEVEL, len(chosen))
     found = []
+    spread = _spread(ask(test.frame), test.labels)
     for attribute in chosen:
-        inside, n_in = _guessed(ask, train, attribute)
-        outside, n_out = _guessed(ask, test, attribute)
+        inside, n_in = _guessed(ask, train, attribute, spread)
+        outside, n_out = _guessed(ask, test, attribute, spread)
         if not n_in or not n_out:
             found.append(nothing("inversion", attribute.name, "no row has a known value and a usable answer"))
             continue
@@ -141,7 +149,17 @@ def inversion(ask: Ask, train: Cases, test: Cases, attributes: list[str]) -> lis
     return found
 
 
-def _guessed(ask: Ask, cases: Cases, attribute: Attribute) -> tuple[int, int]:
+def _spread(answers: Answers, labels: npt.NDArray[Any]) -> float:
+    """Root mean squared error of a predicted number; 1 of classes, which need none."""
+    if not answers.by.numeric:
+        return 1.0
+    lost = off(answers, labels)
+    lost = lost[np.isfinite(lost)]
+    spread = float(np.sqrt((lost * lost).mean())) if len(lost) else 0.0
+    return spread or float(np.finfo(np.float64).tiny)
+
+
+def _guessed(ask: Ask, cases: Cases, attribute: Attribute, spread: float) -> tuple[int, int]:
     """(guessed right, rows with a known value and usable answers)."""
     truth = attribute.places(cases.frame)
     likely, usable = [], truth >= 0
@@ -150,17 +168,25 @@ def _guessed(ask: Ask, cases: Cases, attribute: Attribute) -> tuple[int, int]:
         filled = np.full(cases.n, value, dtype=column.dtype)
         answers = ask(cases.frame.having({attribute.name: filled}))
         usable = usable & answers.usable
-        likely.append(_likelihood(answers, cases.labels) * prior)
-    guess = np.argmax(np.nan_to_num(np.column_stack(likely), nan=-1.0), axis=1)
+        likely.append(_log_likelihood(answers, cases.labels, spread) + np.log(prior))
+    guess = np.argmax(np.nan_to_num(np.column_stack(likely), nan=-np.inf), axis=1)
     return int((guess == truth)[usable].sum()), int(usable.sum())
 
 
-def _likelihood(answers: Answers, labels: npt.NDArray[np.int8]) -> Floats:
-    """The model's probability of the true outcome; a signed score is squashed, a bare decision counts 0.9 or 0.1."""
-    if answers.scores is None:
-        return np.where(answers.decided == labels, 0.9, 0.1)
-    sure = confidence(answers, labels)
-    seen = sure[answers.usable]
-    if len(seen) and (seen.min() < 0 or seen.max() > 1):
-        return np.asarray(1 / (1 + np.exp(-np.clip(sure, -500, 500))), dtype=np.float64)
-    return sure
+def _log_likelihood(answers: Answers, labels: npt.NDArray[Any], spread: float) -> Floats:
+    """Of the true outcome, (n,), up to what all candidates share: of the model's probability; a signed score is
+    squashed, scores of classes that are no probabilities by softmax, a bare decision counts 0.9 or 0.1."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if answers.by.numeric:
+            return np.asarray(-(((number_of(answers) - labels) / spread) ** 2) / 2)
+        if answers.scores is None:
+            return np.log(np.where(answers.decided == labels, 0.9, 0.1))
+        sure = confidence(answers, labels)
+        seen = answers.scores[answers.usable]
+        if len(seen) and (seen.min() < 0 or seen.max() > 1):
+            if answers.by.classes:
+                top = answers.scores.max(axis=1)
+                total = np.exp(answers.scores - top[:, None]).sum(axis=1)
+                return np.asarray(sure - top - np.log(total))
+            sure = 1 / (1 + np.exp(-np.clip(sure, -500, 500)))
+        return np.asarray(np.log(sure), dtype=np.float64)

@@ -21,8 +21,8 @@ Progress = Callable[[int, int, str], None]
 @dataclass(frozen=True)
 class Settings:
     """seed: of every random number. rows: at most so many test and training rows are asked. shift: part of the cases
-    that `group_shift` replaces. epsilon (standard deviations), budget (questions a case) and cases bound the search.
-    threshold: of the decision, where the model gives scores."""
+    that `group_shift` replaces. epsilon (standard deviations), flips (0/1 columns of a case), budget (questions a case)
+    and cases bound the search."""
 
     seed: int = 1
     rows: int = 10_000
@@ -30,10 +30,15 @@ class Settings:
     epsilon: float = 0.1
     budget: int = 50
     cases: int = 200
-    threshold: float = 0.5
+    flips: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.rows, self.budget, self.cases) < 1 or not 0 < self.shift <= 1 or self.epsilon <= 0:
+        if (
+            min(self.rows, self.budget, self.cases) < 1
+            or self.flips < 0
+            or not 0 < self.shift <= 1
+            or self.epsilon <= 0
+        ):
             raise InputError(
                 "Rows, questions and cases are at least 1, the shift within 0 and 1, epsilon above 0."
             )
@@ -83,10 +88,10 @@ def run_probes(
         elif name.startswith("noise_"):
             part = disturbed.noise_level(name)
             found += disturbed.noise(ask, test.frame, before, ranges, part, _rng(settings, name))
-        elif name == "missing_each":
-            found += disturbed.missing_each(ask, test.frame, before)
-        elif name == "missing_unanswered":
-            found += disturbed.missing_unanswered(ask, test.frame, before)
+        elif name in disturbed.MISSING:
+            both = [each for each in disturbed.MISSING if each in wanted]
+            if name == both[0]:  # the second was found with the first
+                found += disturbed.missing(both, ask, test.frame, before)
         elif name == "missing_all":
             found += disturbed.missing_all(ask, test.frame, before)
         elif name == "unseen_category":
@@ -111,7 +116,7 @@ def run_probes(
                 ranges,
                 epsilon=settings.epsilon,
                 budget=settings.budget,
-                threshold=settings.threshold,
+                flips=settings.flips,
                 rng=rng,
             )
         elif name == "parity":

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from apps.analysis import intervals
+from apps.analysis.probes.deciding import off
 from apps.analysis.probes.findings import Finding, nothing, percent, share
-from apps.analysis.probes.frames import Answers, Ask, Cases, Floats, Frame, levels_of
+from apps.analysis.probes.frames import Answers, Ask, Cases, Flags, Floats, Frame, levels_of
 
 FAR_PART = 0.10
 QUANTILE = 0.99
@@ -49,13 +51,14 @@ def far_rows(train: Frame, test: Cases, answers: Answers) -> list[Finding]:
     """Wrong decisions among the tenth of the cases farthest from training; a case without an answer is wrong."""
     away = distances(train, test.frame)
     cut = float(np.quantile(distances(train, train), QUANTILE))
-    wrong = (answers.decided != test.labels) | ~answers.usable
+    wrong = answers.by.wrong(answers, test.labels)
     far = np.argsort(-away, kind="stable")[: max(1, round(FAR_PART * test.n))]
     near = np.ones(test.n, dtype=bool)
     near[far] = False
     rest = int(wrong[near].sum()) / max(1, int(near.sum()))
     others = f"{percent(rest)} of the other {int(near.sum()):,} were"
-    words = f"farthest from the training data were decided wrongly; {others}"
+    words = f"farthest from the training data {answers.by.wrongly}; {others}"
+    words, errors = _errors(answers, test, far, near, words)
     beyond = int((away > cut).sum())
     return [
         share(
@@ -69,17 +72,41 @@ def far_rows(train: Frame, test: Cases, answers: Answers) -> list[Finding]:
             beyond=beyond,
             beyond_about=f"{beyond:,} of {test.n:,} cases lie beyond the {100 * QUANTILE:g} % quantile of the training "
             "rows' own distances",
+            **errors,
         )
     ]
 
 
+def _errors(
+    answers: Answers, test: Cases, far: npt.NDArray[Any], near: Flags, words: str
+) -> tuple[str, dict[str, Any]]:
+    """Of a predicted number also the mean absolute error far away and nearer, each with the normal interval."""
+    if not answers.by.numeric:
+        return words, {}
+    lost = off(answers, test.labels)
+    more: dict[str, Any] = {}
+    told = []
+    for name, chosen in (("error", lost[far]), ("rest_error", lost[near])):
+        known = chosen[np.isfinite(chosen)]
+        if len(known) < 2:
+            return words, {}
+        mean = float(known.mean())
+        low, high = intervals.mean_interval(mean, float(known.var(ddof=1)), len(known))
+        low = max(low, 0.0)
+        more |= {name: mean, f"{name}_low": low, f"{name}_high": high, f"{name}_n": len(known)}
+        ends = f"{answers.by.amount(low)} to {answers.by.amount(high)}, {len(known):,} cases"
+        told.append(f"{answers.by.amount(mean)} ({ends})")
+    return f"{words}; their mean absolute error is {told[0]}, that of the others {told[1]}", more
+
+
 def group_shift(test: Cases, answers: Answers, part: float) -> list[Finding]:
-    """How far accuracy falls when `part` of all cases is replaced by cases of one group.
+    """How far accuracy falls when `part` of all cases is replaced by cases of one group; of numbers the share within
+    the stated error.
 
     With a_g and a_r the accuracy within the group and outside it, and w its share now, the fall is
     part * (1 - w) * (a_r - a_g); the interval is Newcombe's for a_r - a_g, scaled.
     """
-    right = (answers.decided == test.labels) & answers.usable
+    right = ~answers.by.wrong(answers, test.labels)
     compared, few = [], []
     for name, values in test.groups.items():
         sizes = Counter(values.tolist())
@@ -105,8 +132,8 @@ def group_shift(test: Cases, answers: Answers, part: float) -> list[Finding]:
         value, low, high = (scale * each for each in (k_out / n_out - k_in / n_in, *ends))
         way = "falls by" if value >= 0 else "rises by"
         sentence = (
-            f"Accuracy {way} {percent(abs(value))} (change {percent(-high)} to {percent(-low)}) when {percent(part)} "
-            f"of the cases become cases of {where}; {n_in:,} cases of that group are known."
+            f"{answers.by.right} {way} {percent(abs(value))} (change {percent(-high)} to {percent(-low)}) when "
+            f"{percent(part)} of the cases become cases of {where}; {n_in:,} cases of that group are known."
         )
         found.append(
             Finding(
@@ -144,12 +171,7 @@ def _told(sizes: Counter[object]) -> list[object]:
 def repeatability(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
     """Asked again, and asked in the opposite order: cases whose answer has other bits."""
     backwards = np.arange(frame.n)[::-1]
-    other = ask(frame.take(backwards))
-    reversed_back = Answers(
-        other.decided[backwards],
-        None if other.scores is None else other.scores[backwards],
-        other.usable[backwards],
-    )
+    reversed_back = ask(frame.take(backwards)).take(backwards)
     ways = (("asked again", ask(frame)), ("in another order", reversed_back))
     return [
         share(
@@ -162,7 +184,7 @@ def repeatability(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
 def _bits_differ(first: Answers, second: Answers) -> npt.NDArray[np.bool_]:
     differ = first.decided != second.decided
     if first.scores is not None and second.scores is not None:
-        both_none = np.isnan(first.scores) & np.isnan(second.scores)
-        same = first.scores.view(np.uint64) == second.scores.view(np.uint64)
-        differ = differ | ~(same | both_none)
+        one, two = (np.ascontiguousarray(each.scores) for each in (first, second))
+        same = (one.view(np.uint64) == two.view(np.uint64)) | (np.isnan(one) & np.isnan(two))
+        differ = differ | ~same.reshape(len(differ), -1).all(axis=1)
     return np.asarray(differ)

@@ -106,7 +106,7 @@ class PlanInput(serializers.Serializer):
         max_length=120,
         default="",
         allow_blank=True,
-        help_text="Of two classes the positive one; of several the one that bias limits are about, or empty",
+        help_text="Of two classes the positive one; of several the one the bias report is about; of a number empty",
     )
     threshold = serializers.CharField(
         max_length=24,

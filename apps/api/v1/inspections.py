@@ -295,7 +295,13 @@ class RegisterOut(serializers.Serializer):
     identity_confirmed = serializers.BooleanField(help_text="Without it nothing can be signed.")
     acts = serializers.ListField(
         child=serializers.CharField(),
-        help_text="That the duty allows. Training and second factor are asked besides.",
+        help_text="That the duty allowed then. Training and second factor are asked besides.",
+    )
+    policy = serializers.CharField(help_text="Digest of the policy table that the acts are told by.")
+    policy_since = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When that table was entered in the trail. Null: which was in force then is not recorded, and the "
+        "acts are told by the table of the release that runs now.",
     )
     training = serializers.CharField(help_text="How the training that the duty needs stood then.")
     waivers = serializers.ListField(child=serializers.CharField())
@@ -320,8 +326,8 @@ class RegisterOut(serializers.Serializer):
 class AccessRegister(viewsets.GenericViewSet):
     """Rebuilt from the history of assignments and accounts, of the assignments the caller may see.
 
-    Acts are those that the duty allows. Training and second factor are asked besides, and separation of duties may
-    refuse.
+    Acts are those that the duty allowed by the policy table in force then. Training and second factor are asked
+    besides, and separation of duties may refuse.
     """
 
     serializer_class = RegisterOut
@@ -334,7 +340,7 @@ class AccessRegister(viewsets.GenericViewSet):
     def list(self, request, *args, **kwargs):
         moment = moment_of(request)
         asked = request.query_params
-        rows = book.register(self.actor, moment)
+        rows, standing = book.register(self.actor, moment), book.standing_at(moment)
         if name := asked.get("person", ""):
             rows = book.by_person(rows, name)
         if name := asked.get("object", ""):
@@ -342,10 +348,10 @@ class AccessRegister(viewsets.GenericViewSet):
         if duty := one_of(request, "duty", [d.value for d in duties.Duty]):
             rows = rows.filter(duty=duty)
         if act := asked.get("act", ""):
-            if act not in TABLE:
+            if act not in TABLE and act not in standing.policy.rows:
                 raise BadInput(fields={"act": ["There is no such act."]})
-            rows = book.holding(rows, act)
-        names, standing = book.names_of(self.actor, rows), book.standing_at(moment)
+            rows = book.holding(rows, act, standing.policy.rows)
+        names = book.names_of(self.actor, rows)
         page = self.paginate_queryset(rows.order_by("name_then", "scope_kind", "scope_id", "duty", "pk"))
         return self.get_paginated_response(
             [

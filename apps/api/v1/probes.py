@@ -24,7 +24,7 @@ from apps.registry.models import Version
 from apps.robustness import acts, handed_in, queries
 from apps.robustness.export import as_csv
 from apps.robustness.models import ProbeEvidence, ProbePlan, ProbeReport
-from apps.robustness.rules import BOUNDS
+from apps.robustness.rules import BOUNDS, MAX_REASON, OF_NUMBERS
 from apps.robustness.states import PlanState, ReportState, Verdict
 from apps.validations.models import Plan
 
@@ -38,8 +38,19 @@ class BoundsInput(Strict):
     rows = serializers.CharField(max_length=24, required=False, help_text=BOUNDS["rows"][0])
     shift = serializers.CharField(max_length=24, required=False, help_text=BOUNDS["shift"][0])
     epsilon = serializers.CharField(max_length=24, required=False, help_text=BOUNDS["epsilon"][0])
+    flips = serializers.CharField(max_length=24, required=False, help_text=BOUNDS["flips"][0])
     budget = serializers.CharField(max_length=24, required=False, help_text=BOUNDS["budget"][0])
     cases = serializers.CharField(max_length=24, required=False, help_text=BOUNDS["cases"][0])
+    tolerance = serializers.CharField(
+        max_length=24,
+        required=False,
+        help_text=f"{OF_NUMBERS['tolerance'][0]} this, in the unit of the target; needed in a regression",
+    )
+    error = serializers.CharField(
+        max_length=24,
+        required=False,
+        help_text=f"{OF_NUMBERS['error'][0]} this, in the unit of the target; needed in a regression",
+    )
 
 
 class ProbeLimitInput(Strict):
@@ -63,6 +74,14 @@ class ProbePlanInput(serializers.Serializer):
         default="",
         allow_blank=True,
         help_text="Its epsilon, where it was used",
+    )
+    no_answer = serializers.CharField(
+        max_length=MAX_REASON,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Why a case may go without an answer where a value is missing; medium and high tier ask for it or "
+        "for a limit on `missing_unanswered`",
     )
 
 
@@ -88,7 +107,7 @@ class ProbePlanDetail(ProbePlanOut):
     class Meta(ProbePlanOut.Meta):
         fields = [
             *ProbePlanOut.Meta.fields, "bounds", "limits", "rationale", "private_training", "private_epsilon",
-            "digest", "content", "signatures",
+            "no_answer", "catalogue", "digest", "content", "signatures",
             "allowed_acts",
         ]  # fmt: skip
 

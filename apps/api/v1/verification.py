@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
@@ -15,7 +15,7 @@ from apps.access.gate import may, visible
 from apps.access.previewing import Preview
 from apps.access.sharing import shared
 from apps.api.base import IDEMPOTENCY, ChangeFields, GateViewSet, SignatureFields, change_of, entered
-from apps.api.lookup import said
+from apps.api.lookup import one_of, said
 from apps.api.v1.evidence import LABEL, MODEL, Numbered, chosen
 from apps.api.v1.verification_shapes import (
     ClaimInput,
@@ -27,6 +27,7 @@ from apps.api.v1.verification_shapes import (
     RequirementLinkInput,
     RequirementLinkOut,
     RequirementOut,
+    RiskDetail,
     RiskInput,
     RiskOut,
     TraceabilityOut,
@@ -41,6 +42,10 @@ from apps.verification.models import Claim, Evidence, Requirement, Risk
 from apps.verification.receiving import Received, receive
 from apps.verification.states import Kind, State
 
+NEWEST = OpenApiParameter(
+    "newest", str, enum=["true", "false"], description="true: of each number the newest revision alone."
+)
+
 
 class _OfModel(GateViewSet):
     """Records of a model, every revision."""
@@ -53,7 +58,7 @@ class _OfModel(GateViewSet):
             return rows
         if slug := self.request.query_params.get("model", ""):
             rows = rows.filter(model__slug=slug)
-        return rows
+        return queries.newest(rows) if one_of(self.request, "newest", ("true", "false")) == "true" else rows
 
     def _model(self, request) -> Model:
         model = visible(self.actor, Model).filter(slug=said(request, "model")).first()
@@ -75,20 +80,24 @@ class _OfModel(GateViewSet):
 
 @extend_schema_view(
     list=extend_schema(
-        tags=["verification"], summary="Risks you may see, every revision", parameters=[MODEL]
+        tags=["verification"], summary="Risks you may see, every revision", parameters=[MODEL, NEWEST]
     ),
-    retrieve=extend_schema(tags=["verification"], summary="One revision of a risk"),
+    retrieve=extend_schema(
+        tags=["verification"], summary="One revision: content, digest, what you may do", responses=RiskDetail
+    ),
 )
 class Risks(_OfModel):
     """Risks of intended uses."""
 
     model = Risk
-    serializer_class = RiskOut
-    select_related = ("model", "intended_use__model", "written_by")
+    select_related = queries.REQUIREMENTS
+
+    def get_serializer_class(self):
+        return RiskOut if self.action == "list" else RiskDetail
 
     @extend_schema(
         tags=["verification"], summary="Write a risk, or the next revision of one", request=RiskInput,
-        responses={201: RiskOut}, parameters=[IDEMPOTENCY],
+        responses={201: RiskDetail}, parameters=[IDEMPOTENCY],
     )  # fmt: skip
     def create(self, request, *args, **kwargs):
         return self._write(request, RiskInput, "verification.write_risk", acts.write_risk)
@@ -97,7 +106,7 @@ class Risks(_OfModel):
 @extend_schema_view(
     list=extend_schema(
         tags=["verification"], summary="Requirements you may see, every revision",
-        parameters=[MODEL, chosen("state", State)],
+        parameters=[MODEL, NEWEST, chosen("state", State)],
     ),
     retrieve=extend_schema(
         tags=["verification"], summary="One revision: content, digest, signatures, what you may do",

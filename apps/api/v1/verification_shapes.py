@@ -27,6 +27,24 @@ class RiskOut(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
+class RiskDetail(RiskOut):
+    digest = serializers.SerializerMethodField()
+    content = serializers.SerializerMethodField(help_text="The canonical content: its digest is `digest`.")
+    allowed_acts = serializers.SerializerMethodField()
+
+    class Meta(RiskOut.Meta):
+        fields = [*RiskOut.Meta.fields, "digest", "content", "allowed_acts"]
+
+    def get_digest(self, row) -> str:
+        return content_digest(row)
+
+    def get_content(self, row) -> dict:
+        return content_of(row)
+
+    def get_allowed_acts(self, row) -> list[dict]:
+        return allowed_acts(self.context["view"].actor, row)
+
+
 class RequirementOut(serializers.ModelSerializer):
     ref = serializers.CharField()
     model = serializers.CharField(source="model.slug")

@@ -6,6 +6,7 @@ from typing import Any
 
 from apps.analysis.verdicts import label_of
 from apps.packs.sections.blocks import Section, at, decimal, interval, named
+from apps.validations.catalogue import unit_of
 
 
 def followed_up(part: Section, record: dict[str, Any]) -> None:
@@ -41,14 +42,27 @@ def _paired(part: Section, ref: str, found: dict[str, Any]) -> None:
         ],
         [
             (
-                label_of(name), one["difference"]["n"], _value(one["first"]), _value(one["second"]),
+                _compared(name, one, found.get("unit", "")), one["difference"]["n"],
+                _value(one["first"]), _value(one["second"]),
                 decimal(one["difference"]["value"]), interval(one["difference"]), decimal(one["p_holm"]),
             )
             for name, one in found["metrics"].items()
         ],
         small=True,
     )  # fmt: skip
-    part.text("Second minus first; McNemar's test and Newcombe's paired interval, DeLong's for the area.")
+    method = (
+        "Student's t on the paired differences of absolute errors, squared errors and predictions."
+        if found.get("unit")
+        else "McNemar's test and Newcombe's paired interval, DeLong's for the area."
+    )
+    part.text(f"Second minus first; {method}")
+
+
+def _compared(name: str, one: dict[str, Any], target_unit: str) -> str:
+    metric, of_class = name.partition(":")[0], one.get("class", "")
+    words = f"Class {of_class}: {label_of(metric)}" if of_class else label_of(metric)
+    unit = unit_of(metric, target_unit)
+    return f"{words}, {unit}" if unit else words
 
 
 def _value(estimate: dict[str, Any] | None) -> str:

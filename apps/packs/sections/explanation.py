@@ -51,6 +51,10 @@ def _one(part: Section, record: dict[str, Any], charts: dict[str, str]) -> None:
     if report["source_name"]:
         facts.append(("File", report["source_name"]))
         facts.append(("SHA-256 of the file", report["source_digest"], "code"))
+    if results and results.get("quantity"):
+        facts.append(("Explained", results["quantity"]))
+    if results and results.get("achieved"):
+        facts.append(_achieved(results))
     if results and report["origin"] == "computed":
         n, how = results["n"], results["settings"]
         facts += [
@@ -70,12 +74,20 @@ def _one(part: Section, record: dict[str, Any], charts: dict[str, str]) -> None:
     if report["origin"] == "computed":
         part.text(f"Stability. {report['summary']['stability']}")
         part.text(f"Surrogate tree. {report['summary']['surrogate']}")
-        _surrogate(part, results["surrogate"]["lines"])
+        _surrogate(part, results)
         for each in results.get("examples", ()):
             part.text(each["sentence"])
         if results.get("examples_withheld"):
             part.text(results["examples_withheld"])
     _review(part, record)
+
+
+def _achieved(results: dict[str, Any]) -> tuple[str, str]:
+    """What the shuffled metric is without shuffling."""
+    found, unit = results["achieved"], results.get("unit", "")
+    name = "Mean absolute error" if found["metric"] == "mae" else "Balanced accuracy"
+    amount = f"{decimal(found['value'])} {unit}".strip()
+    return name, f"{amount} ({interval(found)}), n = {found['n']}, on the cases used"
 
 
 def _ranking(part: Section, record: dict[str, Any], charts: dict[str, str]) -> None:
@@ -104,11 +116,29 @@ def _ranking(part: Section, record: dict[str, Any], charts: dict[str, str]) -> N
     )
 
 
-def _surrogate(part: Section, lines: list[dict[str, Any]]) -> None:
+def _surrogate(part: Section, results: dict[str, Any]) -> None:
+    """The tree; of several classes each line with the class whose mean score is highest there."""
+    classes = bool(results.get("classes"))
+    mean = "Mean number" if results.get("task") == "regression" else "Mean score"
     part.table(
         "The surrogate tree from the top",
-        [("Level", "w-10", "num"), ("Rule", "w-55", ""), ("n", "w-15", "num"), ("Mean score", "w-20", "num")],
-        [(each["depth"], each["rule"], each["n"], decimal(each["mean"])) for each in lines],
+        [
+            ("Level", "w-10", "num"),
+            ("Rule", "w-40" if classes else "w-55", ""),
+            *([("Class", "w-15", "")] if classes else []),
+            ("n", "w-15", "num"),
+            (mean, "w-20", "num"),
+        ],
+        [
+            (
+                each["depth"],
+                each["rule"],
+                *([each["class"]] if classes else []),
+                each["n"],
+                decimal(each["mean"]),
+            )
+            for each in results["surrogate"]["lines"]
+        ],
         small=True,
     )
 

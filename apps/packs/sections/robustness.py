@@ -35,6 +35,13 @@ def robustness(part: Section, content: dict[str, Any], charts: dict[str, str]) -
     if last and (declared := last["content"].get("differential_privacy")):
         used = f"used, with epsilon {declared['epsilon']}" if declared["training"] == "used" else "not used"
         part.text(f"Differential privacy in training, as {last['ref']} declares: {used}.")
+    if last:
+        about = last["content"]
+        part.text(
+            f"{last['ref']} was written under version {about.get('catalogue', 1)} of the probe catalogue."
+        )
+        if about.get("no_answer"):
+            part.text(f"Cases without an answer where a value is missing: {about['no_answer']}")
     if not content["probe_reports"]:
         part.none("validator or bias tester")
     for each in content["probe_reports"]:
@@ -96,9 +103,7 @@ def _report(part: Section, record: dict[str, Any], charts: dict[str, str]) -> No
     )  # fmt: skip
     part.text(
         "The measure of each probe: "
-        + "; ".join(
-            f"{PROBES[line['probe']].label}: {PROBES[line['probe']].measure}" for line in report["summary"]
-        )
+        + "; ".join(f"{PROBES[line['probe']].label}: {line['measure']}" for line in report["summary"])
         + ". Where several columns, ways or groups are looked at, their intervals hold together (Bonferroni)."
     )
     for line in report["summary"]:

@@ -11,12 +11,12 @@ from apps.core import registries
 from apps.core.clock import now
 from apps.core.errors import NotVisible, WrongState
 from apps.core.numbers import next_number
+from apps.quality.acts import raise_by_portal
 from apps.registry.models import Version
 from apps.robustness.loading import plans_of_versions
 from apps.robustness.models import ProbePlan
-from apps.robustness.rules import PlanFacts, PlanInput, checked_plan
-from apps.robustness.states import PLAN_TRANSITIONS, PLAN_WORDS, PlanState
-from apps.validations.catalogue import of_two_only
+from apps.robustness.rules import PlanFacts, PlanInput, checked_plan, outdated, refuse_decided
+from apps.robustness.states import PLAN_TRANSITIONS, PLAN_WORDS, PlanState, ReportState
 from apps.validations.models import Plan
 from apps.validations.states import PLAN_WORDS as VALIDATION_WORDS
 from apps.validations.states import PlanState as ValidationState
@@ -47,15 +47,13 @@ def write_precondition(plan: Plan) -> None:
             rule="PC24",
             who=["a validator or bias tester, after the validation plan is locked"],
         )
-    if why := of_two_only(plan.task, plan.ref, "probes are made"):
-        raise WrongState(
-            f"Limits of probes cannot be written on {plan.ref}.", fact=why, rule="PC24", who=["nobody"]
-        )
     mine = [
         p for p in plans_of_versions([plan.version_id])[plan.version_id] if p.validation_plan_id == plan.pk
     ]
     locked = next((p for p in mine if p.state == PlanState.LOCKED), None)
-    if locked is not None:
+    if locked is not None and outdated(locked.ref, locked.catalogue):
+        refuse_decided(plan.version.ref, plan.version.state, "The limits of probes are not replaced for")
+    elif locked is not None:
         raise WrongState(
             f"{plan.ref} has locked limits of probes.",
             fact=f"{locked.ref} was locked by two signatures; its limits cannot change any more.",
@@ -71,6 +69,14 @@ def takes_text(version: Version) -> bool | None:
     return None if not kinds or "any" in kinds else "text" in kinds
 
 
+def facts_of(validation: Plan) -> PlanFacts:
+    """What the limits of probes depend on; `validation` with its version and intended use."""
+    version = validation.version
+    return PlanFacts(
+        version.intended_use.tier, takes_text(version), task=validation.task, unit=validation.target_unit
+    )
+
+
 @act("robustness.write_plan")
 def write_plan(
     act: Act,
@@ -81,8 +87,12 @@ def write_plan(
     rationale: str,
     private_training: str,
     private_epsilon: str = "",
+    no_answer: str = "",
 ) -> ProbePlan:
     """Write the probes and their limits for a locked validation plan; an earlier one that is not locked is superseded.
+
+    So is one that was locked under an earlier version of the probe catalogue: a deviation says so where results were
+    known by then.
 
     `bounds` and `limits` as in `models.ProbePlan`, the rest as in `rules.PlanInput`. Raises BadInput naming the fields,
     WrongState when one is locked.
@@ -94,11 +104,13 @@ def write_plan(
     validation = act.lock(Plan.objects.select_related("test_data__dataset"), pk=validation_plan_id)
     validation.version = version
     act.allow(validation)
-    facts = PlanFacts(tier=version.intended_use.tier, texts=takes_text(version))
-    fields = checked_plan(PlanInput(bounds, limits, rationale, private_training, private_epsilon), facts)
+    given = PlanInput(bounds, limits, rationale, private_training, private_epsilon, no_answer)
+    fields = checked_plan(given, facts_of(validation))
+    replaced = None
     for earlier in validation.probe_plans.select_for_update():
         after = PLAN_TRANSITIONS.get((PlanState(earlier.state), "write_plan"))
         if after is not None:
+            replaced = earlier if earlier.state == PlanState.LOCKED else replaced
             act.write(earlier, state=after)
     plan = act.create(
         ProbePlan,
@@ -109,7 +121,25 @@ def write_plan(
         **fields,
     )
     act.about(plan)
+    if replaced is not None:
+        _tell_replaced(act, replaced, plan)
     return plan
+
+
+def _tell_replaced(act: Act, earlier: ProbePlan, plan: ProbePlan) -> None:
+    """Limits that take the place of locked ones are written knowing what came out under those."""
+    ended = [r.ref for r in earlier.reports.filter(state=ReportState.DONE).order_by("number")]
+    act.event(replaced=earlier.ref, catalogue=earlier.catalogue, reports_ended=ended)
+    if ended:
+        raise_by_portal(
+            act,
+            plan.version,
+            title=f"{earlier.ref} was replaced by {plan.ref} after it was locked",
+            description=f"The results of {', '.join(ended)} were known by then. "
+            f"{outdated(earlier.ref, earlier.catalogue)}",
+            source=plan,
+            criterion="limits-change",
+        )
 
 
 def _demand_state(plan: ProbePlan, wanted: PlanState, what: str, who: str) -> None:
@@ -122,14 +152,27 @@ def _demand_state(plan: ProbePlan, wanted: PlanState, what: str, who: str) -> No
         )
 
 
+def refuse_outdated(plan: ProbePlan, what: str) -> None:
+    """Limits mean what the catalogue meant when they were written: under a later one they are written anew."""
+    if why := outdated(plan.ref, plan.catalogue):
+        raise WrongState(
+            what,
+            fact=why.replace("was locked", "was written") if plan.state != PlanState.LOCKED else why,
+            rule="probe-catalogue",
+            who=["a validator or bias tester, by writing the limits anew: they are signed again then"],
+        )
+
+
 @registries.precondition("robustness.sign_plan_author")
 def author_precondition(plan: ProbePlan) -> None:
+    refuse_outdated(plan, f"{plan.ref} cannot be signed by its author.")
     what = "cannot be signed by its author"
     _demand_state(plan, PlanState.DRAFT, what, "nobody: only a draft is signed by its author")
 
 
 @registries.precondition("robustness.sign_plan_approval")
 def approval_precondition(plan: ProbePlan) -> None:
+    refuse_outdated(plan, f"{plan.ref} cannot be approved.")
     who = "an approver, after its author has signed the draft"
     _demand_state(plan, PlanState.AUTHORED, "cannot be approved", who)
 

@@ -12,7 +12,7 @@ from apps.core.errors import NotVisible, WrongState
 from apps.core.models import Job
 from apps.core.numbers import next_number
 from apps.quality.acts import raise_by_portal
-from apps.robustness.acts.plans import locked_probe_plan
+from apps.robustness.acts.plans import locked_probe_plan, refuse_outdated
 from apps.robustness.loading import reports_of_versions
 from apps.robustness.models import ProbePlan, ProbeReport
 from apps.robustness.queries import newest_evidence
@@ -40,6 +40,7 @@ def request_precondition(plan: ProbePlan) -> None:
             rule="PC24",
             who=["a validator or bias tester, after author and approver have signed the plan"],
         )
+    refuse_outdated(plan, what)
     found = reports_of_versions([plan.version.pk])[plan.version.pk]
     under_way = next((r for r in found if r.plan_id == plan.pk and r.state == ReportState.QUEUED), None)
     if under_way is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from apps.trail import notes
+from apps.trail import erased, notes
 from apps.trail.clocks import Clock
 from apps.trail.detectors import accounts
 from apps.trail.findings import Session
 from apps.trail.merkle import Range
 from apps.trail.models import Checkpoint, Node
-from apps.trail.preimages import HEAD, body_digest, head_line, leaf_hash, mac_line, stamp
+from apps.trail.preimages import HEAD, body_digest, erased_by, head_line, leaf_hash, mac_line, stamp
 from apps.trail.tree import STRIDE
 
 ENTRY, LEAF, CHECKPOINT, PENDING = "trail_entry", "trail_leaf", "trail_checkpoint", "trail_pending"
@@ -34,7 +34,8 @@ _REPEATED = {
 def run(session: Session, witnessed: list[dict[str, Any]]) -> None:
     """Everything about the log itself, in one pass over the leaves. `witnessed`: lines of the witness copy."""
     marks = _marks(session, witnessed)
-    _walk(session, marks)
+    vouched = erased.vouched(session.keys, session.alias)
+    _walk(session, marks, vouched)
     _queue(session)
     _gaps(session)
 
@@ -127,7 +128,9 @@ def _start(session: Session) -> Range:
     return Range(row.size, map(bytes.fromhex, row.frontier.split()))
 
 
-def _walk(session: Session, marks: dict[int, list[tuple[str, str]]]) -> None:
+def _walk(
+    session: Session, marks: dict[int, list[tuple[str, str]]], vouched: dict[int, erased.Vouched]
+) -> None:
     trees = _Trees(_start(session))
     clock = Clock(session)
     nodes = {
@@ -158,6 +161,8 @@ def _walk(session: Session, marks: dict[int, list[tuple[str, str]]]) -> None:
             values["at"] = stamp(values["at"])
             clock.see(index, entry_id, values)
             now = body_digest(salt, body)
+            if entry_id in vouched or erased_by(body):
+                now = _of_before(session, entry_id, salt, body, kept, now, vouched.get(entry_id))
             computed = leaf_hash(head_line(now, values))
             if computed.hex() != stored:
                 suspects.append((index, entry_id, _edited_field(values, body, now != kept)))
@@ -261,6 +266,21 @@ def _check_entry(
         session.report("mac", ENTRY, values["id"], "digest", "differs from the body")
 
 
+def _of_before(
+    session: Session,
+    entry_id: int,
+    salt: str,
+    body: str,
+    kept: str,
+    now: str,
+    known: erased.Vouched | None,
+) -> str:
+    """The digest of the body that was sealed, of an entry whose words were erased, or which says so."""
+    if wrong := erased.fault(known, salt, body, kept):
+        session.report("erased", ENTRY, entry_id, "body", wrong)
+    return kept if erased_by(body) else now
+
+
 def _queue(session: Session) -> None:
     """Every entry is exactly one of sealed and pending; a pending one still has its MAC."""
     sql = (
@@ -274,6 +294,8 @@ def _queue(session: Session) -> None:
             continue
         values = dict(zip(HEAD, head, strict=True))
         values["at"] = stamp(values["at"])
+        if erased_by(body):
+            session.report("erased", ENTRY, entry_id, "body", "nothing is erased of what is not sealed yet")
         _check_entry(session, values, body, body_digest(salt, body), digest, mac)
         accounts.name(session, values, body)
     loose = (

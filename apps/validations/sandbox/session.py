@@ -14,7 +14,7 @@ import pyarrow as pa
 from apps.validations.sandbox import columns as cols
 from apps.validations.sandbox.answers import Collector
 from apps.validations.sandbox.errors import ModelInputMismatch
-from apps.validations.sandbox.results import Limits, ModelInfo, ScoreResult
+from apps.validations.sandbox.results import ClassAnswers, Limits, ModelInfo, RealAnswers, ScoreResult
 from apps.validations.sandbox.run import _batch, _loaded, _Process
 from apps.validations.sandbox.sniff import detect_format
 
@@ -50,6 +50,25 @@ class Session:
         Raises the errors of `sandbox.score`.
         """
         started = time.monotonic()
+        collector = self._asked(table)
+        found = collector.result(
+            self.info, self.columns, self._positive, self._threshold, time.monotonic() - started
+        )
+        if not self.info.classes:  # a later table may bring out one class only
+            self.info = replace(self.info, classes=found.classes)
+        return found
+
+    def score_classes(self, table: pa.Table, classes: tuple[str, ...]) -> ClassAnswers:
+        """`score` of a model that tells `classes` apart. Raises the errors of `sandbox.score_classes`."""
+        started = time.monotonic()
+        return self._asked(table).of_classes(self.info, self.columns, classes, time.monotonic() - started)
+
+    def score_reals(self, table: pa.Table) -> RealAnswers:
+        """`score` of a model that gives one real number a row. Raises the errors of `sandbox.score_reals`."""
+        started = time.monotonic()
+        return self._asked(table).of_reals(self.info, self.columns, time.monotonic() - started)
+
+    def _asked(self, table: pa.Table) -> Collector:
         if table.num_rows == 0:
             raise ModelInputMismatch("The data have no rows, so there is nothing to score.")
         collector, wanted = Collector(), list(self.columns)
@@ -58,12 +77,7 @@ class Session:
             header, buffers = self._process.expect(b"PRED", 64 * 1024 + part.num_rows * 4096)
             collector.add(header, buffers, part.num_rows)
         self.rows += table.num_rows
-        found = collector.result(
-            self.info, self.columns, self._positive, self._threshold, time.monotonic() - started
-        )
-        if not self.info.classes:  # a later table may bring out one class only
-            self.info = replace(self.info, classes=found.classes)
-        return found
+        return collector
 
 
 @contextmanager

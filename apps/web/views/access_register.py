@@ -10,7 +10,7 @@ from django.urls import path
 from django.utils.html import format_html, format_html_join
 
 from apps.access import duties, register
-from apps.access.policy import TABLE
+from apps.access.policy import Policy
 from apps.access.register_grants import OTHER, OtherAccess, as_data, in_force_at
 from apps.access.sharing import shared
 from apps.core.clock import now
@@ -20,31 +20,19 @@ from apps.web import registers
 from apps.web.door import actor_of, page
 from apps.web.lists import Column, Table, choice, text
 
-ACTS = sorted(
-    (
-        (row.act, f"{row.label or row.sentence} ({row.act})")
-        for row in TABLE.values()
-        if not row.service and row.duties
-    ),
-    key=lambda pair: pair[0],
-)
 
-
-def acts_of(row: Any) -> list[Any]:
-    return register.acts_of(row.duty, row.scope_kind, identified=row.identified_then is not None)
-
-
-def told_acts(row: Any) -> Any:
-    found = acts_of(row)
+def told_acts(found: list[Policy]) -> Any:
     items = format_html_join("", "<li>{}</li>", ((each.label or each.sentence,) for each in found))
     return format_html("<details><summary>{} acts</summary><ul>{}</ul></details>", len(found), items)
 
 
 def table(actor: Any, places: Any, standing: register.Standing) -> Table:
+    rows = standing.policy.rows
+    named = [(name, f"{rows[name].label or rows[name].sentence} ({name})") for name in sorted(rows)]
     return Table(
         name="access-register",
         caption="Who could do what",
-        note=register.asked_besides(),
+        note=f"{standing.policy.told()} {register.asked_besides()}",
         order="person",
         empty="Nobody whom you may see held a duty then, or none fits the filter.",
         columns=[
@@ -55,7 +43,10 @@ def table(actor: Any, places: Any, standing: register.Standing) -> Table:
             Column("starts_at", "From", sort="starts_at", kind="moment"),
             Column("ends_at", "Until", sort="ends_at", kind="moment"),
             Column(
-                "acts", "May do", value=lambda r: "; ".join(each.act for each in acts_of(r)), render=told_acts
+                "acts",
+                "May do",
+                value=lambda r: "; ".join(each.act for each in standing.acts(r)),
+                render=lambda r: told_acts(standing.acts(r)),
             ),
             Column(
                 "signs",
@@ -80,7 +71,7 @@ def table(actor: Any, places: Any, standing: register.Standing) -> Table:
                 [(d.value, duties.WORDS[d]) for d in duties.Duty],
                 lambda rows, v: rows.filter(duty=v),
             ),
-            choice("act", "May do", ACTS, register.holding),
+            choice("act", "May do", named, lambda rows, v: register.holding(rows, v, standing.policy.rows)),
         ],
     )
 
@@ -103,7 +94,7 @@ def access_register(request: HttpRequest) -> HttpResponseBase:
     with shared():
         context = {
             "rules_version": standing.rules_version,
-            "asked_besides": register.asked_besides(),
+            "asked_besides": f"{standing.policy.told()} {register.asked_besides()}",
             "moment": moment,
             "others": list(OTHER.values()),
         }

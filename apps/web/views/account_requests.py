@@ -37,8 +37,10 @@ def fresh_form(request: HttpRequest, kind: type[Form], **initial: Any) -> Form:
     )
 
 
-def decide(request: HttpRequest, model: type[Any], noun: str, pk: int, verb: str) -> HttpResponse:
-    """`verb` (approve, refuse, withdraw) on the request `pk`; `noun` names its act, page and template."""
+def decide(
+    request: HttpRequest, model: type[Any], noun: str, pk: int, verb: str, *, folder: str = "people"
+) -> HttpResponse:
+    """`verb` (approve, refuse, withdraw) on the request `pk`; `noun` names its act, page and template (in `folder`)."""
     actor = actor_of(request)
     found = seen_or_404(request, model, *PEOPLE, pk=pk)
     act = f"{verb}_{noun}"
@@ -53,4 +55,4 @@ def decide(request: HttpRequest, model: type[Any], noun: str, pk: int, verb: str
         refuse_first(actor, row.act, found)
     verdict = Judge(found).verdict(actor, row)
     context = {"form": form, noun: found, "verdict": verdict, "row": row, "approving": verb == "approve"}
-    return render(request, f"people/{noun}_decide.html", context, status=422 if form.errors else 200)
+    return render(request, f"{folder}/{noun}_decide.html", context, status=422 if form.errors else 200)

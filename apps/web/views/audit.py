@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -13,8 +14,8 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from apps.access import acts, duties
-from apps.access.gate import Scopes, visible
-from apps.access.policy import TABLE
+from apps.access.gate import ORGANISATION_SUBJECT, Judge, Scopes, visible
+from apps.access.policy import TABLE, policy
 from apps.access.refs import resolve
 from apps.core import registries
 from apps.core.errors import NotVisible
@@ -26,6 +27,7 @@ from apps.robustness.models import ProbePlan, ProbeReport
 from apps.trail import queries
 from apps.trail.chain import chain_state, told_outside
 from apps.trail.models import Entry, Kind, Signature
+from apps.trail.preimages import erased_by
 from apps.web.binding import Bonds
 from apps.web.door import actor_of, page
 from apps.web.links import subject_of, url_of
@@ -294,9 +296,18 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
         "subject_url": _subject_url(actor, found),
         "written": queries.written_by(found),
         "place": queries.place_of(found),
+        "erase": Judge(ORGANISATION_SUBJECT).verdict(actor, policy("access.request_erasure")),
+        **_erased(actor, found),
         "signatures": [{"signature": s, "bond": bonds.of(s)} for s in signatures],
     }
     return render(request, "audit/entry.html", context)
+
+
+def _erased(actor, found: Entry) -> dict[str, Any]:
+    """The act that erased words of this entry, and its entry where the reader may open that."""
+    by = erased_by(found.body)
+    told = visible(actor, Entry).filter(act_id=by, kind=Kind.ACT) if by else Entry.objects.none()
+    return {"erased_by": by, "erasing_entry": told.values_list("pk", flat=True).first()}
 
 
 def _subject_url(actor, found: Entry) -> str:

@@ -121,7 +121,7 @@ def report_context(request: HttpRequest, found: Report) -> dict:
         "progress": progress_of(request, shown.job, report.ref),
         "limits": limit_rows(report),
         "charts": shown.charts,
-        "tables": grouping_tables(shown.results.get("report", {})),
+        "tables": grouping_tables(shown.results.get("report", {}), report.run.plan.target_unit),
         "figures": shown.results.get("report", {}),
         "deviations": shown.deviations,
         "notes": shown.notes,

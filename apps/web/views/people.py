@@ -239,6 +239,7 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
         "mail_stays_here": mail_stays_here(),
         "confirm": judge.verdict(actor, policy("access.confirm_identity")),
         "correct": judge.verdict(actor, policy("access.request_correction")),
+        "hold": judge.verdict(actor, policy("access.place_hold")),
         "corrections": visible(actor, Correction).filter(person=found)[:5],
         "reset": judge.verdict(actor, policy("access.request_reset")),
         "link": judge.verdict(actor, policy("access.propose_link")),

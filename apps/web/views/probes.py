@@ -18,10 +18,11 @@ from apps.analysis.probes import PROBES
 from apps.core.digests import canonical_json
 from apps.core.errors import BadInput
 from apps.robustness import acts, queries
-from apps.robustness.acts.plans import takes_text
+from apps.robustness.acts.plans import facts_of
+from apps.robustness.deciding import deciding
 from apps.robustness.export import as_csv
 from apps.robustness.models import ProbePlan, ProbeReport
-from apps.robustness.rules import BOUNDS, PlanFacts, required
+from apps.robustness.rules import OF_NUMBERS, bounds_of, outdated
 from apps.robustness.states import (
     REPORT_WORDS,
     VERDICT_WORDS,
@@ -30,6 +31,7 @@ from apps.robustness.states import (
     Verdict,
 )
 from apps.validations.models import Plan
+from apps.validations.states import Task
 from apps.web.buttons import Acts, Button
 from apps.web.cancelling import cancel_page
 from apps.web.door import actor_of, page, seen_or_404
@@ -45,6 +47,11 @@ PROBE_RULES = {
     "point": "the value itself",
     "near": "breached when even the lower end of its interval is above the limit",
     "far": "kept only when even the upper end of its interval is within the limit",
+}
+ANOTHER = {
+    Task.BINARY: "Another decision",
+    Task.MULTICLASS: "Another class",
+    Task.REGRESSION: "Moved beyond the tolerance",
 }
 REPORTS = Table(
     name="probe-reports",
@@ -105,11 +112,13 @@ def probe_reports(request: HttpRequest) -> HttpResponseBase:
 
 def limit_lines(plan: ProbePlan) -> list[dict[str, Any]]:
     """Each limit of a plan in words."""
+    by = deciding(plan)
     return [
         {
             **line,
             "label": PROBES[line["probe"]].label,
-            "probed": PROBES[line["probe"]],
+            "about": PROBES[line["probe"]].about,
+            "measure": by.measure(PROBES[line["probe"]].measure),
             "judged_on": PROBE_RULES[line["rule"]],
         }
         for line in plan.limits
@@ -117,7 +126,13 @@ def limit_lines(plan: ProbePlan) -> list[dict[str, Any]]:
 
 
 def bound_lines(plan: ProbePlan) -> list[tuple[str, str]]:
-    return [(words[0], plan.bounds.get(name, "")) for name, words in BOUNDS.items()]
+    """Label and value of every bound that the plan states, those of a predicted number with its unit."""
+    unit = plan.validation_plan.target_unit
+    return [
+        (words[0], f"{plan.bounds[name]} {unit if name in OF_NUMBERS else ''}".strip())
+        for name, words in bounds_of(plan.validation_plan.task).items()
+        if name in plan.bounds  # one that came later is none of theirs
+    ]
 
 
 def judged_lines(report: ProbeReport) -> list[dict[str, Any]]:
@@ -150,6 +165,7 @@ def plan_context(request: HttpRequest, found: ProbePlan) -> dict[str, Any]:
         "version": plan.version,
         "limits": limit_lines(plan),
         "bounds": bound_lines(plan),
+        "outdated": outdated(plan.ref, plan.catalogue) if plan.state == PlanState.LOCKED else "",
         "reports": shown.reports,
         "standings": shown.signatures,
         "digest": content_digest(plan),
@@ -176,9 +192,10 @@ def probe_plan_new(request: HttpRequest, pk: int) -> HttpResponse:
             acts.write_plan(actor, validation.pk, bounds={}, limits=[], rationale="", private_training="")
         raise verdict.refusal()
     version = validation.version
-    earlier = validation.probe_plans.exclude(state=PlanState.LOCKED).order_by("-number").first()
-    wanted = required(PlanFacts(version.intended_use.tier, takes_text(version)))
-    entry = ProbeEntry(request.POST if request.method == "POST" else None, earlier, wanted)
+    earlier = validation.probe_plans.order_by(
+        "-number"
+    ).first()  # one that is locked: under an earlier catalogue
+    entry = ProbeEntry(request.POST if request.method == "POST" else None, earlier, facts_of(validation))
     status = 200
     if request.method == "POST":
         if entry.is_valid():
@@ -243,7 +260,8 @@ def report_context(request: HttpRequest, found: ProbeReport) -> dict[str, Any]:
         "progress": progress_of(request, shown.job, report.ref),
         "limits": judged_lines(report),
         "findings": findings,
-        "about": [(line["label"], line["probed"]) for line in limit_lines(report.plan)],
+        "about": limit_lines(report.plan),
+        "another": ANOTHER[report.plan.validation_plan.task],
         "attack": attack["more"] if attack else {},
         "failures": results.get("failures_of_the_model", []),
         "results": results,

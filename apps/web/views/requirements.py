@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.access.gate import may, offers, visible
 from apps.access.sharing import shared
-from apps.access.signing import content_digest, standings
+from apps.access.signing import content_digest, standings, still_signed
 from apps.registry.models import Model
 from apps.trail.models import Entry
 from apps.trail.queries import by_records, told
@@ -139,7 +139,7 @@ def requirement(request: HttpRequest, number: int, revision: int) -> HttpRespons
         "risks": list(queries.newest(controlled).order_by("number")),
         "others": [row for row in revisions if row.pk != found.pk],
         "digest": content_digest(found),
-        "changed": found.approved_digest and found.approved_digest != content_digest(found),
+        "changed": found.approved_digest and not still_signed(found, found.approved_digest),
         "standings": standings(found),
         "acts": doable,
         "needs_you": doable.anchor,

@@ -44,6 +44,7 @@ from apps.web.results import (
     paired_lines,
     run_charts,
     undecided_rows,
+    with_unit,
     worst_rows,
 )
 from apps.web.views.plans import link, state_mark
@@ -157,13 +158,15 @@ def run_context(request: HttpRequest, found: Run) -> dict:
         "worst": worst_rows(stored, run.plan.target_unit),
         "charts": run_charts(stored),
         "swept": [metric_label(name) for name in SWEPT],
-        "tables": grouping_tables(figures),
+        "tables": grouping_tables(figures, run.plan.target_unit),
         "figures": figures,
         "left_open": undecided_rows(stored.get("undecided", {})),
         "replaced": [
             one
             | {
-                "label": metric_label(one["metric"], one.get("class", "")),
+                "label": with_unit(
+                    metric_label(one["metric"], one.get("class", "")), one["metric"], run.plan.target_unit
+                ),
                 "where": subgroup_words(one["subgroup"]),
             }
             for one in stored.get("replaced", ())
@@ -179,7 +182,8 @@ def run_context(request: HttpRequest, found: Run) -> dict:
         "reports": made,
         "gap": stored.get("gap", {}),
         "gap_rows": [
-            {**one, "label": metric_label(one["metric"])} for one in stored.get("gap", {}).get("metrics", ())
+            {**one, "label": with_unit(metric_label(one["metric"]), one["metric"], run.plan.target_unit)}
+            for one in stored.get("gap", {}).get("metrics", ())
         ],
         "warnings": stored.get("warnings", []),
         "differing": stored.get("labels_differing_from_threshold", 0),

@@ -16,9 +16,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access import acts, enrolment, factors, oidc, sessions
 from apps.access.actors import Actor
+from apps.access.fresh import BEGAN
 from apps.access.second import Proof
 from apps.access.sign_in import authenticate
 from apps.accounts.models import User
+from apps.core.clock import now
 from apps.core.errors import Refused, TooMany
 from apps.web.door import attempt, page
 from apps.web.forms import Form
@@ -72,6 +74,8 @@ def enter(
 ) -> None:
     """Begin a session: the trail first, then the cookie. `first`: what a provider said of the first part."""
     proof = proof or Proof(("password",))
+    if request.user.is_authenticated:
+        leave(request, "signed in again")
     acts.sign_in(
         Actor.of(user, "web", address=address(request)),
         user.pk,
@@ -82,6 +86,7 @@ def enter(
     request.session.pop(PENDING, None)
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session[SHOWN] = list(proof.factors)
+    request.session[BEGAN] = int(now().timestamp())
     sessions.begin(
         user,
         request.session.session_key,

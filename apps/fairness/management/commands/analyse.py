@@ -13,6 +13,7 @@ from apps.analysis import (
     fairness,
     ordering,
     paired,
+    pairedtasks,
     performance,
     profile,
     schemas,
@@ -75,7 +76,11 @@ class Command(BaseCommand):
             pair.add_argument(
                 f"--{name}", required=True, metavar="COL", help=f"prediction of the {name} version"
             )
-            pair.add_argument(f"--{name}-score", metavar="COL", help=f"score of the {name} version")
+            pair.add_argument(f"--{name}-score", metavar="COL", help=f"binary: score of the {name} version")
+        pair.add_argument("--task", choices=("binary", *pairedtasks.TASKS), default="binary")
+        pair.add_argument(
+            "--groups", default="", metavar="COL[,COL…]", help="also within each value of these columns"
+        )
         moved = kinds.add_parser("drift", help="a current table against a baseline")
         moved.add_argument("baseline")
         moved.add_argument("current")
@@ -174,7 +179,13 @@ def _of_results(kind: str, source: Any, options: dict[str, Any]) -> dict[str, An
         )
     if kind == "compare":
         sides = {name: options[name] for name in ("first", "second", "first_score", "second_score")}
-        return paired.report(source, **sides, **given)
+        given["groups"] = _names(options["groups"])
+        if options["task"] == "binary":
+            return paired.report(source, **sides, **given)
+        if sides.pop("first_score") or sides.pop("second_score"):
+            raise InputError("Scores are compared of two classes alone: name no score column.")
+        del given["positive"]
+        return pairedtasks.report(source, task=options["task"], **sides, **given)
     given |= {name: options[name] for name in ("prediction", "score", "threshold", "intersections")}
     given["groups"] = _names(options["groups"])
     if kind == "performance":

@@ -13,27 +13,34 @@ calibration: CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration
 compose._column_transformer: ColumnTransformer
 discriminant_analysis: LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis
 dummy: DummyClassifier DummyRegressor
-ensemble._bagging: BaggingClassifier
-ensemble._forest: ExtraTreesClassifier RandomForestClassifier
-ensemble._gb: GradientBoostingClassifier
+ensemble._bagging: BaggingClassifier BaggingRegressor
+ensemble._forest: ExtraTreesClassifier ExtraTreesRegressor RandomForestClassifier RandomForestRegressor
+ensemble._gb: GradientBoostingClassifier GradientBoostingRegressor
 ensemble._hist_gradient_boosting.binning: _BinMapper
-ensemble._hist_gradient_boosting.gradient_boosting: HistGradientBoostingClassifier
+ensemble._hist_gradient_boosting.gradient_boosting: HistGradientBoostingClassifier HistGradientBoostingRegressor
 ensemble._hist_gradient_boosting.predictor: TreePredictor
-ensemble._stacking: StackingClassifier
-ensemble._voting: VotingClassifier
-ensemble._weight_boosting: AdaBoostClassifier
+ensemble._stacking: StackingClassifier StackingRegressor
+ensemble._voting: VotingClassifier VotingRegressor
+ensemble._weight_boosting: AdaBoostClassifier AdaBoostRegressor
 impute._base: MissingIndicator SimpleImputer
 isotonic: IsotonicRegression
+linear_model._base: LinearRegression
+linear_model._bayes: ARDRegression BayesianRidge
+linear_model._coordinate_descent: ElasticNet ElasticNetCV Lasso LassoCV
+linear_model._glm.glm: GammaRegressor PoissonRegressor
+linear_model._huber: HuberRegressor
 linear_model._logistic: LogisticRegression LogisticRegressionCV
-linear_model._ridge: RidgeClassifier
-linear_model._stochastic_gradient: SGDClassifier
+linear_model._quantile: QuantileRegressor
+linear_model._ridge: Ridge RidgeClassifier RidgeCV
+linear_model._stochastic_gradient: SGDClassifier SGDRegressor
 metrics._dist_metrics: EuclideanDistance64
 model_selection._classification_threshold: FixedThresholdClassifier
 naive_bayes: BernoulliNB CategoricalNB ComplementNB GaussianNB MultinomialNB
 neighbors._classification: KNeighborsClassifier
+neighbors._regression: KNeighborsRegressor
 neighbors._kd_tree: KDTree
 neighbors._ball_tree: BallTree
-neural_network._multilayer_perceptron: MLPClassifier
+neural_network._multilayer_perceptron: MLPClassifier MLPRegressor
 neural_network._stochastic_optimizers: AdamOptimizer SGDOptimizer
 pipeline: FeatureUnion Pipeline
 preprocessing._data: Binarizer MaxAbsScaler MinMaxScaler Normalizer PowerTransformer QuantileTransformer
@@ -42,13 +49,15 @@ preprocessing._discretization: KBinsDiscretizer
 preprocessing._encoders: OneHotEncoder OrdinalEncoder
 preprocessing._label: LabelBinarizer LabelEncoder
 preprocessing._polynomial: PolynomialFeatures SplineTransformer
-svm._classes: LinearSVC NuSVC SVC
+svm._classes: LinearSVC LinearSVR NuSVC NuSVR SVC SVR
 tree._classes: DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor
 tree._tree: Tree
 utils._bunch: Bunch
-_loss._loss: CyHalfBinomialLoss CyHalfMultinomialLoss CyExponentialLoss
+_loss._loss: CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfGammaLoss CyHalfMultinomialLoss
+_loss._loss: CyHalfPoissonLoss CyHalfSquaredError CyHuberLoss CyPinballLoss
 _loss.link: HalfLogitLink IdentityLink Interval LogitLink LogLink MultinomialLogit
-_loss.loss: ExponentialLoss HalfBinomialLoss HalfMultinomialLoss HalfSquaredError
+_loss.loss: AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss HalfPoissonLoss
+_loss.loss: HalfSquaredError HuberLoss PinballLoss
 """
 _PLAIN = """
 builtins: bool bytes dict float int list set slice str tuple

@@ -14,6 +14,7 @@ import sklearn
 import skops
 import skops.io
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, is_regressor
 
 from apps.validations.sandbox.inside.allowed import TYPES, forbidden
 
@@ -53,8 +54,13 @@ class Model:
         if refused:
             raise NotAllowed(", ".join(refused[:5]))
         self.model = skops.io.loads(data, trusted=untrusted)
-        if not hasattr(self.model, "predict") or not hasattr(self.model, "classes_"):
-            raise NotAllowed(f"{type(self.model).__name__}, which is not a fitted classifier")
+        name = type(self.model).__name__
+        # One real number a row: neither classes nor their scores.
+        self.real = isinstance(self.model, BaseEstimator) and is_regressor(self.model)
+        if not hasattr(self.model, "predict") or not (self.real or hasattr(self.model, "classes_")):
+            raise NotAllowed(f"{name}, which is neither a fitted classifier nor a fitted regressor")
+        if getattr(self.model, "n_features_in_", None) is None:
+            raise NotAllowed(f"{name}, which is not fitted on a table of columns")
 
     def describe(self) -> dict[str, Any]:
         """Inputs, classes and the versions that decide the bits."""
@@ -65,9 +71,11 @@ class Model:
             inputs = [{"name": "X", "type": "number", "shape": [None, int(self.model.n_features_in_)]}]
         return {
             "inputs": inputs,
-            "outputs": [{"name": "label", "type": "any", "shape": [None]}],
+            "outputs": [{"name": "value", "type": "number", "shape": [None]}]
+            if self.real
+            else [{"name": "label", "type": "any", "shape": [None]}],
             "named": names is not None,
-            "classes": [str(c) for c in self.model.classes_],
+            "classes": [] if self.real else [str(c) for c in self.model.classes_],
             "estimator": type(self.model).__name__,
             "producer": "scikit-learn",
             "fixed_batch": None,
@@ -87,6 +95,10 @@ class Model:
             data: Any = pa.table({name: columns[name] for name in order})
         else:
             data = np.column_stack([columns[c].astype(np.float64) for c in order])
+        if self.real:
+            # Several numbers a row (a model of several outputs) are told apart by their width on the other side.
+            values = np.asarray(self.model.predict(data), dtype=np.float64).reshape(len(data), -1)
+            return {"labels": None, "scores": values, "keys": None}
         scores = None
         if hasattr(self.model, "predict_proba"):
             scores = np.asarray(self.model.predict_proba(data), dtype=np.float64)

@@ -1,0 +1,71 @@
+"""What of a model's answers is explained: a score of two classes, of the class a case gets, or a predicted number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.analysis.explain.columns import Floats
+
+
+@dataclass(frozen=True)
+class Target:
+    """The score of the positive class of two, unless more is said.
+
+    classes: names of several; what is explained of a case is the score of the class that the model gives it. A scoring
+    function then gives (n, 1 + classes): the place of the class given, then the score of each class in this order.
+    number: a number is predicted, in `unit`.
+    """
+
+    threshold: float = 0.5
+    classes: tuple[str, ...] = ()
+    number: bool = False
+    unit: str = ""
+
+    @property
+    def two(self) -> bool:
+        return not self.classes and not self.number
+
+    @property
+    def task(self) -> str:
+        return "binary" if self.two else "regression" if self.number else "multiclass"
+
+    @property
+    def width(self) -> int:
+        """Columns of what the scoring function gives; 0 where it gives (n,)."""
+        return 1 + len(self.classes) if self.classes else 0
+
+    @property
+    def quantity(self) -> str:
+        """What is explained, in words."""
+        if self.number:
+            return f"the predicted number{f' ({self.unit})' if self.unit else ''}"
+        return "the score of the class a case gets" if self.classes else "a score"
+
+    def given(self, answers: Floats) -> NDArray[np.intp] | None:
+        """(n,) place of the class each case gets; None of anything but several classes."""
+        return answers[:, 0].astype(np.intp) if self.classes else None
+
+    def explained(self, answers: Floats) -> Floats:
+        """(n,) what is explained of each case."""
+        return of_class(answers, self.given(answers))
+
+    def middle(self, scores: Floats) -> float:
+        """What a case lies above or below: the threshold, or the median of the cases."""
+        return self.threshold if self.two else float(np.median(scores))
+
+    def amount(self, value: float) -> str:
+        """A difference of what is explained, with its unit; never -0."""
+        if self.number:
+            return f"{value + 0.0:.4g} {self.unit}".strip()
+        return f"{round(value, 3) + 0.0:.3f}"
+
+
+TWO = Target()
+
+
+def of_class(answers: Floats, of: NDArray[np.intp] | None) -> Floats:
+    """(n,) the score of class `of` of each row; the scores themselves where `of` is None."""
+    return answers if of is None else np.asarray(answers[np.arange(len(answers)), 1 + of])
