@@ -15,12 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from apps.analysis import canonical, frames, limits
 from apps.analysis.errors import InputError, ReadError
+
+if TYPE_CHECKING:
+    import duckdb  # loaded when a table is opened: a fifth of a second that other processes do not pay
 
 MAX_COLUMNS = 4096
 MAX_ROWS = 200_000_000
@@ -95,6 +96,8 @@ class Table:
 
     def all(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows of a query; engine errors become `ReadError`."""
+        import duckdb
+
         try:
             return self.con.execute(sql).fetchall()
         except duckdb.Error as error:
@@ -102,6 +105,8 @@ class Table:
 
     def arrow(self, sql: str) -> Any:
         """The result of a query as a pyarrow Table."""
+        import duckdb
+
         try:
             return self.con.sql(sql).to_arrow_table()
         except duckdb.Error as error:
@@ -128,6 +133,8 @@ def open_table(source: Any, *, threads: int = 1, engine_counts: bool = False) ->
     `Where` around one of these.
     Raises `ReadError` with one sentence when it is not a readable table.
     """
+    import duckdb
+
     if isinstance(source, Where):
         with open_table(source.source, threads=threads, engine_counts=engine_counts) as whole:
             yield _narrowed(whole, source.values)
@@ -184,6 +191,8 @@ def _lock(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _open_file(con: duckdb.DuckDBPyConnection, given: Path, folder: Path) -> Table:
+    import duckdb
+
     if not given.is_file():
         raise ReadError(f"There is no file {given.name}.")
     if given.stat().st_size == 0:
@@ -328,6 +337,8 @@ def _described(con: duckdb.DuckDBPyConnection, kind: str) -> Table:
 
 def _sentence(error: duckdb.Error) -> ReadError:
     """One plain sentence for what the engine reports."""
+    import duckdb
+
     message = str(error)
     if ragged := re.search(r"Line: (\d+)[\s\S]*Expected Number of Columns: (\d+) Found: (\d+)", message):
         line, wanted, found = ragged.groups()

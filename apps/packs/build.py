@@ -12,10 +12,10 @@ from django.conf import settings
 
 from apps.core import blobs
 from apps.core.clock import iso, now
-from apps.packs import bundle, gather
+from apps.packs import bundle, gather, render
 from apps.packs.models import Pack
 from apps.packs.queries import AREA, file_name
-from apps.packs.render import Chapter, PackMeta, RenderResult, render_pack
+from apps.packs.render import Chapter, PackMeta, RenderResult
 from apps.packs.sections import (
     answers,
     card,
@@ -73,7 +73,7 @@ def build(pack: Pack, progress: Progress) -> tuple[datetime, dict[str, Any]]:
     )
     with tempfile.TemporaryDirectory(prefix="countersign-pack-") as folder:
         out = Path(folder) / "pack.pdf"
-        result = render_pack(
+        result = render.render_pack(
             chapters(gathered, made),
             meta=meta(gathered, pack, generated_at),
             attachments=packed.attachments,

@@ -15,7 +15,6 @@ from django.conf import settings
 from apps.access.inspection_models import Copy
 from apps.core.clock import iso
 from apps.packs.render import PackMeta
-from apps.packs.render.sheet import render_sheet
 from apps.packs.sections.blocks import Section
 
 CHUNK = 1 << 18
@@ -107,4 +106,8 @@ def pdf(copy: Copy, authority: str) -> bytes:
         subject="One numbered copy handed to an inspector",
         author="Countersign",
     )
+    from apps.packs.render.sheet import (
+        render_sheet,
+    )  # with the PDF libraries, which other processes do not load
+
     return render_sheet(section.chapter(), meta=meta, stamp="DEMO" if settings.DEMO else None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import altair
 import pytest
+from jsonschema import ValidationError
 from lxml import etree
 
-from apps.analysis import charts, fairness
+from apps.analysis import charts, curves, fairness, taskcharts
 from apps.analysis.charts import Mark
 from apps.analysis.errors import InputError
 from apps.analysis.svg import COLOURS
@@ -54,6 +56,28 @@ def test_a_drawing_follows_the_pages_policy_and_has_a_text(name):
             if colour and colour != "none":
                 role = next(role for role, value in COLOURS.items() if value == colour)
                 assert f"{attribute[0]}-{role}" in element.get("class")
+
+
+def test_every_specification_is_valid_vega_lite():
+    """Drawing leaves it unchecked, which halves its time."""
+    bands = [
+        {"predicted": 1.0, "observed": 1.1, "low": 1.0, "high": 1.2, "n": 9}
+        | {"error": -0.1, "error_low": -0.2, "error_high": 0.0}
+    ]
+    estimates = {name: {"value": 0.5, "low": 0.4, "high": 0.6} for name in curves.DRAWN}
+    points = [{"threshold": 0.2, "metrics": estimates}, {"threshold": 0.7, "metrics": estimates}]
+    limited = Mark("sex = F", 0.02, 0.01, 0.03, 368, limit=0.05)
+    more = {
+        "limits": charts.forest([limited], title="Gap by sex", axis="Gap"),
+        "sweep": curves.sweep(points, title="Thresholds", locked=0.5, band=(0.4, 0.6)),
+        "confusion": taskcharts.confusion(["a", "b"], [[3, 1], [0, 2]], title="Classes"),
+        "observed": taskcharts.observed(bands, title="Observed", unit="mg/dL"),
+        "errors": taskcharts.errors(bands, {"edges": [0, 1, 2], "counts": [3, 4]}, title="Errors"),
+    }
+    for drawing in {**drawings(), **more}.values():
+        altair.Root.validate(drawing.spec)
+    with pytest.raises(ValidationError):
+        altair.Root.validate({**drawings()["bars"].spec, "layer": [{"mark": "nonsense"}]})
 
 
 def test_the_same_drawing_gives_the_same_bytes():

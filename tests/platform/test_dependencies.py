@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +19,7 @@ OURS = {"apps", "portal", "tests"}
 PART_OF = {
     "fontpkg": "fontpkg-noto-sans",
     "fontTools": "weasyprint",
+    "jsonschema": "altair",
     "kombu": "celery",
     "onnx": "skl2onnx",
     "packaging": "pytest",
@@ -84,3 +87,29 @@ def test_every_import_is_a_direct_dependency():
 def inside_the_sandbox(path: str) -> bool:
     """Inner modules of the sandbox import each other by bare name: they run alone, outside the project."""
     return Path(path).parent.name == "inside"
+
+
+def test_a_process_starts_without_the_large_libraries():
+    """What only an analysis, a chart or a PDF needs is loaded there: two seconds that a command, a worker of another
+    queue and a page do not pay."""
+    large = {
+        "scipy.stats",
+        "duckdb",
+        "altair",
+        "vl_convert",
+        "weasyprint",
+        "pikepdf",
+        "fontTools",
+        "onnxruntime",
+    }
+    code = "import sys, django; django.setup(); import portal.urls, portal.celery; print(*sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "portal.settings.test"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert large & set(told.stdout.split()) == set()

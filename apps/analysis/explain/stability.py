@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from apps.analysis.explain.columns import Floats
 from apps.analysis.explain.shapley import Attributions
@@ -30,6 +29,8 @@ class Stability:
 
 def spearman(first: Floats, second: Floats) -> float:
     """Spearman's rank correlation, -1 to 1, ties by mean rank; 1 where neither side ranks, 0 where one does."""
+    from scipy.stats import rankdata  # a second and a half that a process without explanations does not pay
+
     a, b = rankdata(first), rankdata(second)
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))
