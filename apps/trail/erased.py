@@ -4,6 +4,9 @@ An act of erasure (`ERASES`) names in its entry, under `facts.erased`, each entr
 that was sealed, digest of the body that stands there since. Its own entry has a MAC and is sealed as every other. So a
 body that begins as an erased one is believed only when the act it names says exactly that of it; and a body that was
 erased and is whole again was put back by somebody else.
+
+Who verifies offline has no key for the MAC, and believes such an act because it has its place in the log. Therefore the
+sealer gives none to an act of erasure that the portal did not write (`is_forged`).
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Max
 
 from apps.trail.keys import Keys
 from apps.trail.models import Entry, Kind
@@ -34,13 +38,34 @@ class Vouched:
 def vouched(keys: Keys, alias: str = DEFAULT_DB_ALIAS) -> dict[int, Vouched]:
     """Entry -> what the newest act of erasure says of it, of acts whose MAC holds."""
     found: dict[int, Vouched] = {}
+    seen = set[str]()
     acts = Entry.objects.using(alias).filter(kind=Kind.ACT, act=ERASES).order_by("id")
     for entry in acts.iterator():
-        if keys.mac(mac_line(body_digest(entry.salt, entry.body), head_of(entry))) != entry.mac:
+        if entry.mac in seen or not _is_ours(keys, entry):
             continue  # the entry itself is a finding of another detector, and vouches for nothing
+        seen.add(entry.mac)
         for number, was, now in erased_in(entry.body):
             found[number] = Vouched(entry.act_id, was, now)
     return found
+
+
+def _is_ours(keys: Keys, entry: Entry) -> bool:
+    return keys.mac(mac_line(body_digest(entry.salt, entry.body), head_of(entry))) == entry.mac
+
+
+def is_forged(keys: Keys, values: dict[str, Any]) -> bool:
+    """Whether this entry (its head) claims to be an act of erasure and is none of the portal's, or a copy of one."""
+    if (values["kind"], values["act"]) != (Kind.ACT, ERASES):
+        return False
+    entry = Entry.objects.get(pk=values["id"])
+    copied = Entry.objects.filter(kind=Kind.ACT, act_id=entry.act_id, pk__lt=entry.pk).exists()
+    return copied or not _is_ours(keys, entry)
+
+
+def newest() -> int:
+    """Number of the newest entry of an act of erasure; 0 when there is none."""
+    acts = Entry.objects.filter(kind=Kind.ACT, act=ERASES)
+    return acts.aggregate(newest=Max("pk"))["newest"] or 0
 
 
 def erased_in(body: str) -> list[tuple[int, str, str]]:

@@ -12,6 +12,7 @@ words. The new body begins with the identifier of the act, whose own entry vouch
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -151,9 +152,26 @@ def erase(entry: Entry, words: Words, act_id: str) -> Done:
 
 
 def without(text: str, words: Words) -> str:
-    for word in sorted(words, key=len, reverse=True):
-        text = text.replace(word, MARK)
-    return text
+    """The text with a mark in the place of each occurrence; of words that overlap nothing stays."""
+    pieces, at = [], 0
+    for start, end in sorted(_occurrences(text, words)):
+        if start >= at:
+            pieces += [text[at:start], MARK]
+        at = max(at, end)
+    return "".join([*pieces, text[at:]])
+
+
+def _occurrences(text: str, words: Words) -> Iterator[tuple[int, int]]:
+    for word in words:
+        start = text.find(word)
+        while start >= 0:
+            yield start, start + len(word)
+            start = text.find(word, start + 1)
+
+
+def repeats(text: str, words: Words) -> bool:
+    """Whether the text says one of the words too, in whatever case, as words of their own."""
+    return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) for word in words)
 
 
 def _without(value: Any, words: Words) -> Any:

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Min
 
 from apps.trail.keys import Keys
+from apps.trail.models import Checkpoint, Leaf
 
 ROWS_AT_A_TIME = 2000
 # What is counted, in the order it is looked at.
@@ -87,6 +89,14 @@ class Session:
             cursor.execute(sql, parameters or [])
             while rows := cursor.fetchmany(ROWS_AT_A_TIME):
                 yield from rows
+
+    def first_entry(self) -> int:
+        """Entries before this id are left out when only what came since a checkpoint is asked."""
+        if not self.since:
+            return 0
+        assert Checkpoint.objects.using(self.alias).filter(size=self.since).exists()
+        since = Leaf.objects.using(self.alias).filter(index__gte=self.since)
+        return since.aggregate(first=Min("entry_id"))["first"] or 0
 
     def one(self, sql: str, parameters: list[Any] | None = None) -> Any:
         with self.connection.cursor() as cursor:

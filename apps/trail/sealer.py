@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Subquery
 
-from apps.trail import clocks, notes, witness
+from apps.trail import clocks, erased, notes, witness
 from apps.trail.identity import keys
 from apps.trail.merkle import Range, inclusion_proof
 from apps.trail.models import Checkpoint, Entry, Leaf, Node, Pending
@@ -46,7 +46,7 @@ def seal(*, wait: bool = True) -> int:
         with transaction.atomic():
             done, last = _seal_batch(wait)
         sealed += done
-        if done < BATCH or (newest is not None and last >= newest):
+        if not done or not last or (newest is not None and last >= newest):
             return sealed
         if newest is None:
             newest = Pending.objects.order_by("-entry_id").values_list("entry_id", flat=True).first()
@@ -55,8 +55,11 @@ def seal(*, wait: bool = True) -> int:
 
 
 def _seal_batch(wait: bool) -> tuple[int, int]:
-    """(entries sealed, id of the last one). Two journeys to the database besides BEGIN and COMMIT: on a busy
-    machine each journey waits for its turn twice, and a signer waits for all of them."""
+    """(entries sealed, id of the last one looked at; 0 when none can be behind it).
+
+    Two journeys to the database besides BEGIN and COMMIT: on a busy machine each journey waits for its turn twice, and
+    a signer waits for all of them.
+    """
     own = keys()
     seen = witness.last(own.origin)
     locked, before, now, pending = _look(wait)
@@ -71,6 +74,8 @@ def _seal_batch(wait: bool) -> tuple[int, int]:
         pending = _pending()
     leaves, nodes = [], []
     for values, salt, body in pending:
+        if erased.is_forged(own, values):
+            continue  # it stays in the queue, a finding and soon an alarm
         digest = body_digest(salt, body)
         hashed = leaf_hash(head_line(digest, values))
         leaves.append((tree.size, values["id"], hashed.hex(), digest))
@@ -89,7 +94,7 @@ def _seal_batch(wait: bool) -> tuple[int, int]:
     )
     _put(leaves, nodes, made, start)
     transaction.on_commit(lambda: witness.catch_up(own.origin, before.size if before else None, made))
-    return len(leaves), leaves[-1][1]
+    return len(leaves), pending[-1][0]["id"] if len(pending) >= BATCH else 0
 
 
 _HEAD_COLUMNS = ", ".join(f'e."{name}"' for name in HEAD)

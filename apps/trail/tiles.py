@@ -47,8 +47,16 @@ class Tiles:
 def write(folder: Path, progress: Progress | None = None) -> Tiles:
     """Bring `folder` up to the newest checkpoint; `progress(leaves done, size)`.
 
-    NothingSealed, WrongFolder, OSError.
+    NothingSealed, WrongFolder, OSError. Begins anew where words were erased meanwhile: their act would not be there.
     """
+    while True:
+        newest = erased.newest()
+        made = _write(folder, progress)
+        if erased.newest() == newest:
+            return made
+
+
+def _write(folder: Path, progress: Progress | None) -> Tiles:
     sealer.seal()
     last = Checkpoint.objects.order_by("-size").first()
     if last is None:

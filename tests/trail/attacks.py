@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection
 
-from apps.trail import notes
+from apps.trail import notes, sealer
 from apps.trail.identity import keys
 from apps.trail.merkle import Range
 from apps.trail.models import Checkpoint, Entry, Leaf
@@ -236,6 +236,39 @@ def insert_a_second_entry_for_a_row():
     forged = one("SELECT max(id) FROM trail_entry")
     sql("INSERT INTO trail_pending (entry_id) VALUES (%s)", forged)
     return forged
+
+
+def _copied(entry_id):
+    """Every word of an honest entry once more, its MAC included; sealed by the honest sealer."""
+    sql(FORGED, entry_id)
+    forged = one("SELECT max(id) FROM trail_entry")
+    sql("INSERT INTO trail_pending (entry_id) VALUES (%s)", forged)
+    sealer.seal()
+    return forged
+
+
+@attack("inserted", "trail_entry")
+def tell_an_act_twice():
+    return _copied(act_entry().pk)
+
+
+@attack("inserted", "trail_entry")
+def tell_a_sign_in_twice():
+    return _copied(Entry.objects.filter(kind="event").first().pk)
+
+
+@attack("edited", "trail_entry", "digest")
+def put_a_digest_on_a_row_entry():
+    entry = row_entry()
+    sql("UPDATE trail_entry SET digest = %s WHERE id = %s", "ab" * 32, entry.pk)
+    return entry.pk
+
+
+@attack("edited", "trail_entry", "mac", unsealed=True)
+def put_a_mac_on_a_row_entry_that_waits():
+    pk = one("SELECT max(id) FROM trail_entry WHERE kind = 'row'")
+    sql("UPDATE trail_entry SET mac = %s WHERE id = %s", act_entry().mac, pk)
+    return pk
 
 
 @attack("order", "trail_leaf", "entry_id")

@@ -194,6 +194,19 @@ def queue_a_forged_act(draw):
 
 
 @attack
+def tell_an_act_or_an_event_twice(draw):
+    sql(FORGED, entry(draw, "'act', 'event', 'refusal'"))
+    row = query("SELECT max(id) FROM trail_entry")[0][0]
+    sql("INSERT INTO trail_pending (entry_id) VALUES (%s)", row)
+    return "trail_entry", str(row), ""
+
+
+@attack
+def put_a_digest_or_mac_on_a_row_entry(draw):
+    return _edit(draw, entry(draw, "'row'"), ("digest", "mac"))
+
+
+@attack
 def take_an_entry_out_of_the_queue(draw):
     row = draw.row("trail_pending", "entry_id")
     sql("DELETE FROM trail_pending WHERE entry_id = %s", row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -37,7 +38,7 @@ def kept_by_law(entry: Entry) -> str:
         return f"Entry {entry.pk} is not one of an act, an event or a refusal."
     if entry.kind == Kind.ACT and "signatures" in json.loads(entry.body).get("facts", {}):
         return f"Entry {entry.pk} tells of a signature: the reason that was given is part of what was signed."
-    if entry.act in ACCOUNTING:
+    if entry.kind == Kind.ACT and entry.act in ACCOUNTING:
         return f"Entry {entry.pk} accounts for an erasure or a legal hold."
     return "" if erasing.texts(entry) else f"Entry {entry.pk} holds no words that may be erased."
 
@@ -104,10 +105,17 @@ def places_of(entry: Entry, passages: Collection[str]) -> list[list[object]]:
     return found
 
 
-def words_of(row: Erasure) -> list[str]:
+def refuse_if_repeated(reason: str, words: Collection[str]) -> None:
+    """What accounts for an erasure is kept for good: words that are to go must not come back in its reason."""
+    if erasing.repeats(reason, words):
+        told = "It says words that are to be erased, and is itself never erased: say it without them."
+        raise BadInput("Nothing was done.", rule="erasure", fields={"reason": [told]})
+
+
+def words_at(entry: Entry, places: Collection[Any]) -> list[str]:
     """The words themselves, read from the entry; only while they stand there."""
-    texts = erasing.texts(row.about)
-    return [texts[where][start:end] for where, start, end in row.places]
+    texts = erasing.texts(entry)
+    return [texts[where][start:end] for where, start, end in places]
 
 
 @act("access.request_erasure")
@@ -132,10 +140,12 @@ def request_erasure(
             rule="erasure-state",
             who=["a compliance officer, who decides it, or who asked, who withdraws it"],
         )
+    places = places_of(entry, passages)
+    refuse_if_repeated(act.reason, words_at(entry, places))
     row = act.create(
         Erasure,
         entry=entry.pk,
-        places=places_of(entry, passages),
+        places=places,
         standing=erasing.standing(entry),
         basis=basis,
         person=person,
@@ -197,14 +207,21 @@ def _taken(act: Act, erasure_id: int) -> Erasure:
     act.allow(row)
     if refused := refuse_unless_third(act.user, row):
         raise refused
+    _refuse_if_told(act, row)
     return row
+
+
+def _refuse_if_told(act: Act, row: Erasure) -> None:
+    """The reason of whoever ends it says none of the words; where the entry has changed since, nobody knows them."""
+    if erasing.standing(row.about) == row.standing:
+        refuse_if_repeated(act.reason, words_at(row.about, row.places))
 
 
 @act("access.approve_erasure")
 def approve_erasure(act: Act, erasure_id: int) -> Erasure:
     """Erase the words, in the entry and wherever its reason was copied; the entry of this act vouches for each."""
     row = _taken(act, erasure_id)
-    entry, words = row.about, words_of(row)
+    entry, words = row.about, words_at(row.about, row.places)
     left = erasing.remains(entry, words)
     try:
         done = erasing.erase(entry, words, act.id)
@@ -235,4 +252,5 @@ def withdraw_erasure(act: Act, erasure_id: int) -> Erasure:
     """Take back what was asked for; nobody decided it."""
     row = act.lock(Erasure.objects.all(), pk=erasure_id)
     act.allow(row)
+    _refuse_if_told(act, row)
     return act.write(row, state=State.WITHDRAWN, decided_at=now(), decision_reason=act.reason)

@@ -37,6 +37,7 @@ def run(session: Session, witnessed: list[dict[str, Any]]) -> None:
     vouched = erased.vouched(session.keys, session.alias)
     _walk(session, marks, vouched)
     _queue(session)
+    _copies(session)
     _gaps(session)
 
 
@@ -255,9 +256,13 @@ def _at(facts: Any, path: tuple[str, ...]) -> Any:
 def _check_entry(
     session: Session, values: dict[str, Any], body: str, digest: str, kept: str, mac: str
 ) -> None:
-    """The MAC and digest of an entry written in Python; row entries have neither."""
+    """The MAC and digest of an entry written in Python; a row entry has none, and a digest once words were erased."""
     session.count("entries")
     if values["kind"] == "row":
+        # Triggers leave both empty; erasing keeps the digest that was sealed, and exports say it of the entry.
+        for name, have, wanted in (("digest", kept, digest if erased_by(body) else ""), ("mac", mac, "")):
+            if have != wanted:
+                session.report("edited", ENTRY, values["id"], name, "is not what the portal left there")
         return
     if session.keys.mac(mac_line(digest, values)) != mac:
         named = _edited_field(values, body, digest != kept)
@@ -310,6 +315,18 @@ def _queue(session: Session) -> None:
             else "sealed and still waiting: the queue was tampered with"
         )
         session.report("queue", ENTRY, entry_id, "", detail)
+
+
+def _copies(session: Session) -> None:
+    """Entries with the MAC of an earlier one. It covers all but the id, and a salt of its own makes it unlike any
+    other: such an entry is a copy that somebody else put there. A copy has the time of the first, so that is joined."""
+    sql = (
+        "SELECT e.id, min(o.id) FROM trail_entry e JOIN trail_entry o "
+        "ON o.at = e.at AND o.mac = e.mac AND o.id < e.id WHERE e.mac <> '' "
+        "AND e.id >= %s GROUP BY e.id ORDER BY e.id"
+    )
+    for entry_id, first in session.stream(sql, [session.first_entry()]):
+        session.report("inserted", ENTRY, entry_id, "", f"a copy of entry {first}")
 
 
 def _gaps(session: Session) -> None:

@@ -10,7 +10,7 @@ from django.db import models
 from apps.trail.detectors import accounts
 from apps.trail.findings import Session, short
 from apps.trail.history import column_of, covered, record_of
-from apps.trail.models import Checkpoint, Leaf, Signature
+from apps.trail.models import Signature
 from apps.trail.preimages import stamp
 from apps.trail.rowmac import Judge
 from apps.trail.statements import expected_columns, signature_mac_content
@@ -18,7 +18,7 @@ from apps.trail.watched import Watched, history_models, watched_tables
 
 
 def run(session: Session) -> None:
-    first = _first_entry(session)
+    first = session.first_entry()
     watched = watched_tables()
     known = ", ".join(f"'{one.table}'" for one in watched)
     strangers = f"SELECT id FROM trail_entry WHERE kind = 'row' AND table_name NOT IN ({known}) ORDER BY id"
@@ -34,15 +34,6 @@ def run(session: Session) -> None:
     for model in history_models():
         _live(session, model)
     _signatures(session)
-
-
-def _first_entry(session: Session) -> int:
-    """Row entries before this id are left out when only what came since a checkpoint is asked."""
-    if not session.since:
-        return 0
-    assert Checkpoint.objects.using(session.alias).filter(size=session.since).exists()
-    since = Leaf.objects.using(session.alias).filter(index__gte=session.since)
-    return since.aggregate(first=models.Min("entry_id"))["first"] or 0
 
 
 def _against_entries(session: Session, one: Watched, first: int) -> None:
