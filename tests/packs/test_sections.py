@@ -15,8 +15,21 @@ from apps.approvals.models import Slot
 from apps.core import jobs
 from apps.core.clock import now
 from apps.packs.gather import gather
+from apps.packs.gather.gate import _signed_as
 from apps.packs.qr import qr_svg
-from apps.packs.sections import answers, card, evidence, fairness, gaps, people, records, traceability, words
+from apps.packs.sections import (
+    answers,
+    card,
+    decisions,
+    evidence,
+    fairness,
+    gaps,
+    people,
+    records,
+    traceability,
+    trail,
+    words,
+)
 from apps.packs.sections.blocks import decimal, interval
 from tests.access.test_waivers import granted
 from tests.cast import PASSWORD
@@ -77,6 +90,10 @@ def test_a_rejected_version_is_told_by_its_facts(world, settings):
     assert len(content["bias_reports"][-1]["limit_charts"]) == 2  # a difference and a ratio by sex
     for chart in content["bias_reports"][-1]["limit_charts"]:
         assert "limit 0." in gathered.charts[chart["digest"]]
+    assert all("registry.model:" not in each["signed_as"] for each in content["signatures"])
+    manifest = said(decisions.signature_manifest(content))
+    assert f"QA approver of {found.version.model.slug}" in manifest
+    assert "registry.model:" not in manifest
     runs = said(evidence.validation(content, gathered.charts))
     assert "Training minus test" in runs
     assert "DeLong on the logit scale" in runs
@@ -94,6 +111,46 @@ def test_stored_values_become_words():
     assert words.method_words("count bootstrap, 1000") == "bootstrap of counts, 1000 replicates"
     assert words.level_words("0.98333333") == "98.33 %"
     assert words.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_a_rounded_zero_has_no_sign():
+    assert decimal("-0.0004") == "0.000"
+    assert interval({"low": "-0.0012", "high": "-0.0001"}) == "-0.001 to 0.000"
+
+
+def test_a_signer_s_duties_name_what_is_of_the_version_and_nothing_else():
+    places = {"registry.model:1": "lotx"}
+    kept = "approver on registry.model:1; owner on registry.model:2; compliance on organisation:0"
+    told = "QA approver of lotx; owner of another model (no. 2); compliance officer"
+    assert _signed_as(kept, places) == told
+    assert _signed_as("", places) == ""
+
+
+def test_a_comment_given_to_many_entries_stands_once():
+    seen = [{"entry": n, "by": "rita", "comment": "In order."} for n in range(101)]
+    seen += [
+        {"entry": 200, "by": "rita", "comment": "Asked the author."},
+        {"entry": 201, "by": "rita", "comment": ""},
+    ]
+    rows = trail._commented([{"ref": "TR-1", "content": {"seen": seen}}])
+    assert [(row[0], row[2], row[3]) for row in rows] == [
+        ("TR-1", "rita", "In order."),
+        ("TR-1", "rita", "In order."),
+        ("TR-1", "rita", "Asked the author."),
+    ]
+    assert ", ".join((rows[0][1], rows[1][1])) == ", ".join(map(str, range(101)))
+    assert rows[2][1] == "200"
+
+
+def test_the_box_counts_what_the_gate_counts():
+    plan = {"locked_at": "2026-11-22T16:16:51Z", "content": {"criteria": [{}] * 4, "baselines": [{}]}}
+    assert evidence._locked(plan) == (
+        "4 criteria and 1 line of the replaced process, locked 2026-11-22 16:16:51 UTC"
+    )
+    assert (
+        evidence._locked(plan | {"content": {"criteria": [{}]}})
+        == "1 criterion, locked 2026-11-22 16:16:51 UTC"
+    )
 
 
 def test_a_rejection_is_never_told_as_a_signature():

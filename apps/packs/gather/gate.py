@@ -7,8 +7,8 @@ from typing import Any
 
 from django.apps import apps as installed
 
+from apps.access.duties import ORGANISATION, Duty
 from apps.access.duties import WORDS as DUTY_WORDS
-from apps.access.duties import Duty
 from apps.access.facts import facts_of
 from apps.access.policy import TABLE
 from apps.access.signing import as_printed, as_signed, content_of
@@ -20,6 +20,7 @@ from apps.core.clock import iso
 from apps.core.digests import digest
 from apps.core.outcomes import WORDS
 from apps.packs.gather.boards import decisions
+from apps.packs.gather.people import place_names
 from apps.packs.gather.records import moment, person
 from apps.packs.gather.separation import own_records
 from apps.quality.models import TrailReview
@@ -133,10 +134,11 @@ def signatures(version: Version, as_of: datetime) -> list[dict[str, Any]]:
                 else "ancestor"
             )
             found.append((row.pk, row, belongs))
-    return [_standing(row, belongs) for _, row, belongs in sorted(found, key=lambda each: each[0])]
+    places = place_names(version)
+    return [_standing(row, belongs, places) for _, row, belongs in sorted(found, key=lambda each: each[0])]
 
 
-def _standing(row: Signature, belongs: str) -> dict[str, Any]:
+def _standing(row: Signature, belongs: str, places: dict[str, str]) -> dict[str, Any]:
     """`belongs`: to the version, to the intended use it states, or to a version it was derived from."""
     subject = _subject(row.subject_kind, row.subject_id)
     signed = as_signed(subject, row.content_digest) if subject is not None else None
@@ -150,6 +152,7 @@ def _standing(row: Signature, belongs: str) -> dict[str, Any]:
         "id": row.subject_id,
         "belongs": belongs,
         "duty_words": _duty_words(row.duties),
+        "signed_as": _signed_as(row.duties, places),
         "statement": row.statement,
         "recomputed_digest": now_digest,
         "content": content,
@@ -163,6 +166,22 @@ def _duty_words(duties: str) -> str:
     names = {str(duty): word for duty, word in DUTY_WORDS.items()}
     held = [part.split(" on ", 1)[0] for part in duties.split("; ") if part]
     return ", ".join(dict.fromkeys(names.get(name, name) for name in held))
+
+
+def _signed_as(duties: str, places: dict[str, str]) -> str:
+    """`QA approver of progression-risk; owner of another dataset (no. 2)`: what is not of this version is not named."""
+    names = {str(duty): word for duty, word in DUTY_WORDS.items()}
+    told = []
+    for part in filter(None, duties.split("; ")):
+        name, _, place = part.partition(" on ")
+        kind, _, number = place.partition(":")
+        word = names.get(name, name)
+        if kind in ("", ORGANISATION):
+            told.append(word)
+        else:
+            another = f"another {kind.rpartition('.')[2]} (no. {number})"
+            told.append(f"{word} of {places.get(place, another)}")
+    return "; ".join(told)
 
 
 def _subject(kind: str, pk: str) -> Any:

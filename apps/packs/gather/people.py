@@ -67,7 +67,7 @@ def duties_over_time(version: Version, as_of: datetime) -> list[dict[str, Any]]:
         .select_related("person", "requester", "approver", "ended_by")
         .order_by("person__username", "pk")
     )
-    names = _place_names(version)
+    names = place_names(version)
     return [
         {
             "person": person(a.person),
@@ -105,7 +105,8 @@ def sign_in(as_of: datetime) -> dict[str, Any] | None:
     }
 
 
-def _place_names(version: Version) -> dict[str, str]:
+def place_names(version: Version) -> dict[str, str]:
+    """The slugs of what duties of this pack lie on, by the scope that duties and signatures keep."""
     names = {
         duties.scope_text(duties.ORGANISATION, duties.ORGANISATION_ID): "organisation",
         version.scope: version.model.slug,

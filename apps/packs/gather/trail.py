@@ -12,6 +12,7 @@ from django.db.models import Q
 from apps.access.facts import facts_of
 from apps.access.telling import decision_of, told_act
 from apps.core.clock import iso
+from apps.packs.gather.people import place_names
 from apps.registry.models import Version
 from apps.trail.models import Entry, Kind
 
@@ -125,5 +126,10 @@ def access_log(version: Version, as_of: datetime) -> list[dict[str, Any]]:
 
 def extract(version: Version, scopes: list[str], as_of: datetime) -> dict[str, Any]:
     """Every act, event and refusal in the scopes up to `as_of`, oldest first."""
+    places = place_names(version)
     rows = Entry.objects.filter(scope__in=scopes, kind__in=TOLD, at__lte=as_of).order_by("id")
-    return {"scopes": scopes, "entries": lines(rows.iterator(chunk_size=2000))}
+    return {
+        "scopes": scopes,
+        "places": [places.get(each, each) for each in scopes],
+        "entries": lines(rows.iterator(chunk_size=2000)),
+    }

@@ -43,8 +43,9 @@ class Section:
         self.toc.append((2, text, anchor))
         self.put("pack_heading", text=text, anchor=anchor)
 
-    def text(self, text: str, *, lead: bool = False) -> None:
-        self.put("pack_text", text=text, lead=lead)
+    def text(self, text: str, *, lead: bool = False, before: bool = False) -> None:
+        """`before`: it introduces what follows and stays on its page."""
+        self.put("pack_text", text=text, lead=lead, before=before)
 
     def facts(self, facts: Iterable[Sequence[Any]]) -> None:
         """(name, value) or (name, value, "code"); what is empty is said to be."""
@@ -120,8 +121,8 @@ def short(digest: str) -> str:
 
 
 def decimal(text: Any, places: int = 3) -> str:
-    """A stored decimal for reading; the bundle has all its places."""
-    return "–" if text in (None, "") else f"{float(text):.{places}f}"
+    """A stored decimal for reading, a rounded zero without a sign; the bundle has all its places."""
+    return "–" if text in (None, "") else f"{float(text):z.{places}f}"
 
 
 def interval(row: dict[str, Any], places: int = 3) -> str:

@@ -21,7 +21,7 @@ def gate_ledger(content: dict[str, Any]) -> Chapter:
     part.heading(f"As of {part.as_of}: {gate['now']['headline'].lower()}")
     part.table(
         f"Evaluation by {gate['now']['template']}",
-        [("State", "w-20", ""), ("Check, clause", "w-30", ""), ("Evidence", "w-25", ""), ("Why", "w-25", "")],
+        [("State", "w-17", ""), ("Check, clause", "w-30", ""), ("Evidence", "w-33", ""), ("Why", "w-20", "")],
         [
             (Cell(r["word"], "state", r["state"]), f"{r['title']} ({r['clause']})", r["evidence"], r["why"])
             for r in gate["now"]["rows"]
@@ -70,11 +70,11 @@ def gate_ledger(content: dict[str, Any]) -> Chapter:
         part.table(
             "Signatures it wants",
             [
-                ("Slot", "w-20", ""),
-                ("State", "w-15", ""),
-                ("Signer", "w-20", ""),
-                ("Signed at", "w-20", ""),
-                ("Reason", "w-25", ""),
+                ("Slot", "w-22", ""),
+                ("State", "w-12", ""),
+                ("Signer", "w-18", ""),
+                ("Signed at", "w-27", ""),
+                ("Reason", "w-20", ""),
             ],
             [
                 (
@@ -133,7 +133,7 @@ def signature_manifest(content: dict[str, Any]) -> Chapter:
                 ("Meaning", f"{s['meaning_text']} ({s['meaning']})"),
                 ("Reason", s["reason"] or "–"),
                 ("Signed at", at(s["signed_at"])),
-                ("Duties then", f"{s['duty_words'] or 'none'} ({s['duties'] or '–'})"),
+                ("Signed as", s["signed_as"] or "no duty recorded"),
                 ("Identity shown by", ", ".join(s["factors"])),
                 ("Digest signed", s["content_digest"], "code"),
                 ("Digest recomputed", s["recomputed_digest"], "code"),

@@ -8,7 +8,7 @@ from apps.analysis.disparities import ALL_DISPARITIES
 from apps.analysis.verdicts import label_of
 from apps.core.outcomes import CheckState
 from apps.packs.render import Chapter
-from apps.packs.sections.blocks import Cell, Section, at, decimal, interval, named
+from apps.packs.sections.blocks import Cell, Section, at, counted, decimal, interval, named
 from apps.packs.sections.measured import baselines, measured, plan_facts
 from apps.packs.sections.traceability import verification
 from apps.packs.sections.words import KIND_SIGNS, limit_words, listed, method_words, metric_words, rule_words
@@ -54,7 +54,7 @@ def validation(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
         part,
         content,
         "validation_passed",
-        limit=f"{len(last['content']['criteria'])} criteria locked {at(last['locked_at'])}" if last else "",
+        limit=_locked(last) if last else "",
         evidence=", ".join(r["ref"] for r in content["runs"]),
         author=named(last["written_by"]) if last else "",
         reviewer=", ".join(
@@ -74,6 +74,14 @@ def validation(content: dict[str, Any], charts: dict[str, str]) -> Chapter:
     verification(part, content)
     _deviations(part, content)
     return part.chapter()
+
+
+def _locked(plan: dict[str, Any]) -> str:
+    """How many lines a run is judged on, as the gate counts them: criteria, and what the replaced process reaches."""
+    counts = [counted(len(plan["content"]["criteria"]), "criterion", "criteria")]
+    if kept := plan["content"].get("baselines"):
+        counts.append(f"{counted(len(kept), 'line')} of the replaced process")
+    return f"{' and '.join(counts)}, locked {at(plan['locked_at'])}"
 
 
 def _plan(part: Section, record: dict[str, Any]) -> None:
@@ -178,7 +186,10 @@ def _run(part: Section, record: dict[str, Any]) -> None:
     )  # fmt: skip
     methods = sorted({method_words(r["method"]) for r in run["results"] if r["method"]})
     if methods:
-        part.text(f"Methods of the intervals: {'; '.join(methods)}. What each criterion found, in words:")
+        part.text(
+            f"Methods of the intervals: {'; '.join(methods)}. What each criterion found, in words:",
+            before=True,
+        )
         part.table(
             "Findings",
             [("Id", "w-8", ""), ("Sentence", "w-90", "")],

@@ -84,10 +84,10 @@ def separation(content: dict[str, Any]) -> Chapter:
         "Each rule with its verdict",
         [
             ("Rule", "w-8", ""),
-            ("Text", "w-37", ""),
+            ("Text", "w-35", ""),
             ("Judged on", "w-20", ""),
-            ("Source", "w-20", ""),
-            ("Verdict", "w-15", ""),
+            ("Source", "w-17", ""),
+            ("Verdict", "w-20", ""),
         ],
         [
             (r["id"], r["text"], SCOPES.get(r["scope"], r["scope"]), r["source"], _rule_verdict(r))

@@ -101,10 +101,14 @@ def _report(part: Section, record: dict[str, Any], charts: dict[str, str]) -> No
         small=True,
         responsible="validator or bias tester",
     )  # fmt: skip
+    part.table(
+        "What the value of each probe measures",
+        [("Probe", "w-25", ""), ("Measure", "w-75", "")],
+        [(PROBES[line["probe"]].label, line["measure"]) for line in report["summary"]],
+        small=True,
+    )
     part.text(
-        "The measure of each probe: "
-        + "; ".join(f"{PROBES[line['probe']].label}: {line['measure']}" for line in report["summary"])
-        + ". Where several columns, ways or groups are looked at, their intervals hold together (Bonferroni)."
+        "Where several columns, ways or groups are looked at, their intervals hold together (Bonferroni)."
     )
     for line in report["summary"]:
         if line["verdict"] != "within":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.analysis.verdicts import label_of
 from apps.core.outcomes import CheckState
 from apps.packs.render import Chapter
 from apps.packs.sections.blocks import Cell, Section, at, counted, named, short
@@ -40,7 +41,10 @@ def verification(part: Section, content: dict[str, Any]) -> None:
     if not content["claims"]:
         return
     part.heading("Computed elsewhere")
-    part.text("These figures were submitted, not computed by the portal. No criterion is judged on them.")
+    part.text(
+        "These figures were submitted, not computed by the portal. No criterion is judged on them.",
+        before=True,
+    )
     part.table(
         "Claims with the digests of script and data",
         [
@@ -49,7 +53,7 @@ def verification(part: Section, content: dict[str, Any]) -> None:
         ],
         [
             (
-                each["ref"], f"{figure['metric']}, {figure['subgroup']}", figure["n"], figure["value"],
+                each["ref"], f"{label_of(figure['metric'])}, {figure['subgroup']}", figure["n"], figure["value"],
                 f"{figure['low']} to {figure['high']}" if figure["low"] else "not given",
                 f"{each['content']['origin']}, submitted by {named(each['submitted_by'])}; "
                 f"{short(each['content']['script']['digest'])}; {short(each['content']['data_digest'])}",
@@ -89,9 +93,9 @@ def traceability(content: dict[str, Any]) -> Chapter:
     part.table(
         "The matrix",
         [
-            ("Risks", "w-8", ""), ("Requirement", "w-10", ""), ("Shown by", "w-22", ""), ("Result", "w-12", ""),
+            ("Risks", "w-8", ""), ("Requirement", "w-14", ""), ("Shown by", "w-20", ""), ("Result", "w-12", ""),
             ("Evidence", "w-10", ""), ("Signed by", "w-12", ""), ("Signed at", "w-12", ""),
-            ("Clauses; open end", "w-13", ""),
+            ("Clauses; open end", "w-12", ""),
         ],
         [
             (
@@ -124,7 +128,7 @@ def _requirements(part: Section, content: dict[str, Any]) -> None:
     part.table(
         "Requirements the version inherits",
         [
-            ("Requirement", "w-12", ""), ("What the model has to do", "w-37", ""), ("From", "w-15", ""),
+            ("Requirement", "w-14", ""), ("What the model has to do", "w-35", ""), ("From", "w-15", ""),
             ("Written; decided", "w-35", ""),
         ],
         [

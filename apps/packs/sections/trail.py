@@ -14,7 +14,8 @@ from apps.packs.sections.blocks import Cell, Section, at, short
 from apps.packs.sections.front import Generation
 
 TRAIL_ROWS = 1000  # a chapter; chapters are what is laid out in parallel
-SEEN_ROWS = 200  # comments of reviewers that are printed
+SEEN_ROWS = 200  # lines of reviewers' comments that are printed
+ENTRIES_A_LINE = 100  # a row of a table does not go over a page's end
 PRINTED_ROWS = 5000  # the newest are printed, all are in trail.csv and entries.log
 
 
@@ -69,7 +70,7 @@ def trail(content: dict[str, Any], made: Generation) -> Iterator[Chapter]:
         )
     part.facts(
         [
-            ("Scopes", ", ".join(content["trail"]["scopes"])),
+            ("Acts on", ", ".join(content["trail"]["places"])),
             ("Entries up to the as-of", f"{len(entries)}, of which {len(printed)} are printed"),
             ("Extract in the bundle", f"{made.trail_entries} entries with the rows they wrote"),
             ("Checkpoint", f"signed over {made.trail_size} entries of the whole log"),
@@ -84,8 +85,8 @@ def trail(content: dict[str, Any], made: Generation) -> Iterator[Chapter]:
         part.table(
             "Acts, events and refusals, oldest first",
             [
-                ("Entry", "w-8", "num"), ("When", "w-18", ""), ("Who", "w-18", ""),
-                ("What, on which record", "w-36", ""), ("Digest", "w-20", ""),
+                ("Entry", "w-8", "num"), ("When", "w-22", ""), ("Who", "w-20", ""),
+                ("What, on which record", "w-35", ""), ("Digest", "w-15", ""),
             ],
             [_line(e) for e in batch if e],
             small=True,
@@ -110,17 +111,15 @@ def _reviews(part: Section, content: dict[str, Any]) -> None:
         [_review(each) for each in reviews],
         small=True,
     )  # fmt: skip
-    seen = [
-        (review["ref"], mark) for review in reviews for mark in review["content"]["seen"] if mark["comment"]
-    ]
+    seen = _commented(reviews)
     part.table(
-        "Entries seen with a comment",
-        [("Review", "w-10", ""), ("Entry", "w-10", "num"), ("By", "w-15", ""), ("Comment", "w-65", "")],
-        [(ref, mark["entry"], mark["by"], mark["comment"]) for ref, mark in seen[:SEEN_ROWS]],
+        "Entries seen with a comment; those with the same comment together",
+        [("Review", "w-8", ""), ("Entries", "w-40", ""), ("By", "w-15", ""), ("Comment", "w-37", "")],
+        seen[:SEEN_ROWS],
         small=True,
     )
     if len(seen) > SEEN_ROWS:
-        part.text(f"The first {SEEN_ROWS} of {len(seen)} are printed; all are in content.json.")
+        part.text(f"The first {SEEN_ROWS} of {len(seen)} lines are printed; all are in content.json.")
     findings = []
     for review in reviews:
         for each in review["content"]["findings"]:
@@ -140,6 +139,20 @@ def _reviews(part: Section, content: dict[str, Any]) -> None:
         )
     else:
         part.text("Findings: none.")
+
+
+def _commented(reviews: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """Review, entries, reviewer and comment: a comment given to many entries at once is one line, or several."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for review in reviews:
+        for mark in review["content"]["seen"]:
+            if mark["comment"]:
+                groups.setdefault((review["ref"], mark["by"], mark["comment"]), []).append(str(mark["entry"]))
+    return [
+        (ref, ", ".join(entries[first : first + ENTRIES_A_LINE]), by, comment)
+        for (ref, by, comment), entries in groups.items()
+        for first in range(0, len(entries), ENTRIES_A_LINE)
+    ]
 
 
 def _review(review: dict[str, Any]) -> tuple[Any, ...]:

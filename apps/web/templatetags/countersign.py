@@ -92,7 +92,10 @@ def when(context: Context, moment: datetime | str | None, seconds: bool = False)
         moment = datetime.fromisoformat(moment)
     text = times.spoken(moment, context.get("time_zone"), seconds=bool(seconds))
     stamp = moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return format_html('<time datetime="{}">{}</time>', stamp, text)
+    utc, local = text[: text.index("UTC") + 3], text[text.index("UTC") + 3 :]
+    if not local:
+        return format_html('<time datetime="{}">{}</time>', stamp, utc)
+    return format_html('<time datetime="{}"><span class="nowrap">{}</span>{}</time>', stamp, utc, local)
 
 
 @register.simple_tag(takes_context=True)
