@@ -17,7 +17,7 @@ from apps.explanation import external
 from apps.explanation.computing import summary_of_submitted
 from apps.explanation.models import Report
 from apps.explanation.queries import RELATED, reports_of_versions
-from apps.explanation.rules import checked_review, doubts, refuse_decided
+from apps.explanation.rules import checked_class, checked_review, doubts, refuse_decided
 from apps.explanation.states import (
     DECISION_WORDS,
     FACTS,
@@ -63,11 +63,15 @@ def request_precondition(run: Run) -> None:
 
 
 @act("explanation.request_report")
-def request_report(act: Act, run_id: int) -> Report:
-    """Queue an explanation on a finished run. *Compute again* is a new report with the next number."""
+def request_report(act: Act, run_id: int, *, explained_class: str = "") -> Report:
+    """Queue an explanation on a finished run. *Compute again* is a new report with the next number.
+
+    explained_class: of several classes the one whose score is explained of every case, as evidence beside the
+    explanation by the class each case gets, which is what the gate asks for. Raises BadInput where there is no such.
+    """
     run = act.lock(Run.objects.select_related("plan__version__model"), pk=run_id)
     act.allow(run)
-    report = _created(act, run)
+    report = _created(act, run, explained_class=checked_class(explained_class, run.plan.classes))
     act.write(report, job=act.after_commit(COMPUTE, report))
     act.about(report)
     return report

@@ -24,7 +24,10 @@ HALVES = ("explanation.sign_review_expert", "explanation.sign_review_quality")
 
 def last_report(version: Version) -> Report | None:
     """The newest explanation computed here on the newest done run, cancelled ones left out; of those with the same
-    figures one that is reviewed comes first: computing again changes nothing when the result is the same."""
+    figures one that is reviewed comes first: computing again changes nothing when the result is the same.
+
+    One of a single class is evidence beside it: it says nothing of what led to the other classes.
+    """
     return once(("last explanation", version.pk), lambda: _last_report(version))
 
 
@@ -49,7 +52,10 @@ def _last_report(
     found = [
         report
         for report in reports_of_versions([version.pk])[version.pk]
-        if report.run_id == run.pk and report.origin == Origin.COMPUTED and counts(report)
+        if report.run_id == run.pk
+        and report.origin == Origin.COMPUTED
+        and not report.explained_class
+        and counts(report)
     ]
     newest = found[0] if found else None
     if newest is not None and newest.state == State.DONE and newest.review_state != ReviewState.APPROVED:
@@ -74,12 +80,18 @@ def explanation_reviewed(version: Version) -> Outcome:
     asking = (("explanation.request_report", run.subject_kind, run.pk),)
     if report is None:
         why = f"No explanation on run {run.ref} yet."
-        if (handed_in := _submitted(version, run.pk)) is not None:
+        beside = _beside(version, run.pk, Origin.COMPUTED) or _beside(version, run.pk, Origin.SUBMITTED)
+        if beside is not None and beside.explained_class:
             why = (
-                f"No explanation on run {run.ref} of the portal's own yet; {handed_in.ref} was made elsewhere and is "
+                f"No explanation on run {run.ref} of the class that each case gets yet; {beside.ref} explains "
+                f"“{beside.explained_class}” alone and is evidence beside it."
+            )
+        elif beside is not None:
+            why = (
+                f"No explanation on run {run.ref} of the portal's own yet; {beside.ref} was made elsewhere and is "
                 "evidence beside it."
             )
-        refs = (handed_in.ref,) if handed_in else ()
+        refs = (beside.ref,) if beside else ()
         return Outcome(CheckState.NOT_STARTED, why=why, needs=asking, refs=refs)
     if report.state == State.QUEUED:
         job = report.job
@@ -97,10 +109,10 @@ def explanation_reviewed(version: Version) -> Outcome:
     return _reviewed(version, report)
 
 
-def _submitted(version: Version, run_id: int) -> Report | None:
-    """The newest explanation of a run that was made elsewhere."""
+def _beside(version: Version, run_id: int, origin: Origin) -> Report | None:
+    """The newest explanation of a run of this origin that came to its end, where none of those the gate asks for is."""
     found = reports_of_versions([version.pk])[version.pk]
-    return next((r for r in found if r.run_id == run_id and r.origin == Origin.SUBMITTED), None)
+    return next((r for r in found if (r.run_id, r.origin, r.state) == (run_id, origin, State.DONE)), None)
 
 
 def _reviewed(version: Version, report: Report) -> Outcome:

@@ -45,7 +45,7 @@ WITHHELD = (
 def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[str, Any]:
     """Score, explain, draw and store. Returns what `finish_report` takes; raises `CannotCompute`."""
     run, plan = report.run, report.run.plan
-    version, chosen, target = plan.version, Settings(), target_of(plan)
+    version, chosen, target = plan.version, Settings(), target_of(plan, report.explained_class)
     progress(0, 1, "Checking the bytes of model and data")
     with in_words():
         model_path = blobs.checked_path(version.artefact_digest)
@@ -88,6 +88,8 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
         "largest_difference_from_run": _upwards(apart),
         "explanation": result,
     }
+    if report.explained_class:
+        results["explained_class"] = report.explained_class
     return {
         "method": plain(result["settings"] | {"n": result["n"], "runtime": runtime, "isolation": isolation}),
         "summary": summary_of(result),
@@ -152,12 +154,12 @@ def read_columns(
     return columns, types
 
 
-def target_of(plan: Plan) -> Target:
-    """What is explained of a model under this plan."""
+def target_of(plan: Plan, explained_class: str = "") -> Target:
+    """What is explained of a model under this plan; of several classes the score of one, where it was chosen."""
     if plan.task == Task.REGRESSION:
         return Target(number=True, unit=plan.target_unit)
     if plan.task == Task.MULTICLASS:
-        return Target(classes=tuple(plan.classes))
+        return Target(classes=tuple(plan.classes), of=explained_class)
     return Target(float(plan.threshold))
 
 

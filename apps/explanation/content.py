@@ -33,4 +33,6 @@ def report_content(report: Report) -> dict:
         "review": plain(report.review),
         "reviewed_by": report.reviewed_by.username if report.reviewed_by else "",
         "reviewed_at": iso(report.reviewed_at) if report.reviewed_at else "",
+        # Left out where none was chosen: what was signed before a class could be chosen stays as it was.
+        **({"explained_class": report.explained_class} if report.explained_class else {}),
     }

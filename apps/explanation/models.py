@@ -25,6 +25,8 @@ class Report(models.Model):
         choices=[(o.value, states.ORIGIN_WORDS[o]) for o in states.Origin],
         default=states.Origin.COMPUTED,
     )
+    # The class whose score is explained of every case; empty: of each case that of the class it gets.
+    explained_class = models.CharField(max_length=120, blank=True, default="")
     state = models.CharField(
         max_length=9, choices=[(s.value, states.WORDS[s]) for s in states.State], default=states.State.QUEUED
     )

@@ -31,6 +31,20 @@ def refuse_decided(state: str, ref: str, what: str) -> None:
         )
 
 
+def checked_class(name: str, classes: Sequence[str]) -> str:
+    """The class to explain, empty for none. classes: of the plan, empty where it is not about several."""
+    name = str(name).strip()
+    if name and name not in classes:
+        known = f"One of: {', '.join(classes)}." if classes else "The plan is not about several classes."
+        message = f"{known} Or leave it empty."
+        raise BadInput(
+            "The explanation was not asked for.",
+            rule="explained-class",
+            fields={"explained_class": [message]},
+        )
+    return name
+
+
 def checked_review(
     features: Sequence[str],
     *,

@@ -238,3 +238,79 @@ def test_a_score_of_another_shape_is_refused(sample):
         explain(of_number, columns_of(x), classes, target=CLASSES, settings=SMALL)
     with pytest.raises(InputError, match="not finite"):
         Tally(lambda columns: np.full((len(columns["a"]), 4), np.nan), width=4)(columns_of(x, NAMES))
+
+
+def test_one_class_is_explained_for_every_case_as_one_score_is(sample):
+    """The same figures as an explanation of a model that gives this class's score alone."""
+    x, classes, _ = sample
+    of_one = scorer(lambda m: probabilities(m)[:, 2])
+    made = explain(
+        of_classes,
+        columns_of(x),
+        classes,
+        target=Target(classes=CLASSES.classes, of="high"),
+        settings=SMALL,
+    )
+    alone = explain(of_one, columns_of(x), (classes == 2).astype(int), settings=SMALL)
+    for name in ("value", "low", "high", "moved", "moved_low", "measure", "feature"):
+        assert [f[name] for f in made.result["features"]] == pytest.approx(
+            [f[name] for f in alone.result["features"]], abs=1e-12
+        )
+    assert np.allclose(made.attributions.values, alone.attributions.values, atol=1e-12)
+    assert made.result["auc"] == pytest.approx(alone.result["auc"])
+    assert made.result["surrogate"]["fidelity"] == pytest.approx(alone.result["surrogate"]["fidelity"])
+    assert made.result["surrogate"]["agreement"] is None  # a score of one class decides nothing
+    assert "class" not in made.result["surrogate"]["lines"][0]
+    said = " ".join(each["sentence"] for each in (*made.result["features"], *made.result["examples"]))
+    assert "lowers the AUC" in said
+    assert "its score of “high” lies" in said
+    assert "threshold" not in said
+    with pytest.raises(InputError, match="no class “worst”"):
+        Target(classes=CLASSES.classes, of="worst")
+
+
+def test_a_class_that_never_occurs_is_explained_by_how_far_its_score_moves(sample):
+    x, classes, _ = sample
+    found = explain(
+        of_classes,
+        columns_of(x),
+        np.minimum(classes, 1),
+        target=Target(classes=CLASSES.classes, of="high"),
+        settings=SMALL,
+    ).result
+    assert (found["measure"], found["auc"]) == ("score_change", None)
+    assert "it moves the score of “high” by " in found["features"][0]["sentence"]
+
+
+def test_an_interval_has_a_width_where_every_case_is_right_or_a_class_has_one_case(sample):
+    """Otherwise twenty right answers are told as certainty."""
+    labels = np.repeat([0, 1, 2], [10, 9, 1])
+    answered = np.column_stack([labels, np.eye(3)[labels]])
+    told = achieved(answered, labels, CLASSES)
+    assert (told["value"], told["high"]) == (1.0, 1.0)
+    assert told["low"] < 0.75  # of the class of one case alone Wilson's interval begins at 0.21
+    x = sample[0][:20]
+    few = {"a": labels.astype(float), "b": x[:, 1]}
+    found = permutation_importance(
+        lambda columns: np.column_stack([columns["a"], np.eye(3)[columns["a"].astype(int)]]),
+        few,
+        labels,
+        repeats=5,
+        target=CLASSES,
+    )
+    assert (
+        found[0].high - found[0].low > 2 * 1.95 / 3
+    )  # the class of one case: anything from -1 to 1 may be so
+    assert found[1].value == 0
+
+
+@pytest.mark.parametrize("shares", [(0.9, 0.7, 0.5), (0.98, 0.95, 0.6)])
+def test_the_interval_of_balanced_accuracy_covers_its_share(shares):
+    rng, sizes, held = np.random.default_rng(8), (60, 25, 12), 0
+    labels = np.repeat([0, 1, 2], sizes)
+    for _ in range(600):
+        right = rng.random(len(labels)) < np.array(shares)[labels]
+        given_ = np.where(right, labels, (labels + 1) % 3)
+        told = achieved(np.column_stack([given_, np.eye(3)[given_]]), labels, CLASSES)
+        held += told["low"] <= np.mean(shares) <= told["high"]
+    assert held / 600 >= 0.93

@@ -24,9 +24,9 @@ def read(report: Report) -> Report:
     return Report.objects.select_related(*RELATED).get(pk=report.pk)
 
 
-def explained(world: World, run: Run) -> Report:
+def explained(world: World, run: Run, explained_class: str = "") -> Report:
     """Asked for by the validator and computed."""
-    report = request_report(world.validator, run.pk)
+    report = request_report(world.validator, run.pk, explained_class=explained_class)
     run_queued()
     return read(report)
 

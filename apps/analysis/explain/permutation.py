@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.analysis import intervals
 from apps.analysis.errors import InputError
 from apps.analysis.explain.columns import Columns, Floats, Score, length
 from apps.analysis.explain.targets import TWO, Target
@@ -56,21 +57,22 @@ def permutation_importance(
 
     labels: (n,), 1 positive and 0 negative; of several classes their places; of numbers the true ones. Without labels,
     or with one class only, the measure is the mean absolute change of the score instead of the drop in AUC, of several
-    classes the share of cases that get another. Raises `InputError` with fewer than two cases or no repeat.
+    classes the share of cases that get another. Of one class (`target.of`) scores and labels are of it against the
+    rest. Raises `InputError` with fewer than two cases or no repeat.
     """
     n = length(columns)
     if n < 2 or repeats < 1:
         raise InputError("Permutation importance needs at least two cases and one repeat.")
-    two = target.two and labels is not None and 0 < int((labels == 1).sum()) < n
+    ranked = target.one_score and labels is not None and 0 < int((labels == 1).sum()) < n
     rng = np.random.default_rng([seed, 1])
     base = score(columns)
     found = []
     for name in columns:
         orders = [rng.permutation(n) for _ in range(repeats)]
         shuffled = [score({**columns, name: columns[name][order]}) for order in orders]
-        if two and labels is not None:
+        if ranked and labels is not None:
             found.append(_auc_drop(name, base, shuffled, labels == 1))
-        elif target.classes:
+        elif target.by_case:
             found.append(_class_loss(name, base, shuffled, labels))
         elif target.number and labels is not None:
             found.append(_error_rise(name, base, shuffled, labels))
@@ -115,7 +117,7 @@ def _class_loss(name: str, base: Floats, shuffled: list[Floats], labels: NDArray
     places = [labels == place for place in np.unique(labels)]
     drops = [float(np.mean([each[at].mean() for at in places])) for each in lost]
     by_case = lost.mean(axis=0)
-    error = float(np.sqrt(sum(_variance(by_case[at]) / at.sum() for at in places))) / len(places)
+    error = float(np.sqrt(sum(_variance(by_case[at], 1.0) / at.sum() for at in places))) / len(places)
     return _made(name, float(np.mean(drops)), error, drops, len(given), BALANCED)
 
 
@@ -127,22 +129,36 @@ def _error_rise(name: str, base: Floats, shuffled: list[Floats], labels: Floats)
 
 
 def achieved(answers: Floats, labels: NDArray[Any], target: Target) -> dict[str, Any]:
-    """What the shuffled metric is without shuffling, with its 95 % normal interval: {"metric", "value", "low", "high",
-    "n"}; balanced accuracy of several classes, mean absolute error of numbers."""
+    """What the shuffled metric is without shuffling, with its 95 % interval: {"metric", "value", "low", "high", "n"}.
+
+    Of numbers the mean absolute error, its interval normal. Of several classes the balanced accuracy; its interval is
+    made from Wilson's of each class (variance estimates recovery, Zou and Donner 2008), which has a width also where
+    all cases of a class are right.
+    """
     n = len(labels)
     if target.number:
         off = np.abs(answers - labels)
-        value, error, most = float(off.mean()), float(np.sqrt(_variance(off) / n)), np.inf
-    else:
-        right = (answers[:, 0] == labels) * 1.0
-        places = [labels == place for place in np.unique(labels)]
-        value, most = float(np.mean([right[at].mean() for at in places])), 1.0
-        error = float(np.sqrt(sum(_variance(right[at]) / at.sum() for at in places))) / len(places)
+        value, error = float(off.mean()), float(np.sqrt(_variance(off) / n))
+        return {
+            "metric": "mae",
+            "value": value,
+            "low": max(0.0, value - Z95 * error),
+            "high": value + Z95 * error,
+            "n": n,
+        }
+    right = answers[:, 0] == labels
+    told = []
+    for place in np.unique(labels):
+        k, m = int(right[labels == place].sum()), int((labels == place).sum())
+        told.append((k / m, *intervals.wilson(k, m)))
+    share, low, high = np.array(told).T
+    value = float(share.mean())
+    down, up = (float(np.sqrt(((share - end) ** 2).sum())) / len(told) for end in (low, high))
     return {
-        "metric": "mae" if target.number else "balanced_accuracy",
+        "metric": "balanced_accuracy",
         "value": value,
-        "low": max(0.0, value - Z95 * error),
-        "high": float(min(most, value + Z95 * error)),
+        "low": max(0.0, value - down),
+        "high": min(1.0, value + up),
         "n": n,
     }
 
@@ -154,8 +170,9 @@ def _change(name: str, base: Floats, shuffled: list[Floats]) -> Importance:
     return _made(name, float(by_case.mean()), error, list(moved.mean(axis=1)), len(base), CHANGE)
 
 
-def _variance(values: Floats) -> float:
-    return float(values.var(ddof=1)) if len(values) > 1 else 0.0
+def _variance(values: Floats, alone: float = 0.0) -> float:
+    """alone: what it counts as where there is a single case, which shows no spread."""
+    return float(values.var(ddof=1)) if len(values) > 1 else alone
 
 
 def _made(name: str, value: float, error: float, drops: list[float], n: int, measure: str) -> Importance:

@@ -14,6 +14,7 @@ from apps.analysis.explain import sentences
 from apps.analysis.explain.columns import Columns, Floats, Score, Tally, length, take
 from apps.analysis.explain.local import LocalFit, local_fit
 from apps.analysis.explain.permutation import (
+    AUC,
     CHANGE,
     ERROR,
     WORDS,
@@ -25,7 +26,7 @@ from apps.analysis.explain.permutation import (
 from apps.analysis.explain.shapley import Attributions, merged, shapley
 from apps.analysis.explain.stability import compare
 from apps.analysis.explain.surrogate import surrogate_tree
-from apps.analysis.explain.targets import Target
+from apps.analysis.explain.targets import Target, of_class
 
 SCHEMA = "countersign.explanation/2"
 LEAST_CASES = 40
@@ -99,12 +100,17 @@ def explain(
     tally = Tally(score, lambda done: progress(min(done, total), total, stage[0]), width=target.width)
 
     answers = tally(part)
-    given = target.given(answers)
+    given, of_all = target.given(answers), target.explained(answers)
+    asked: Score = tally
+    if target.of:
+        place = target.classes.index(target.of)
+        asked, answers = _of_one(tally, place), of_class(answers, of_all)
+        marked = None if marked is None else (marked == place).astype(np.int8)
     stage[0] = "Shuffling each feature"
     found = permutation_importance(
-        tally, part, marked, repeats=settings.repeats, seed=settings.seeds[0], target=target
+        asked, part, marked, repeats=settings.repeats, seed=settings.seeds[0], target=target
     )
-    of = None if given is None else given[explained]
+    of = None if of_all is None else of_all[explained]
     parts = []
     for seed in settings.seeds:
         stage[0] = f"Attributing single scores, seed {seed}"
@@ -116,13 +122,13 @@ def explain(
     examples = []
     lies = sentences.places(part, explained[chosen])
     samples = max(settings.local_samples, 4 * p)
-    for number, (at, place) in enumerate(zip(chosen, lies, strict=True), start=1):
+    for number, (at, lie) in enumerate(zip(chosen, lies, strict=True), start=1):
         around = _of_one(tally, None if of is None else int(of[at]))
         fit = local_fit(
             around, take(cases, np.array([at])), background, samples=samples, seed=settings.seeds[0]
         )
-        name = "" if of is None else target.classes[of[at]]
-        examples.append(_example(number, whole, int(at), middle, place, fit, target, name))
+        name = "" if given is None else target.classes[given[explained[at]]]
+        examples.append(_example(number, whole, int(at), middle, lie, fit, target, name))
     stage[0] = "Growing the surrogate tree"
     tree = surrogate_tree(part, answers, target=target, depth=settings.depth, seed=settings.seeds[0])
     progress(total, total, "Writing it down")
@@ -140,7 +146,7 @@ def explain(
             "evaluations": tally.evaluations,
         },
         "auc": auc(answers, marked == 1)
-        if target.two and marked is not None and 0 < marked.sum() < len(rows)
+        if target.one_score and marked is not None and 0 < marked.sum() < len(rows)
         else None,
         "measure": found[0].measure,
         "measure_words": measure_words(found[0].measure, target),
@@ -167,14 +173,18 @@ def explain(
             "classes": [*target.classes],
             "unit": target.unit,
             "quantity": target.quantity,
-            "achieved": None if marked is None else achieved(answers, marked, target),
+            "achieved": None if marked is None or target.of else achieved(answers, marked, target),
         }
+    if target.of:
+        result["explained_class"] = target.of
     return Explained(result, whole, rows[explained] + 1)
 
 
 def measure_words(measure: str, target: Target) -> str:
     """What is measured, with its unit."""
     unit = f" ({target.unit})" if target.unit and measure in (ERROR, CHANGE) else ""
+    if target.of and measure == AUC:
+        return f"drop in the AUC of “{target.of}” against the rest when shuffled"
     return WORDS[measure] + unit
 
 
@@ -237,7 +247,9 @@ def _example(
     return {
         "example": number,
         "score_band": score_band,
-        "sentence": sentences.of_case(number, score_band, told, given=given, predicted=target.number),
+        "sentence": sentences.of_case(
+            number, score_band, told, given=given, of=target.of, predicted=target.number
+        ),
         **({"class": given} if given else {}),
         "features": told,
         "local": {"fit": sentences.closeness(fit.fit), "samples": fit.samples},

@@ -63,7 +63,7 @@ def of_feature(found: Importance, moved: float, rank: int, target: Target = TWO)
     plain = target if found.measure in (CHANGE, ERROR) else TWO  # a share or an area has no unit
     value, low, high = (plain.amount(each) for each in (found.value, found.low, found.high))
     amount = f"{value} (95 % interval {low} to {high}, {found.n:,} cases)"
-    what = target.quantity.partition(" (")[0]
+    what = target.quantity.partition(" (")[0] if target.number else target.quantity
     moves = f"it moves {what} by {target.amount(moved)} on average"
     if found.low <= 0:
         # Nothing is said of the score by this interval: a feature may move single cases and leave the rest as it is.
@@ -98,14 +98,23 @@ def closeness(fit: float | None) -> str:
 
 
 def of_case(
-    number: int, score_band: str, told: list[dict[str, Any]], *, given: str = "", predicted: bool = False
+    number: int,
+    score_band: str,
+    told: list[dict[str, Any]],
+    *,
+    given: str = "",
+    of: str = "",
+    predicted: bool = False,
 ) -> str:
     """One example in words: where its score lies, and the features that moved it most. No figure of the case.
 
-    given: the class it gets, of several; predicted: whether a number is predicted.
+    given: the class it gets, of several; of: the class whose score is told, if it is not that one; predicted: whether
+    a number is predicted.
     """
     start = f"Example {number} {'is predicted' if predicted else 'scores'} {score_band}"
-    if given:
+    if given and of:
+        start = f"Example {number} gets “{given}”; its score of “{of}” lies {score_band}"
+    elif given:
         start = f"Example {number} gets “{given}”, with a score {score_band}"
     moving = [each for each in told if each["direction"] != "none"]
     if not moving:
@@ -118,13 +127,14 @@ def of_case(
 
 def of_surrogate(found: Surrogate, target: Target = TWO) -> str:
     """How well the tree imitates the model, and what it splits on."""
-    what = "predicted numbers" if target.number else "scores of all classes" if target.classes else "scores"
+    what = "predicted numbers" if target.number else "scores of all classes" if target.by_case else "scores"
+    what = f"scores of “{target.of}”" if target.of else what
     same = ""
     if found.agreement is not None:
         share = f"{100 * found.agreement:.0f} % of them"
-        same = f" and gives {share} the same class" if target.classes else f" and decides {share} alike"
+        same = f" and gives {share} the same class" if target.by_case else f" and decides {share} alike"
     if found.fidelity is None or found.low is None or found.high is None:
-        alike = "number" if target.number else "scores" if target.classes else "score"
+        alike = "number" if target.number else "scores" if target.by_case else "score"
         return f"The model gives all {found.held_out:,} cases held out the same {alike}: there is nothing to imitate."
     trust = (
         "close enough to read"

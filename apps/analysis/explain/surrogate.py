@@ -26,8 +26,9 @@ class Surrogate:
 
     fidelity: R² of the tree's scores against the model's on `held_out` cases, with a 95 % interval (percentile
     bootstrap over them; of several classes of all their scores together), None where the model scores all of them
-    alike; agreement: share of them on the same side of the threshold, or that get the same class, None of numbers;
-    splits: the features it uses, first split first. Of several classes a line's mean is that of its `class`.
+    alike; agreement: share of them on the same side of the threshold, or that get the same class, None of numbers and
+    of one class of several; splits: the features it uses, first split first. Of several classes a line's mean is that
+    of its `class`.
     """
 
     lines: tuple[dict[str, Any], ...]
@@ -60,8 +61,8 @@ def surrogate_tree(
     if n < 4 * LEAST_ROWS:
         raise InputError(f"A surrogate tree needs at least {4 * LEAST_ROWS} cases; there are {n}.")
     target = target or Target(threshold)
-    given = target.given(scores)
-    scores = scores[:, 1:] if target.classes else scores
+    given = target.given(scores) if target.by_case else None
+    scores = scores[:, 1:] if target.by_case else scores
     matrix, meanings = _encoded(columns)
     order = np.random.default_rng([seed, 5]).permutation(n)
     made, held = order[: n // 2], order[n // 2 :]
@@ -71,7 +72,7 @@ def surrogate_tree(
     told = np.asarray(tree.predict(matrix[held]), dtype=np.float64)
     fidelity, low, high = _fidelity(scores[held], told, seed)
     lines: list[dict[str, Any]] = []
-    _walk(tree.tree_, 0, 0, "All cases", meanings, lines, target.classes)
+    _walk(tree.tree_, 0, 0, "All cases", meanings, lines, target.classes if target.by_case else ())
     used: dict[str, None] = {}
     for node in range(tree.tree_.node_count):
         if tree.tree_.children_left[node] >= 0:
@@ -90,7 +91,7 @@ def surrogate_tree(
 
 
 def _agreement(target: Target, told: Floats, scores: Floats, given: NDArray[np.intp] | None) -> float | None:
-    if target.number:
+    if target.number or target.of:
         return None
     if given is not None:
         return float((told.argmax(axis=1) == given).mean())

@@ -143,7 +143,9 @@ def _groups(part: Section, content: Content) -> None:
 
 def _reasons(part: Section, content: Content) -> None:
     part.heading("Why it answers as it does")
-    found = newest([each for each in content["explanations"] if each["results"]])
+    told = [each for each in content["explanations"] if each["results"]]
+    # One of a single class says nothing of what led to the others.
+    found = newest([each for each in told if not each["content"].get("explained_class")])
     if found is None:
         part.none("validator")
         return

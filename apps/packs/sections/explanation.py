@@ -117,8 +117,8 @@ def _ranking(part: Section, record: dict[str, Any], charts: dict[str, str]) -> N
 
 
 def _surrogate(part: Section, results: dict[str, Any]) -> None:
-    """The tree; of several classes each line with the class whose mean score is highest there."""
-    classes = bool(results.get("classes"))
+    """The tree; of the scores of several classes each line with the class whose mean score is highest there."""
+    classes = bool(results.get("classes")) and not results.get("explained_class")
     mean = "Mean number" if results.get("task") == "regression" else "Mean score"
     part.table(
         "The surrogate tree from the top",

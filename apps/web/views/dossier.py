@@ -119,9 +119,14 @@ def bias(actor: Actor, version: Version) -> dict[str, Any]:
 
 @builds("explainability")
 def explainability(actor: Actor, version: Version) -> dict[str, Any]:
-    """The newest explanation computed here, every other one, and what may be asked for on the newest run."""
+    """The newest explanation computed here, every other one, and what may be asked for on the newest run.
+
+    One of a single class stands in the list alone: it says nothing of what led to the others.
+    """
     reports = list(explanation.reports(actor, version=version))
-    done = next((r for r in reports if r.state == "done" and r.origin == "computed"), None)
+    done = next(
+        (r for r in reports if r.state == "done" and r.origin == "computed" and not r.explained_class), None
+    )
     run = validations.last_done_run(version)
     results = explanation.results_of(done) if done else {}
     return {

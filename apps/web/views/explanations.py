@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods
 
 from apps.access.gate import Judge, may, offers
 from apps.access.policy import policy
@@ -125,6 +126,12 @@ def reviewed_lines(report: Report) -> list[dict[str, Any]]:
     return [each | {"mark": render_mark(mark_of(each["decision"], DECISION_MARKS))} for each in found]
 
 
+def request_url(run: Run, explained_class: str = "") -> str:
+    """Where an explanation on this run is asked for; of several classes it is a page, with this one chosen."""
+    url = reverse("web:explanation_request", args=[run.number])
+    return f"{url}?{urlencode({'class': explained_class})}" if explained_class else url
+
+
 def report_context(request: HttpRequest, found: Report) -> dict[str, Any]:
     actor = actor_of(request)
     with shared():
@@ -151,8 +158,8 @@ def report_context(request: HttpRequest, found: Report) -> dict[str, Any]:
         review,
         Button(
             again,
-            reverse("web:explanation_request", args=[report.run.number]),
-            post=True,
+            request_url(report.run, report.explained_class),
+            post=not report.run.plan.classes,
             label="Compute again",
         ),
         Button(
@@ -190,7 +197,7 @@ def run_acts(actor: Any, run: Run) -> Acts:
     )
     return Acts(
         (
-            Button(asked, reverse("web:explanation_request", args=[run.number]), post=True),
+            Button(asked, request_url(run), post=not run.plan.classes),
             Button(sent, reverse("web:explanation_submit", args=[run.number])),
         )
     )
@@ -204,15 +211,46 @@ def explanation(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, template, report_context(request, found))
 
 
-@require_POST
+class RequestForm(Form):
+    """Asked of several classes alone: of all else there is one score, and a button asks for it."""
+
+    explained_class = forms.ChoiceField(
+        required=False,
+        label="Whose score is explained",
+        help_text="The gate asks for the class that each case gets. One class for every case is evidence beside it: it "
+        "shows what speaks for that class where the model does not choose it.",
+    )
+    idempotency_key = forms.CharField(required=False, widget=forms.HiddenInput, max_length=100)
+
+    def __init__(self, *args: Any, classes: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast(forms.ChoiceField, self.fields["explained_class"])
+        field.choices = [("", "The class that each case gets"), *((name, f"“{name}”") for name in classes)]
+
+
+@require_http_methods(["GET", "POST"])
 @page
 def explanation_request(request: HttpRequest, number: int) -> HttpResponse:
-    found = seen_or_404(request, Run, number=number)
-    report = acts.request_report(
-        actor_of(request), found.pk, idempotency_key=request.POST.get("idempotency_key", "")[:100]
+    """Ask for an explanation on a finished run; of several classes the one to explain may be chosen."""
+    actor = actor_of(request)
+    found = seen_or_404(request, Run, "plan__version__model", number=number)
+    form = RequestForm(
+        request.POST if request.method == "POST" else None,
+        classes=found.plan.classes,
+        initial={"idempotency_key": uuid.uuid4().hex, "explained_class": request.GET.get("class", "")},
     )
-    messages.success(request, f"{report.ref} is queued. It is computed on the cases of {found.ref}.")
-    return redirect("web:explanation", report.number)
+    if request.method == "POST" and form.is_valid():  # a double click gets the report of the first
+        report = attempt(form, acts.request_report, actor, found.pk, **form.cleaned_data)
+        if report:
+            messages.success(request, f"{report.ref} is queued. It is computed on the cases of {found.ref}.")
+            return redirect("web:explanation", report.number)
+    verdict = may(actor, "explanation.request_report", found)
+    if not verdict.allowed:
+        if request.method == "POST":
+            acts.request_report(actor, found.pk)
+        raise verdict.refusal()
+    context = {"form": form, "run": found, "version": found.plan.version}
+    return render(request, "explanation/request.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "POST"])
