@@ -311,10 +311,11 @@ def _epsilons(report: ProbeReport) -> list[dict[str, Any]] | None:
 
 
 def judged(limit: dict[str, Any], findings: list[Finding], by: Deciding) -> dict[str, Any]:
-    """One locked limit held against the worst finding of its probe."""
+    """One locked limit held against the finding of its probe that decides it."""
     probe = probes.PROBES[limit["probe"]]
-    found = probes.worst(findings, limit["probe"])
-    verdict, sentence = probes.judge(found, float(limit["limit"]), limit["rule"], limit["min_n"])
+    how = (float(limit["limit"]), limit["rule"], limit["min_n"])
+    found = probes.decisive(findings, limit["probe"], *how)
+    verdict, sentence = probes.judge(found, *how)
     return {
         "id": limit["id"],
         "probe": limit["probe"],
@@ -344,12 +345,13 @@ def overall(summary: list[dict[str, Any]]) -> str:
 
 
 def draw(findings: list[Finding], summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One chart of what each probe found at worst, with its interval, n and limit; stored as SVG."""
+    """One chart of what decides each limit, with its interval, n and limit; stored as SVG."""
     rows = []
     for line in summary:
-        found = probes.worst(findings, line["probe"])
-        if line["probe"] == "epsilon" or found is None:
+        of = [each for each in findings if each.probe == line["probe"] and each.where == line["where"]]
+        if line["probe"] == "epsilon" or not of:
             continue
+        found = of[0]
         state = {Verdict.BREACHED: charts.FAIL, Verdict.WITHIN: charts.OK}.get(
             Verdict(line["verdict"]), charts.FEW
         )

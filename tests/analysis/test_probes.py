@@ -20,6 +20,7 @@ from apps.analysis.probes import (
     Finding,
     Frame,
     Settings,
+    decisive,
     judge,
     run_probes,
     worst,
@@ -309,3 +310,68 @@ def test_the_scale_is_that_of_the_test_rows_whatever_was_trained_on():
         for train in (None, wide, narrow)
     ]
     assert told[0] == told[1] == told[2]
+
+
+def group(where, count, n):
+    low, high = proportion_confint(count, n, method="wilson")
+    return Finding("group_shift", where, count / n, low, high, n, "Told.", count)
+
+
+@pytest.mark.parametrize(
+    ("rule", "groups", "verdict", "where"),
+    [
+        # The greatest value keeps the limit with its upper end; a smaller group is not shown to.
+        ("far", [group("a", 500, 10_000), group("b", 1, 25)], "undecided", "b"),
+        ("far", [group("a", 500, 10_000), group("b", 480, 10_000)], "within", "a"),
+        # The greatest value leaves open what a larger group shows.
+        ("near", [group("a", 6, 30), group("b", 950, 5_000)], "breached", "b"),
+        # A group below the smallest n leaves the verdict open, as in a bias report, and hides no breach.
+        ("point", [group("a", 1, 19), group("b", 500, 10_000)], "undecided", "a"),
+        ("point", [group("a", 1, 19), group("b", 2_000, 10_000)], "breached", "b"),
+    ],
+)
+def test_a_limit_is_held_against_what_decides_it_not_what_is_greatest(rule, groups, verdict, where):
+    found = decisive(groups, "group_shift", 0.1, rule, 20)
+    assert (found.where, judge(found, 0.1, rule, 20)[0]) == (where, verdict)
+
+
+def test_whole_numbers_that_cannot_be_empty_get_no_answer():
+    """Such a case is refused before the model is asked: a use where every case must get an answer is not served."""
+    found = run_probes(logistic, cases(), None, Settings(), ["missing_each", "missing_unanswered"])
+    age = of(found, "missing_unanswered", "age")
+    assert (age.value, age.count, age.n) == (1.0, 400, 400)
+    assert judge(decisive(found, "missing_unanswered", 0.9, "near", 30), 0.9, "near", 30)[0] == "breached"
+    assert of(found, "missing_each", "age").value is None  # nothing is decided otherwise
+
+
+def test_no_answer_when_asked_again_is_another_answer():
+    calls = []
+
+    def tires(frame):
+        """Labels alone, mostly negative; from the second time on none at all, as where the process fails."""
+        calls.append(frame.n)
+        answered = len(calls) == 1
+        decided = (frame.columns["marker"] > 2).astype(np.int64) * answered
+        return Answers(decided, None, np.full(frame.n, answered))
+
+    found = run_probes(tires, cases(), None, Settings(), ["repeatability"])
+    assert [each.value for each in found] == [1.0, 1.0]
+
+
+def test_scores_of_members_and_others_are_read_alike():
+    """Margins that happen to lie within 0 and 1 among the test rows are margins all the same."""
+
+    def margin(frame):
+        scores = frame.columns["marker"]
+        return Answers((scores >= 0).astype(np.int8), scores, np.isfinite(scores))
+
+    def some(values, labels):
+        frame = Frame({"marker": np.array(values)}, {"marker": "number"})
+        return Cases(frame, np.array(labels, dtype=np.int8), {})
+
+    test = some([0.1, 0.2, 0.3, 0.4] * 10, [0, 0, 1, 1] * 10)
+    train = some([-3.0, 0.15, 0.35, 5.0] * 10, [0, 0, 1, 1] * 10)
+    sure = lambda c: np.where(c.labels == 1, 1, -1) * c.frame.columns["marker"]  # noqa: E731
+    truth = roc_auc_score([1] * 40 + [0] * 40, np.r_[sure(train), sure(test)])
+    found = run_probes(margin, test, train, Settings(), ["membership"])[0]
+    assert found.value == pytest.approx(truth, abs=1e-12)

@@ -194,7 +194,9 @@ def test_labels_without_scores_are_judged_as_decisions():
     found = run_probes(bare, test, train, Settings(), WANTED)
     scored = run_probes(of_classes, test, train, Settings(), ["noise_10"])
     assert of(found, "noise_10").count == of(scored, "noise_10").count
-    assert (confidence(bare(test.frame), test.labels) == (bare(test.frame).decided == test.labels)).all()
+    assert (
+        confidence(bare(test.frame), test.labels, bounded=True) == (bare(test.frame).decided == test.labels)
+    ).all()
     assert worst(found, "repeatability").value == 0
 
 
@@ -290,7 +292,7 @@ def test_what_a_tolerance_cannot_be_is_refused():
         with pytest.raises(InputError, match="tolerance"):
             Deciding(**wrong)
     with pytest.raises(InputError, match="predicts no number"):
-        confidence(Answers(np.zeros(2), None, np.ones(2, bool), NUMBER), np.zeros(2))
+        confidence(Answers(np.zeros(2), None, np.ones(2, bool), NUMBER), np.zeros(2), bounded=True)
 
 
 def test_every_version_of_the_catalogue_says_what_it_changed():

@@ -7,7 +7,7 @@ Everything here is asked of a function that scores a table (`frames.Ask`); nothi
 
 from apps.analysis.probes.catalogue import PRIVACY, PROBES, ROBUSTNESS, VERSION, Probe, changes_since
 from apps.analysis.probes.deciding import Deciding
-from apps.analysis.probes.findings import RULES, Finding, Verdict, judge, worst
+from apps.analysis.probes.findings import RULES, Finding, Verdict, decisive, judge, worst
 from apps.analysis.probes.frames import Answers, Ask, Cases, Frame
 from apps.analysis.probes.running import Settings, run_probes
 
@@ -27,6 +27,7 @@ __all__ = [
     "Settings",
     "Verdict",
     "changes_since",
+    "decisive",
     "judge",
     "run_probes",
     "worst",

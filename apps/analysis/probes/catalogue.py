@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 ROBUSTNESS, PRIVACY = "robustness", "privacy"
 # Limits are locked under a version of this catalogue. A probe whose number gets another meaning is a new version.
-VERSION = 2
+VERSION = 3
 CHANGES = {
     2: "the scale of a disturbance is that of the test data; a missing value counts another decision, and no usable "
     "answer is a probe of its own; the search moves a column of 0 and 1 by flipping it alone",
+    3: "an empty cell in a column of whole numbers counts as no answer; a case that gets no answer when it is asked "
+    "again counts as one with other bits",
 }
 
 

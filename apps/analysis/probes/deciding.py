@@ -161,9 +161,16 @@ def off(answers: Answers, labels: npt.NDArray[Any]) -> Floats:
     return np.where(answers.usable, by, np.inf)
 
 
-def confidence(answers: Answers, labels: npt.NDArray[Any]) -> Floats:
-    """How sure the model is of the true label, (n,): its probability, a signed score, or whether it is right; of a
-    number the negative absolute error, the loss threshold of Yeom and others (2018)."""
+def probabilities(*answers: Answers) -> bool:
+    """Whether every usable score of all these lies within 0 and 1. What is compared is read alike: a margin may lie
+    there by chance in one part of the cases."""
+    seen = [each.scores[each.usable] for each in answers if each.scores is not None]
+    return all(part.min() >= 0 and part.max() <= 1 for part in seen if part.size)
+
+
+def confidence(answers: Answers, labels: npt.NDArray[Any], *, bounded: bool) -> Floats:
+    """How sure the model is of the true label, (n,): its probability (`bounded`), a signed score, or whether it is
+    right; of a number the negative absolute error, the loss threshold of Yeom and others (2018)."""
     if answers.by.numeric:
         return -off(answers, labels)
     if answers.scores is None:
@@ -171,7 +178,6 @@ def confidence(answers: Answers, labels: npt.NDArray[Any]) -> Floats:
     if answers.by.classes:
         return np.asarray(answers.scores[np.arange(len(labels)), labels])
     scores = answers.scores
-    seen = scores[answers.usable]
-    if len(seen) and seen.min() >= 0 and seen.max() <= 1:
+    if bounded:
         return np.where(labels == 1, scores, 1 - scores)
     return np.where(labels == 1, scores, -scores)

@@ -94,15 +94,27 @@ def missing(probes: Sequence[str], ask: Ask, frame: Frame, before: Answers) -> l
     found: dict[str, list[Finding]] = {probe: [] for probe in probes}
     for name, kind in frame.kinds.items():
         if kind == WHOLE:
-            reason = "the model takes whole numbers only there: an empty cell is refused before it is asked"
             for probe in probes:
-                found[probe].append(nothing(probe, name, reason))
+                found[probe].append(_refused(probe, name, before, len(frame.kinds)))
             continue
         after = ask(frame.having({name: _empty(frame, name)}))
         when = f"when {name} was missing"
         for probe in probes:
             found[probe].append(_emptied(probe, name, before, after, when, len(frame.kinds)))
     return [each for probe in probes for each in found[probe]]
+
+
+def _refused(probe: str, name: str, before: Answers, comparisons: int) -> Finding:
+    """A whole number cannot be empty: such a case is refused before the model is asked, and gets no answer at all."""
+    if probe != "missing_unanswered":
+        return nothing(
+            probe,
+            name,
+            "the model takes whole numbers only there: an empty cell is refused before it is asked",
+        )
+    n = int(before.usable.sum())
+    words = f"get no answer when {name} is missing: the model takes whole numbers only there"
+    return share(probe, name, n, n, words, comparisons=comparisons, changed=0, unanswered=n)
 
 
 def _emptied(

@@ -74,12 +74,25 @@ def nothing(probe: str, where: str, reason: str, n: int = 0) -> Finding:
 
 
 def worst(findings: Iterable[Finding], probe: str) -> Finding | None:
-    """The finding of a probe that a limit is held against: the greatest value, of those on most cases the first."""
+    """The finding of a probe with the greatest value, of those on most cases the first."""
     of = [f for f in findings if f.probe == probe]
     valued = [f for f in of if f.value is not None]
     if valued:
         return max(valued, key=lambda f: (f.value, f.high if f.high is not None else -math.inf, f.n))
     return of[0] if of else None
+
+
+def decisive(findings: Iterable[Finding], probe: str, limit: float, rule: str, min_n: int) -> Finding | None:
+    """The finding of a probe that decides a limit: one that breaches it, else one that leaves it open, else the worst.
+
+    A column or group of few cases may have a smaller value and yet be the one that is not shown to keep the limit.
+    """
+    of = [f for f in findings if f.probe == probe]
+    valued = [f for f in of if f.value is not None]
+    for verdict in (Verdict.BREACHED, Verdict.UNDECIDED):
+        if open_ones := [f for f in valued if judge(f, limit, rule, min_n)[0] == verdict]:
+            return worst(open_ones, probe)
+    return worst(of, probe)
 
 
 def judge(found: Finding | None, limit: float, rule: str, min_n: int) -> tuple[Verdict, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from apps.analysis import intervals, ranking
-from apps.analysis.probes.deciding import confidence, number_of, off
+from apps.analysis.probes.deciding import confidence, number_of, off, probabilities
 from apps.analysis.probes.findings import Finding, nothing, percent
 from apps.analysis.probes.frames import TEXT, Answers, Ask, Cases, Floats, Frame
 
@@ -24,8 +24,9 @@ def membership(train: Cases, trained: Answers, test: Cases, tested: Answers) -> 
     Of several classes confidence is the score of the true class, of a predicted number the smallness of its error.
     Members are the training rows, others the test rows; cases without a usable answer are left out.
     """
-    inside = confidence(trained, train.labels)[trained.usable]
-    outside = confidence(tested, test.labels)[tested.usable]
+    bounded = probabilities(trained, tested)
+    inside = confidence(trained, train.labels, bounded=bounded)[trained.usable]
+    outside = confidence(tested, test.labels, bounded=bounded)[tested.usable]
     if len(inside) < 2 or len(outside) < 2:
         return [nothing("membership", "", "fewer than two training rows or other rows have a usable answer")]
     member = np.r_[np.ones(len(inside), dtype=np.int8), np.zeros(len(outside), dtype=np.int8)]
@@ -162,18 +163,22 @@ def _spread(answers: Answers, labels: npt.NDArray[Any]) -> float:
 def _guessed(ask: Ask, cases: Cases, attribute: Attribute, spread: float) -> tuple[int, int]:
     """(guessed right, rows with a known value and usable answers)."""
     truth = attribute.places(cases.frame)
-    likely, usable = [], truth >= 0
-    for value, prior in zip(attribute.values, attribute.prior, strict=True):
-        column = cases.frame.columns[attribute.name]
-        filled = np.full(cases.n, value, dtype=column.dtype)
-        answers = ask(cases.frame.having({attribute.name: filled}))
+    usable = truth >= 0
+    column = cases.frame.columns[attribute.name]
+    given = [
+        ask(cases.frame.having({attribute.name: np.full(cases.n, value, dtype=column.dtype)}))
+        for value in attribute.values
+    ]
+    bounded = probabilities(*given)
+    likely = []
+    for answers, prior in zip(given, attribute.prior, strict=True):
         usable = usable & answers.usable
-        likely.append(_log_likelihood(answers, cases.labels, spread) + np.log(prior))
+        likely.append(_log_likelihood(answers, cases.labels, spread, bounded) + np.log(prior))
     guess = np.argmax(np.nan_to_num(np.column_stack(likely), nan=-np.inf), axis=1)
     return int((guess == truth)[usable].sum()), int(usable.sum())
 
 
-def _log_likelihood(answers: Answers, labels: npt.NDArray[Any], spread: float) -> Floats:
+def _log_likelihood(answers: Answers, labels: npt.NDArray[Any], spread: float, bounded: bool) -> Floats:
     """Of the true outcome, (n,), up to what all candidates share: of the model's probability; a signed score is
     squashed, scores of classes that are no probabilities by softmax, a bare decision counts 0.9 or 0.1."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -181,9 +186,8 @@ def _log_likelihood(answers: Answers, labels: npt.NDArray[Any], spread: float) -
             return np.asarray(-(((number_of(answers) - labels) / spread) ** 2) / 2)
         if answers.scores is None:
             return np.log(np.where(answers.decided == labels, 0.9, 0.1))
-        sure = confidence(answers, labels)
-        seen = answers.scores[answers.usable]
-        if len(seen) and (seen.min() < 0 or seen.max() > 1):
+        sure = confidence(answers, labels, bounded=bounded)
+        if not bounded:
             if answers.by.classes:
                 top = answers.scores.max(axis=1)
                 total = np.exp(answers.scores - top[:, None]).sum(axis=1)

@@ -182,7 +182,8 @@ def repeatability(ask: Ask, frame: Frame, before: Answers) -> list[Finding]:
 
 
 def _bits_differ(first: Answers, second: Answers) -> npt.NDArray[np.bool_]:
-    differ = first.decided != second.decided
+    """Also a case that got a usable answer once and none the other time, whatever stands in its place."""
+    differ = (first.decided != second.decided) | (first.usable != second.usable)
     if first.scores is not None and second.scores is not None:
         one, two = (np.ascontiguousarray(each.scores) for each in (first, second))
         same = (one.view(np.uint64) == two.view(np.uint64)) | (np.isnan(one) & np.isnan(two))
