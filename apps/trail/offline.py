@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Offline verifier of an exported trail: `python3 offline_verifier.py FOLDER [EARLIER]`. Standard library only.
+"""Offline verifier of an exported trail: `python3 offline_verifier.py FOLDER [EARLIER]`, or of the receipt of one
+signature: `python3 offline_verifier.py RECEIPT.json [LOG.PUB]`. Standard library only.
 
 FOLDER is an extract (made by apps/trail/export.py) or the whole log in tiles (apps/trail/tiles.py). An extract holds:
   entries.log      two lines an entry: `<body digest> <head JSON>` and `<salt> <body JSON>`, in leaf order
@@ -18,6 +19,8 @@ Both may hold what others said of a checkpoint of this log:
   stamped.note, stamped.txt, stamped.tsr, stamped.pem   one with its time stamp (RFC 3161) and certificates; checked
                         where the package rfc3161-client is present
 EARLIER is a checkpoint of this log that you have from elsewhere: the whole log must begin with it.
+RECEIPT.json is what a signer takes away; LOG.PUB the log's public key that you have from elsewhere. What was signed, by
+whom, when and in which meaning must stand in the statement, its digest in the act's entry, and the entry in the log.
 Every entry must lie in the tree whose root the checkpoint signs. A body may differ from the one its head names where
 words of it were erased: then an act of erasure in the same folder must name the entry and both digests.
 Exit code 0 verified, 1 not, 2 bad input.
@@ -205,6 +208,24 @@ def consistency_holds(old: int, new: int, proof: list[bytes], old_root: bytes, n
             second = sha256(b"\x01" + second + sibling).digest()
         place, last = place >> 1, last >> 1
     return last == 0 and first == old_root and second == new_root
+
+
+def inclusion_holds(index: int, size: int, leaf: bytes, proof: list[bytes], root: bytes) -> bool:
+    """RFC 9162, section 2.1.3.2."""
+    if not 0 <= index < size:
+        return False
+    place, last, value = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            value = sha256(b"\x01" + sibling + value).digest()
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
+        else:
+            value = sha256(b"\x01" + value + sibling).digest()
+        place, last = place >> 1, last >> 1
+    return last == 0 and value == root
 
 
 def strict_lines(
@@ -641,13 +662,85 @@ def verify_extract(folder: str, key: tuple[str, bytes, bytes]) -> str:
     return " ".join([sentence, *sentences])
 
 
+# The receipt of one signature.
+
+SIGNATURES = "trail_signature"
+# What is printed under the same names as in the statement.
+SAID = ("uuid", "meaning", "meaning_text", "decision", "reason", "content_digest", "factors", "signed_at")
+
+
+def verify_receipt(text: str, public: str = "") -> str:
+    """Verify a receipt; returns a sentence, raises Bad. `public`: the log's key that the reader has.
+
+    Everything in the file follows from five texts and a proof, so the file is made again from them and compared.
+    """
+    try:
+        given = json.loads(text)
+        proof = given["receipt"]
+        head, body, index, statement = proof["head"], proof["body"], proof["index"], given["statement"]
+        path = [bytes.fromhex(step) for step in proof["proof"]]
+        facts, act, said = json.loads(head[65:]), json.loads(body.partition(" ")[2]), json.loads(statement)
+        key = read_key(proof["verifier"])
+        size, root = open_checkpoint(proof["checkpoint"], key)
+        digest = "sha256:" + sha256(statement.encode()).hexdigest()
+        rows = [row[2] for row in act["rows"] if row[0] == SIGNATURES]
+        signer, record = said["signer"], said["subject"]
+        printed = {name: said[name] for name in SAID} | {
+            "printed_name": signer["name"],
+            "username": signer["username"],
+            "duties": "; ".join(signer["duties"]),
+            "record": record["ref"],
+            "record_version": record["version"],
+            "statement_digest": digest,
+        }
+        made = {
+            "signature": printed,
+            "statement": statement,
+            "entry": facts["id"],
+            "receipt": {
+                "head": head,
+                "body": body,
+                "index": index,
+                "size": size,
+                "proof": [step.hex() for step in path],
+                "checkpoint": proof["checkpoint"],
+                "verifier": proof["verifier"],
+            },
+        }
+        again = json.dumps(made, ensure_ascii=False, indent=2, sort_keys=True)
+        written = (facts["kind"], facts["act_id"], key[0]) == ("act", said["act_id"], said["log"])
+        whole = sha256(body.encode()).hexdigest() == head[:64]
+        leaf = sha256(b"\x00" + head.encode()).digest()
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        raise Bad("the receipt is not in its form") from error
+    if public and public.strip() != proof["verifier"]:
+        raise Bad("the receipt is of another log than the key you gave")
+    if again != text or type(index) is not int:
+        raise Bad("the receipt says of the signature what its statement does not")
+    if not whole:
+        raise Bad("the body is not the one the head names")
+    if not written or digest not in rows:
+        raise Bad("the entry is not the one of the act that wrote this statement")
+    if not inclusion_holds(index, size, leaf, path, root):
+        raise Bad("the entry does not lie in the log that the checkpoint signs")
+    compared = (
+        "the key you gave" if public else "a key in the receipt itself: compare it with one from elsewhere"
+    )
+    return (
+        f"Verified: {signer['name']} ({signer['username']}) signed {record['ref']} at {said['signed_at']}: "
+        f"{said['meaning_text']} ({said['decision']}; content {said['content_digest']}). "
+        f"Leaf {index} of the log {key[0]} of {size} entries, under {compared}."
+    )
+
+
 def main(arguments: list[str]) -> int:
-    if not 1 <= len(arguments) <= 2 or not os.path.isdir(arguments[0]):
-        print("usage: python3 offline_verifier.py FOLDER [EARLIER]", file=sys.stderr)
+    if not 1 <= len(arguments) <= 2 or not os.path.exists(arguments[0]):
+        print("usage: python3 offline_verifier.py FOLDER [EARLIER] | RECEIPT.json [LOG.PUB]", file=sys.stderr)
         return 2
     try:
-        earlier = read("", arguments[1]) if arguments[1:] else ""
-        print(verify(arguments[0], earlier))
+        other = read("", arguments[1]) if arguments[1:] else ""
+        whole = os.path.isdir(arguments[0])
+        print(verify(arguments[0], other) if whole else verify_receipt(read("", arguments[0]), other))
     except Bad as error:
         print(f"NOT VERIFIED: {error}.")
         return 1
