@@ -354,7 +354,7 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 enter_refusal(actor, row, collided, under_way[0].subject if under_way else None, reason)
                 raise collided from error
             if row.signs:
-                sealer.seal()
+                sealer.seal_act(under_way[0].id)
             return result
 
         @functools.wraps(function)

@@ -2,7 +2,8 @@
 
 It takes what is pending, in id order, never "id > last": ids are drawn before commit, so a late commit would be
 passed over (25 % lost in our measurements). One sealer at a time, by a database lock. Signature acts are sealed
-right after their commit; the sealer's process (sealing.py) does the rest within a second.
+right after their commit, each by itself, so that no signer waits for what others wrote; the sealer's process
+(sealing.py) does the rest within a second.
 """
 
 from __future__ import annotations
@@ -54,7 +55,16 @@ def seal(*, wait: bool = True) -> int:
                 return sealed
 
 
-def _seal_batch(wait: bool) -> tuple[int, int]:
+def seal_act(act_id: str) -> int:
+    """Seal the entries of one act that has committed, however much else is pending; returns how many.
+
+    None when a sealer at work was first: it is waited for.
+    """
+    with transaction.atomic():
+        return _seal_batch(True, act_id)[0]
+
+
+def _seal_batch(wait: bool, act_id: str = "") -> tuple[int, int]:
     """(entries sealed, id of the last one looked at; 0 when none can be behind it).
 
     Two journeys to the database besides BEGIN and COMMIT: on a busy machine each journey waits for its turn twice, and
@@ -62,7 +72,7 @@ def _seal_batch(wait: bool) -> tuple[int, int]:
     """
     own = keys()
     seen = witness.last(own.origin)
-    locked, before, now, pending = _look(wait)
+    locked, before, now, pending = _look(wait, act_id)
     if not locked:
         return 0, 0
     _refuse_fork(seen, before)
@@ -107,22 +117,29 @@ _PENDING = {
     "sqlite": f"{_ENTRIES} WHERE e.id IN ({_QUEUE}) ORDER BY e.id",
 }
 _NEWEST = "SELECT size, root, frontier, note, created_at FROM trail_checkpoint ORDER BY size DESC LIMIT 1"
+_OF_ACT = (
+    f"{_ENTRIES} WHERE e.act_id = %s "
+    "AND EXISTS (SELECT 1 FROM trail_pending p WHERE p.entry_id = e.id) ORDER BY e.id"
+)
 Waiting = list[tuple[dict[str, Any], str, str]]
 
 
-def _look(wait: bool) -> tuple[bool, Checkpoint | None, datetime, Waiting]:
-    """Take the lock, until the end of the transaction; then the newest checkpoint, the time, and what is pending.
+def _look(wait: bool, act_id: str) -> tuple[bool, Checkpoint | None, datetime, Waiting]:
+    """Take the lock, until the end of the transaction; then the newest checkpoint, the time, and what is pending (of
+    one act, where one is named).
 
     One sealer at a time: an advisory lock on PostgreSQL, where each statement sees what was committed when it
     began, so what follows the lock is not older than it; the write lock of IMMEDIATE on SQLite.
     """
     if connection.vendor != "postgresql":
         before = Checkpoint.objects.order_by("-size").first()
-        return True, before, database_now(), _pending()
+        return True, before, database_now(), _pending(act_id)
     lock = "pg_advisory_xact_lock(%s), true" if wait else "true, pg_try_advisory_xact_lock(%s)"
     with connection.cursor() as cursor:
+        wanted = _OF_ACT if act_id else _PENDING["postgresql"]
         cursor.execute(
-            f"SELECT {lock}; {_NEWEST}; SELECT clock_timestamp(); {_PENDING['postgresql']}", [LOCK]
+            f"SELECT {lock}; {_NEWEST}; SELECT clock_timestamp(); {wanted}",
+            [LOCK, act_id] if act_id else [LOCK],
         )
         answers = [cursor.fetchall()]
         while cursor.nextset():
@@ -139,10 +156,13 @@ def _read(row: tuple[Any, ...]) -> tuple[dict[str, Any], str, str]:
     return values, row[-2], row[-1]
 
 
-def _pending() -> Waiting:
-    """Head values, salt and body of the next batch of pending entries, by id."""
+def _pending(act_id: str = "") -> Waiting:
+    """Head values, salt and body of the next batch of pending entries (or of those of one act), by id."""
     with connection.cursor() as cursor:
-        cursor.execute(_PENDING[connection.vendor])
+        if act_id:
+            cursor.execute(_OF_ACT, [act_id])
+        else:
+            cursor.execute(_PENDING[connection.vendor])
         return list(map(_read, cursor.fetchall()))
 
 

@@ -443,7 +443,7 @@ def receipt(count: int, number: int) -> None:
             return record(kind="act", act="bench.sign", act_id=act.act_id, subject=signer, rows=act.rows)
 
     def sealed(entry: Any) -> None:
-        sealer.seal()
+        sealer.seal_act(entry.act_id)
         assert sealer.receipt(entry)["checkpoint"]
 
     try:

@@ -179,3 +179,20 @@ def test_writers_and_sealers_at_once_leave_no_gap(committed):
         range(Entry.objects.count())
     )
     assert verifier.verify().findings == []
+
+
+def test_an_act_is_sealed_alone_however_much_waits(story, desk):
+    """A signer waits for no other's entries, and the rest keeps its place in the queue."""
+    desk.rename(story.ben, "Waiting One", by=story.anna)
+    waiting = set(Pending.objects.values_list("entry_id", flat=True))
+    desk.sign(story.anna, story.ben)
+    signed = Entry.objects.filter(act="approvals.sign").latest("pk")
+    own = set(Entry.objects.filter(act_id=signed.act_id).values_list("pk", flat=True))
+    desk.rename(story.ben, "Waiting Two", by=story.anna)
+    assert sealer.seal_act(signed.act_id) == len(own) == 2
+    assert set(Leaf.objects.order_by("-index").values_list("entry_id", flat=True)[:2]) == own
+    assert waiting < set(Pending.objects.values_list("entry_id", flat=True))
+    assert sealer.receipt(signed)["size"] == Leaf.objects.count()
+    assert sealer.seal_act(signed.act_id) == 0, "sealed once"
+    sealer.seal()
+    assert verifier.verify().findings == []

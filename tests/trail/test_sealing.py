@@ -201,8 +201,8 @@ def test_a_clock_set_back_is_told_in_the_trail(story, desk, monkeypatch):
     desk.rename(story.ben, "Ben Late", by=story.anna)
     look = sealer._look
 
-    def earlier(wait):
-        locked, before, now, pending = look(wait)
+    def earlier(*asked):
+        locked, before, now, pending = look(*asked)
         return locked, before, now - timedelta(hours=2), pending
 
     with monkeypatch.context() as patch:
