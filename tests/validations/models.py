@@ -11,13 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
-from sklearn.compose import ColumnTransformer
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingRegressor,
     RandomForestRegressor,
 )
+from sklearn.feature_selection import RFE, VarianceThreshold
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import KNNImputer
 from sklearn.linear_model import (
     HuberRegressor,
     Lasso,
@@ -26,11 +31,14 @@ from sklearn.linear_model import (
     PoissonRegressor,
     Ridge,
     SGDRegressor,
+    TheilSenRegressor,
+    TweedieRegressor,
 )
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler
 from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
@@ -93,6 +101,39 @@ def regressors() -> dict[str, tuple[Any, list[str] | None]]:
     whole = Pipeline([("columns", columns), ("regressor", Ridge())])
     found["named columns"] = (whole.fit(table.select(["f0", "f1", "arm"]), y), None)
     return found
+
+
+def compositions() -> dict[str, Any]:
+    """Name -> a fitted model made of others, over `MATRIX`: regressors and classifiers of three classes."""
+    table = cases()
+    matrix = np.column_stack([table[c].to_numpy() for c in MATRIX])
+    number = matrix @ [1.0, -2.0, 0.5] + table["visits"].to_numpy()
+    several = np.digitize(number, np.quantile(number, [0.3, 0.7]))
+    some = LogisticRegression().fit(matrix, several)
+    number_of: dict[str, Any] = {
+        "target scaled": TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
+        "target transformed": TransformedTargetRegressor(
+            Pipeline([("scale", StandardScaler()), ("ridge", Ridge())]), transformer=PowerTransformer()
+        ),
+        "tweedie": TweedieRegressor(power=1.5),
+        "theil-sen": TheilSenRegressor(random_state=0, max_subpopulation=200),
+    }
+    class_of: dict[str, Any] = {
+        "one against the rest": OneVsRestClassifier(LogisticRegression()),
+        "one against one": OneVsOneClassifier(LogisticRegression()),
+        "codes": OutputCodeClassifier(LogisticRegression(), random_state=0),
+        "components": Pipeline([("pca", PCA(2)), ("c", LogisticRegression())]),
+        "singular vectors": Pipeline([("svd", TruncatedSVD(2, random_state=0)), ("c", LogisticRegression())]),
+        "eliminated": Pipeline(
+            [("rfe", RFE(LogisticRegression(), n_features_to_select=2)), ("c", LogisticRegression())]
+        ),
+        "varying": Pipeline([("v", VarianceThreshold()), ("knn", KNNImputer()), ("c", LogisticRegression())]),
+        "frozen": CalibratedClassifierCV(FrozenEstimator(some), method="temperature"),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = {name: model.fit(matrix, np.abs(number)) for name, model in number_of.items()}
+        return fitted | {name: model.fit(matrix, several) for name, model in class_of.items()}
 
 
 def column_model(label: str = "event") -> Pipeline:

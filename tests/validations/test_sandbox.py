@@ -13,6 +13,7 @@ import onnx
 import pyarrow as pa
 import pytest
 import skops.io
+from sklearn.base import is_regressor
 
 from apps.validations.sandbox import (
     Limits,
@@ -24,6 +25,7 @@ from apps.validations.sandbox import (
     inside,
     inspect_model,
     score,
+    score_classes,
     score_reals,
     score_twice,
     wire,
@@ -98,6 +100,21 @@ def test_skops_gives_the_librarys_own_numbers(folder: Path, cases: Path, name: s
     data = table if features is None else np.column_stack([table[c].to_numpy() for c in features])
     assert np.array_equal(result.values, model.predict(data))
     assert result.values.dtype == np.float64
+
+
+def test_skops_gives_what_a_composition_of_models_gives(folder: Path, cases: Path) -> None:
+    matrix = np.column_stack([models.cases()[c].to_numpy() for c in models.MATRIX])
+    path = folder / "whole.skops"
+    for name, model in models.compositions().items():
+        skops.io.dump(model, path)
+        if is_regressor(model):
+            real = score_reals(path, "skops", cases, features=models.MATRIX)
+            assert np.array_equal(real.values, model.predict(matrix)), name
+            continue
+        found = score_classes(path, "skops", cases, ("0", "1", "2"), features=models.MATRIX)
+        assert list(found.labels) == [str(label) for label in model.predict(matrix)], name
+        if hasattr(model, "predict_proba"):
+            assert np.array_equal(found.scores, model.predict_proba(matrix)), name
 
 
 def test_a_classifier_gives_no_number_and_two_numbers_are_not_one(folder: Path, cases: Path) -> None:

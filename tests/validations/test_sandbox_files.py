@@ -115,6 +115,26 @@ def test_a_skops_file_with_a_function_in_it_is_refused(tmp_path: Path) -> None:
         inspect_model(tmp_path / "f.skops")
 
 
+def test_a_refused_composition_is_told_a_way_out(tmp_path: Path) -> None:
+    """What holds a function stays outside: a target transformed by one, a search with its scorer."""
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GridSearchCV
+
+    x, y = np.arange(20.0).reshape(-1, 1), np.arange(1.0, 21.0)
+    logarithm = TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp).fit(x, y)
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2).fit(x, y)
+    for model, named, way in (
+        (logarithm, r"numpy\.exp, numpy\.log, .*FunctionTransformer", "PowerTransformer for a logarithm"),
+        (search, "GridSearchCV", "best_estimator_"),
+    ):
+        skops.io.dump(model, tmp_path / "c.skops")
+        with pytest.raises(ModelRefused, match=rf"{named}.*{way}.* or export the model to ONNX"):
+            inspect_model(tmp_path / "c.skops")
+    skops.io.dump(search.best_estimator_, tmp_path / "best.skops")
+    assert inspect_model(tmp_path / "best.skops").estimator == "Ridge"
+
+
 @pytest.mark.parametrize(
     ("module", "name", "loader"),
     [

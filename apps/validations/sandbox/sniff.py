@@ -178,7 +178,9 @@ def _zip_format(path: Path) -> str:
     if bad:
         raise ModelRefused(
             f"This skops file names what the portal does not build: {', '.join(bad[:5])}. "
-            "It builds scikit-learn's own classifiers, and transformers without functions. Export the model to ONNX."
+            "It builds scikit-learn's own classifiers and regressors, and transformers without functions. Save the "
+            "model that a search found (best_estimator_) rather than the search, let a transformer do what a function "
+            "does (PowerTransformer for a logarithm), or export the model to ONNX."
         )
     return "skops"
 

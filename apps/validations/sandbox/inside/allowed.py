@@ -1,7 +1,8 @@
 """The types a skops file may name. Fixed: a model that needs another one is exported to ONNX instead.
 
-Left out on purpose: everything that carries a function (FunctionTransformer, scorers, callables), everything that
-reads files or the network, and every type outside scikit-learn, NumPy and the plain containers.
+Left out on purpose: everything that carries a function (FunctionTransformer, scorers, callables, searches over
+parameters), what looks up attributes by a name in the file (SelectFromModel), everything that reads files or the
+network, and every type outside scikit-learn, NumPy and the plain containers.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 _SKLEARN = """
-calibration: CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration
+calibration: CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration _TemperatureScaling
 compose._column_transformer: ColumnTransformer
+compose._target: TransformedTargetRegressor
+decomposition._pca: PCA
+decomposition._truncated_svd: TruncatedSVD
 discriminant_analysis: LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis
 dummy: DummyClassifier DummyRegressor
 ensemble._bagging: BaggingClassifier BaggingRegressor
@@ -22,19 +26,25 @@ ensemble._hist_gradient_boosting.predictor: TreePredictor
 ensemble._stacking: StackingClassifier StackingRegressor
 ensemble._voting: VotingClassifier VotingRegressor
 ensemble._weight_boosting: AdaBoostClassifier AdaBoostRegressor
+feature_selection._rfe: RFE
+feature_selection._variance_threshold: VarianceThreshold
+frozen._frozen: FrozenEstimator
 impute._base: MissingIndicator SimpleImputer
+impute._knn: KNNImputer
 isotonic: IsotonicRegression
 linear_model._base: LinearRegression
 linear_model._bayes: ARDRegression BayesianRidge
 linear_model._coordinate_descent: ElasticNet ElasticNetCV Lasso LassoCV
-linear_model._glm.glm: GammaRegressor PoissonRegressor
+linear_model._glm.glm: GammaRegressor PoissonRegressor TweedieRegressor
 linear_model._huber: HuberRegressor
 linear_model._logistic: LogisticRegression LogisticRegressionCV
 linear_model._quantile: QuantileRegressor
 linear_model._ridge: Ridge RidgeClassifier RidgeCV
 linear_model._stochastic_gradient: SGDClassifier SGDRegressor
+linear_model._theil_sen: TheilSenRegressor
 metrics._dist_metrics: EuclideanDistance64
 model_selection._classification_threshold: FixedThresholdClassifier
+multiclass: OneVsOneClassifier OneVsRestClassifier OutputCodeClassifier _ConstantPredictor
 naive_bayes: BernoulliNB CategoricalNB ComplementNB GaussianNB MultinomialNB
 neighbors._classification: KNeighborsClassifier
 neighbors._regression: KNeighborsRegressor
@@ -54,10 +64,10 @@ tree._classes: DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier 
 tree._tree: Tree
 utils._bunch: Bunch
 _loss._loss: CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfGammaLoss CyHalfMultinomialLoss
-_loss._loss: CyHalfPoissonLoss CyHalfSquaredError CyHuberLoss CyPinballLoss
+_loss._loss: CyHalfPoissonLoss CyHalfSquaredError CyHalfTweedieLoss CyHuberLoss CyPinballLoss
 _loss.link: HalfLogitLink IdentityLink Interval LogitLink LogLink MultinomialLogit
 _loss.loss: AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss HalfPoissonLoss
-_loss.loss: HalfSquaredError HuberLoss PinballLoss
+_loss.loss: HalfSquaredError HalfTweedieLoss HuberLoss PinballLoss
 """
 _PLAIN = """
 builtins: bool bytes dict float int list set slice str tuple
