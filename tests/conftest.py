@@ -9,7 +9,7 @@ import pytest
 from django.test import TransactionTestCase
 
 from apps.trail.testing import trail_allows_flush  # noqa: F401  (session-wide: flushing meets append-only triggers)
-from tests import kept_world
+from tests import data_once, kept_world
 from tests.cast import build_world, load_world
 from tests.evidence_base import base
 
@@ -37,10 +37,11 @@ def pytest_unconfigure():
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker, trail_allows_flush):  # noqa: F811
     """The world is built once for each test database, by committed acts; every test works in its own transaction."""
+    patch = pytest.MonkeyPatch()
+    data_once.remember(patch)
     with django_db_blocker.unblock():
         build_world()
         kept_world.keep()
-    patch = pytest.MonkeyPatch()
     patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: kept_world.restore())
     yield
     patch.undo()

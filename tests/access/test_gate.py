@@ -141,8 +141,10 @@ def test_every_person_sees_exactly_what_is_theirs(world):
         (world.model, world.dataset, ON_MODEL, ON_DATASET),
         (world.other_model, world.other_dataset, TWIN_ON_MODEL, TWIN_ON_DATASET),
     )
+    # Everybody on SQLite; every third on the other database, whose queries differ in dialect alone.
+    asking = list(world.people.items())[:: 1 if connection.vendor == "sqlite" else 3]
     with shared():
-        for name, person in world.people.items():
+        for name, person in asking:
             for model in ALL:
                 seen = ids(model, person)
                 for row in ends[model]:

@@ -92,9 +92,7 @@ def said_by_register(world, people, moment) -> dict[tuple[str, str], bool]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))]
-)
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 12))])
 def test_the_register_at_any_moment_is_what_the_gate_said_then(world, seed):
     """Assignments, ends, expiries, departures, inspections in a random order; the gate is asked after each."""
     chance = random.Random(seed)

@@ -29,7 +29,13 @@ OURS = {
 }
 
 
-@pytest.fixture(params=["each step", "at once"])
+# Installations are kept in PostgreSQL, where each change of the code goes step by step; a demo's file is made at once.
+STEPS = pytest.param(
+    "each step", marks=[pytest.mark.soak] if connection.vendor == "sqlite" else [pytest.mark.long]
+)
+
+
+@pytest.fixture(params=[STEPS, "at once"])
 def migrated(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[BaseDatabaseWrapper]:
     """A connection to a database of this test's own, made by `manage.py migrate`."""
     steps = ["--each-step"] if request.param == "each step" else []
