@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from apps.access import two_people
 from apps.access.acting import Act, act
 from apps.access.acts.names import ADDRESS_TAKEN, address_taken, in_order, name_problem
 from apps.accounts.corrections import Correction
@@ -96,13 +97,7 @@ def request_correction(act: Act, user_id: int, *, printed_name: str = "", email:
 @registries.precondition("access.refuse_correction")
 @registries.precondition("access.withdraw_correction")
 def refuse_if_decided(row: Correction) -> None:
-    if row.state != State.REQUESTED:
-        raise WrongState(
-            f"{row.ref} is decided already.",
-            fact=f"It is {row.get_state_display().lower()}.",
-            rule="correction-state",
-            who=["nobody; another one may be asked for"],
-        )
+    two_people.refuse_if_decided(row, rule="correction-state")
 
 
 @registries.precondition("access.approve_correction")
@@ -126,25 +121,11 @@ def refuse_if_outdated(row: Correction) -> None:
 
 
 def refuse_unless_third(person: User, row: Correction) -> Conflict | None:
-    """Neither who asked nor whose account it is decides."""
-    if person.pk not in (row.requested_by_id, row.person_id):
-        return None
-    return Conflict(
-        f"You cannot decide {row.ref}.",
-        fact="You asked for it." if person.pk == row.requested_by_id else "It is for your own account.",
-        rule=TWO_PEOPLE,
-        who=["another compliance officer"],
-    )
-
-
-def _locked(act: Act, correction_id: int) -> Correction:
-    """The account first, as where its person leaves: the other way round the two could wait for each other."""
-    act.lock(User.objects.all(), pk__in=Correction.objects.filter(pk=correction_id).values("person_id"))
-    return act.lock(Correction.objects.select_related("person", "requested_by"), pk=correction_id)
+    return two_people.refuse_unless_third(person, row, rule=TWO_PEOPLE)
 
 
 def _taken(act: Act, correction_id: int) -> Correction:
-    row = _locked(act, correction_id)
+    row = two_people.locked(act, Correction, correction_id)
     act.allow(row)
     if refused := refuse_unless_third(act.user, row):
         raise refused
@@ -172,7 +153,7 @@ def approve_correction(act: Act, correction_id: int) -> Correction:
         open_links = Enrolment.objects.select_for_update().filter(person=user, used_at=None, ended_at=None)
         act.event(links=[act.write(link, ended_at=now()).ref for link in open_links])
     act.write(user, **fields)
-    act.write(row, state=State.APPROVED, decided_by=act.user, decided_at=now(), decision_reason=act.reason)
+    two_people.decide(act, row, State.APPROVED)
     act.event(correction=row.ref, corrected=row.told)
     act.about(user)  # a deed on the account: whoever did it cannot confirm the identity again (DY18)
     act.after_commit(TELL, row)
@@ -182,20 +163,12 @@ def approve_correction(act: Act, correction_id: int) -> Correction:
 @act("access.refuse_correction")
 def refuse_correction(act: Act, correction_id: int) -> Correction:
     """Leave the account as it is."""
-    row = _taken(act, correction_id)
-    return act.write(
-        row, state=State.REFUSED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
-    )
+    return two_people.decide(act, _taken(act, correction_id), State.REFUSED)
 
 
 @act("access.withdraw_correction")
 def withdraw_correction(act: Act, correction_id: int) -> Correction:
     """Take back what was asked for."""
-    row = _locked(act, correction_id)
+    row = two_people.locked(act, Correction, correction_id)
     act.allow(row)
-    return withdraw(act, row)
-
-
-def withdraw(act: Act, row: Correction) -> Correction:
-    """Inside the act that withdraws it; nobody decided it."""
-    return act.write(row, state=State.WITHDRAWN, decided_at=now(), decision_reason=act.reason)
+    return two_people.withdraw(act, row)

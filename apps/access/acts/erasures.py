@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from apps.access import two_people
 from apps.access.acting import Act, act
 from apps.access.erasure_models import Erasure, Hold
 from apps.access.gate import ORGANISATION_SUBJECT, visible
@@ -161,13 +162,7 @@ def request_erasure(
 @registries.precondition("access.refuse_erasure")
 @registries.precondition("access.withdraw_erasure")
 def refuse_if_decided(row: Erasure) -> None:
-    if row.state != State.REQUESTED:
-        raise WrongState(
-            f"{row.ref} is decided already.",
-            fact=f"It is {row.get_state_display().lower()}.",
-            rule="erasure-state",
-            who=["nobody; another one may be asked for"],
-        )
+    two_people.refuse_if_decided(row, rule="erasure-state")
 
 
 @registries.precondition("access.approve_erasure")
@@ -195,9 +190,7 @@ def refuse_unless_third(person: User, row: Erasure) -> Conflict | None:
         fact = "The entry tells of your own act."
     else:
         return None
-    return Conflict(
-        f"You cannot decide {row.ref}.", fact=fact, rule=TWO_PEOPLE, who=["another compliance officer"]
-    )
+    return two_people.conflict(row, fact, rule=TWO_PEOPLE)
 
 
 def _taken(act: Act, erasure_id: int) -> Erasure:
@@ -233,18 +226,13 @@ def approve_erasure(act: Act, erasure_id: int) -> Erasure:
             who=["nobody before the fault that verify_trail names is settled"],
         ) from error
     act.event(erasure=row.ref, entry=entry.pk, basis=row.get_basis_display(), remains=left, **done.facts())
-    return act.write(
-        row, state=State.APPROVED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
-    )
+    return two_people.decide(act, row, State.APPROVED)
 
 
 @act("access.refuse_erasure")
 def refuse_erasure(act: Act, erasure_id: int) -> Erasure:
     """Leave the words as they are."""
-    row = _taken(act, erasure_id)
-    return act.write(
-        row, state=State.REFUSED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
-    )
+    return two_people.decide(act, _taken(act, erasure_id), State.REFUSED)
 
 
 @act("access.withdraw_erasure")
@@ -253,4 +241,4 @@ def withdraw_erasure(act: Act, erasure_id: int) -> Erasure:
     row = act.lock(Erasure.objects.all(), pk=erasure_id)
     act.allow(row)
     _refuse_if_told(act, row)
-    return act.write(row, state=State.WITHDRAWN, decided_at=now(), decision_reason=act.reason)
+    return two_people.withdraw(act, row)

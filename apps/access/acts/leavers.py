@@ -6,13 +6,12 @@ from apps.access import sessions
 from apps.access.acting import Act, act
 from apps.access.acts.accounts import refuse_if_deactivated
 from apps.access.acts.assignments import end_now
-from apps.access.acts.corrections import withdraw as withdraw_correction
 from apps.access.acts.locks import end_tokens
-from apps.access.acts.resets import withdraw
 from apps.access.duties import WORDS, Duty
 from apps.access.leaving import last_of, open_waivers, sole
 from apps.access.leftovers import held_by
 from apps.access.models import Assignment, Proposal
+from apps.access.two_people import withdraw
 from apps.accounts.corrections import Correction
 from apps.accounts.factors import Reset
 from apps.accounts.models import User
@@ -40,7 +39,7 @@ def deactivate_account(act: Act, user_id: int) -> User:
     open_ones = Reset.objects.select_for_update().filter(person=user, state=Reset.State.REQUESTED)
     resets = [withdraw(act, row).ref for row in open_ones]
     wanted = Correction.objects.select_for_update().filter(person=user, state=Correction.State.REQUESTED)
-    resets += [withdraw_correction(act, each).ref for each in wanted]
+    resets += [withdraw(act, each).ref for each in wanted]
     left: dict[str, list[str]] = {}
     for kind, things in held_by(user):
         for thing in things:

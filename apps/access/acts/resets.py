@@ -6,7 +6,7 @@ sure who is behind the account (DY18).
 
 from __future__ import annotations
 
-from apps.access import factors, sessions
+from apps.access import factors, sessions, two_people
 from apps.access.acting import Act, act
 from apps.access.acts.enrolment import ask_for_link
 from apps.access.acts.factors import end, end_codes
@@ -84,13 +84,7 @@ def request_reset(act: Act, user_id: int, *, what: str) -> Reset:
 @registries.precondition("access.refuse_reset")
 @registries.precondition("access.withdraw_reset")
 def refuse_if_decided(reset: Reset) -> None:
-    if reset.state != Reset.State.REQUESTED:
-        raise WrongState(
-            f"{reset.ref} is decided already.",
-            fact=f"It is {reset.get_state_display().lower()}.",
-            rule="reset-state",
-            who=["nobody; another one may be asked for"],
-        )
+    two_people.refuse_if_decided(reset, rule="reset-state")
 
 
 @registries.precondition("access.approve_reset")
@@ -109,25 +103,11 @@ def refuse_if_pointless(reset: Reset) -> None:
 
 
 def refuse_unless_third(person: User, row: Reset) -> Conflict | None:
-    """Neither who asked nor who gains decides."""
-    if person.pk not in (row.requested_by_id, row.person_id):
-        return None
-    return Conflict(
-        f"You cannot decide {row.ref}.",
-        fact="You asked for it." if person.pk == row.requested_by_id else "It is for your own account.",
-        rule=TWO_PEOPLE,
-        who=["another compliance officer"],
-    )
-
-
-def _locked(act: Act, reset_id: int) -> Reset:
-    """The account first, as where its person leaves: the other way round the two could wait for each other."""
-    act.lock(User.objects.all(), pk__in=Reset.objects.filter(pk=reset_id).values("person_id"))
-    return act.lock(Reset.objects.select_related("person", "requested_by"), pk=reset_id)
+    return two_people.refuse_unless_third(person, row, rule=TWO_PEOPLE)
 
 
 def _taken(act: Act, reset_id: int) -> Reset:
-    row = _locked(act, reset_id)
+    row = two_people.locked(act, Reset, reset_id)
     act.allow(row)
     if refused := refuse_unless_third(act.user, row):
         raise refused
@@ -139,9 +119,7 @@ def approve_reset(act: Act, reset_id: int) -> Reset:
     """Do the reset: sessions and tokens end, signing is suspended, and the person alone sets what is new."""
     row = _taken(act, reset_id)
     user = row.person
-    act.write(
-        row, state=Reset.State.APPROVED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
-    )
+    two_people.decide(act, row, Reset.State.APPROVED)
     facts: dict[str, object] = {"reset": row.ref, "what": row.what}
     if row.what == Reset.What.PASSWORD:
         user.set_unusable_password()
@@ -161,20 +139,12 @@ def approve_reset(act: Act, reset_id: int) -> Reset:
 @act("access.refuse_reset")
 def refuse_reset(act: Act, reset_id: int) -> Reset:
     """Leave everything as it is."""
-    row = _taken(act, reset_id)
-    return act.write(
-        row, state=Reset.State.REFUSED, decided_by=act.user, decided_at=now(), decision_reason=act.reason
-    )
+    return two_people.decide(act, _taken(act, reset_id), Reset.State.REFUSED)
 
 
 @act("access.withdraw_reset")
 def withdraw_reset(act: Act, reset_id: int) -> Reset:
     """Take back what was asked for: nothing is reset."""
-    row = _locked(act, reset_id)
+    row = two_people.locked(act, Reset, reset_id)
     act.allow(row)
-    return withdraw(act, row)
-
-
-def withdraw(act: Act, row: Reset) -> Reset:
-    """Inside the act that withdraws it; nobody decided it."""
-    return act.write(row, state=Reset.State.WITHDRAWN, decided_at=now(), decision_reason=act.reason)
+    return two_people.withdraw(act, row)
