@@ -8,7 +8,10 @@ import fairlearn.metrics as fl
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from sklearn import metrics as sk
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
 
 from apps.analysis import fairness
 from apps.analysis.disparities import BREACHED, UNDECIDED, WITHIN, Limit, failing, judge_pair
@@ -80,6 +83,81 @@ def test_disparities_are_fairlearns(attributes):
         found = disparity(REPORT, name, *attributes)
         assert found["value"] == pytest.approx(value, abs=1e-12), name
         assert found["low"] <= value <= found["high"], name
+
+
+def share_of_false_negatives(y, p):
+    """Treatment equality (Berk and others 2018): false negatives among all errors."""
+    wrong = np.asarray(y) != np.asarray(p)
+    return float((np.asarray(y)[wrong] == 1).mean())
+
+
+@pytest.mark.parametrize("attributes", [("race",), ("sex",), ("race", "sex")])
+def test_every_other_disparity_is_the_spread_of_a_metric_frame(attributes):
+    """What Fairlearn has no function of its own for is the difference or ratio between groups of its metric frame."""
+    of_answers = {
+        "predictive_equality": fl.false_positive_rate,
+        "predictive_parity": sk.precision_score,
+        "negative_predictive_parity": lambda y, p: sk.precision_score(y, p, pos_label=0),
+        "accuracy": sk.accuracy_score,
+        "treatment_equality": share_of_false_negatives,
+    }
+    of_scores = {
+        "auc": sk.roc_auc_score,
+        "brier": sk.brier_score_loss,
+        "calibration_gap": lambda y, s: float(np.mean(s) - np.mean(y)),
+        "calibration_slope": lambda y, s: calibration_line(y, s)[0],
+        "calibration_intercept": lambda y, s: calibration_line(y, s)[1],
+    }
+    told = {d["metric"] for d in grouping(REPORT, *attributes)["disparities"]}
+    for metrics, answers in ((of_answers, FRAME.p), (of_scores, FRAME.s)):
+        frame = fl.MetricFrame(
+            metrics=metrics, y_true=FRAME.y, y_pred=answers, sensitive_features=FRAME[list(attributes)]
+        )
+        for name, value in frame.difference(method="between_groups").items():
+            found = disparity(REPORT, f"{name}_difference", *attributes)
+            assert found["value"] == pytest.approx(value, abs=1e-9), name
+            assert found["low"] <= value <= found["high"], name
+            told.discard(f"{name}_difference")
+        for name, value in frame.ratio(method="between_groups").items():
+            if f"{name}_ratio" in told:
+                found = disparity(REPORT, f"{name}_ratio", *attributes)
+                assert found["value"] == pytest.approx(value, abs=1e-12), name
+                told.discard(f"{name}_ratio")
+    assert {name.rsplit("_", 1)[0] for name in told} == {  # held against Fairlearn's own functions above
+        "demographic_parity",
+        "equal_opportunity",
+        "equalised_odds",
+    }
+
+
+def calibration_line(y, s):
+    """(slope, intercept in the large) by statsmodels."""
+    x = np.log(s / (1 - s))
+    family = sm.families.Binomial()
+    slope = sm.GLM(y, sm.add_constant(x), family=family).fit(tol=1e-12).params[1]
+    return float(slope), float(sm.GLM(y, np.ones(len(y)), offset=x, family=family).fit(tol=1e-12).params[0])
+
+
+@pytest.mark.parametrize("attributes", [("race",), ("race", "sex")])
+def test_the_p_values_of_all_pairs_are_statsmodels_with_holm(attributes):
+    group = grouping(REPORT, *attributes)
+    lines = next(c for c in group["comparisons"] if c["metric"] == "selection_rate")
+    chosen = {g["name"]: g["counts"] for g in group["groups"]}
+    tests = []
+    for pair in lines["pairs"]:
+        hits, sizes = zip(
+            *((c["fp"] + c["tp"], sum(c.values())) for c in (chosen[pair["a"]], chosen[pair["b"]])),
+            strict=True,
+        )
+        tests.append(proportions_ztest(hits, sizes)[1])
+        low, high = confint_proportions_2indep(
+            hits[0], sizes[0], hits[1], sizes[1], method="newcomb", compare="diff", alpha=1 - lines["level"]
+        )
+        assert (pair["difference"]["low"], pair["difference"]["high"]) == pytest.approx((low, high), abs=1e-9)
+    assert [pair["p"] for pair in lines["pairs"]] == pytest.approx(tests, rel=1e-9)
+    assert [pair["p_holm"] for pair in lines["pairs"]] == pytest.approx(
+        multipletests(tests, method="holm")[1], rel=1e-9
+    )
 
 
 def test_the_parts_of_the_report_fit_together():
