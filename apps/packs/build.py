@@ -101,13 +101,13 @@ def require_sound(result: RenderResult) -> None:
 def meta(gathered: gather.Gathered, pack: Pack, generated_at: datetime) -> PackMeta:
     version = gathered.content["version"]
     return PackMeta(
-        title=f"Inspection pack: {version['name']} {version['content']['label']}",
+        title=f"Inspection pack: {version['name']}, version {version['content']['label']}",
         lang="en",
         pack_ref=pack.ref,
         as_of=gathered.as_of,
         digest_short=f"sha256 {short(gathered.digest)}",
         generated_at=generated_at,
-        head=f"{version['name']} {version['content']['label']}",
+        head=f"{version['name']}, version {version['content']['label']}",
         subject="Everything recorded about one model version",
         author="Countersign",
     )

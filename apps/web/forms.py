@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.validators import (
+    MaxLengthValidator,
+    MaxValueValidator,
+    MinLengthValidator,
+    MinValueValidator,
+)
 from django.forms.utils import pretty_name
 
 from apps.access.previewing import Preview
@@ -25,6 +33,45 @@ def _wanted(name: str, field: forms.Field) -> str:
     return f"{verb} “{label}”."
 
 
+# In the summary a message stands far from its field, and two fields may have the same fault: each names its own.
+_BOUNDS = (
+    (
+        MaxLengthValidator,
+        "“{label}” may have at most %(limit_value)d characters; it has %(show_value)d. Shorten it.",
+    ),
+    (MinLengthValidator, "“{label}” needs at least %(limit_value)d characters; it has %(show_value)d."),
+    (MaxValueValidator, "“{label}” is %(show_value)s; at most %(limit_value)s is allowed."),
+    (MinValueValidator, "“{label}” is %(show_value)s; at least %(limit_value)s is needed."),
+)
+
+
+def _naming(validator: Any, label: str) -> Any:
+    """The validator with a message that names the field; any other as it is. (A field's list is its form's own.)"""
+    for kind, words in _BOUNDS:
+        if type(validator) is kind:
+            return kind(validator.limit_value, words.format(label=label.replace("%", "%%")))
+    return validator
+
+
+# Controls, and the marks that turn the order of letters round: a reason that reads otherwise than it is written.
+_UNSEEN = re.compile("[\\x01-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\u202a-\\u202e\\u2066-\\u2069]")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Refuses text with characters nobody sees."""
+
+    label: str
+
+    def __call__(self, value: Any) -> None:
+        if found := _UNSEEN.search(str(value)):
+            point = f"U+{ord(found[0]):04X}"
+            raise forms.ValidationError(
+                f"“{self.label}” holds a character that nobody sees ({point}), after {found.start()} characters. "
+                "Type that place anew."
+            )
+
+
 class Form(forms.Form):
     """Errors stand beside the field and in the summary, in our words, so the browser's bubbles stay off.
 
@@ -39,6 +86,12 @@ class Form(forms.Form):
         for name, field in self.fields.items():
             if field.error_messages.get("required") == forms.Field.default_error_messages["required"]:
                 field.error_messages["required"] = _wanted(name, field)
+            label = str(field.label or pretty_name(name))
+            field.validators = [_naming(each, label) for each in field.validators]
+            if isinstance(field, forms.CharField) and not isinstance(field.widget, forms.PasswordInput):
+                field.validators.append(Seen(label))
+            if isinstance(field, DayField | MomentField):
+                field.error_messages["invalid"] = f"“{label}”: {field.error_messages['invalid']}"
 
     def add_refusal(self, refused: Refused) -> None:
         """Puts an act's refusal where it belongs: its fields beside the fields, the rest on top."""
@@ -67,7 +120,7 @@ class DayField(forms.DateField):
             ),
         )
         super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
-        self.error_messages["invalid"] = "Write the date as YYYY-MM-DD, for example 2026-11-19."
+        self.error_messages["invalid"] = "write the date as YYYY-MM-DD, for example 2026-11-19."
 
     def prepare_value(self, value: Any) -> Any:
         return value.isoformat() if isinstance(value, date) else value
@@ -83,7 +136,7 @@ class MomentField(forms.Field):
         )
         super().__init__(**kwargs)
         self.error_messages["invalid"] = (
-            "Write the time in UTC as YYYY-MM-DD HH:MM, for example 2026-11-19 14:02."
+            "write the time in UTC as YYYY-MM-DD HH:MM, for example 2026-11-19 14:02."
         )
 
     def to_python(self, value: Any) -> datetime | None:

@@ -31,6 +31,17 @@ def duties_in_words(reader: Any, kept: str, known: dict[str, dict[int, str]] | N
     return "; ".join(_one(reader, each.strip(), known) for each in kept.split(";") if each.strip())
 
 
+def scope_in_words(reader: Any, kept: str) -> str:
+    """`HIV progression risk` of `registry.model:1`; `the organisation`; empty for what is no such thing."""
+    kind, _, number = kept.partition(":")
+    if kind == duties.ORGANISATION:
+        return "the organisation"
+    if kind not in PARENTS or not number.isdigit():
+        return ""
+    names = _names(reader, kind) if getattr(reader, "is_authenticated", False) else {}
+    return names.get(int(number)) or f"{kind.rpartition('.')[2]} no. {number}"
+
+
 def _one(reader: Any, text: str, known: dict[str, dict[int, str]]) -> str:
     found = SHAPE.match(text)
     if found is None or found["duty"] not in duties.WORDS:

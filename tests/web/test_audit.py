@@ -181,6 +181,18 @@ def test_an_entry_shows_what_changed_and_that_it_is_in_the_log(signed_in, world)
     assert client.get(reverse("web:entry", args=[10**9])).status_code == 404
 
 
+def test_an_entry_tells_duties_and_place_in_words(signed_in, world):
+    entry = Entry.objects.filter(
+        kind="act", scope=world.model.scope, actor_uuid=str(world.owner.uuid)
+    ).first()
+    shown = page_of(signed_in("owner").get(reverse("web:entry", args=[entry.pk])))
+    told = " ".join(re.sub(r"<[^>]+>", " ", shown).split())
+    assert f"Belongs to {world.model.name} {world.model.scope}" in told
+    held = told.partition("With the duties ")[2].partition(" Kind ")[0]
+    assert f"of {world.model.name}" in held
+    assert "registry.model:" not in held
+
+
 def test_the_first_row_of_a_record_has_no_before(world):
     asked = request_monitor(world, world.owner, world.model)
     entry = Entry.objects.filter(kind="act", subject_id=str(asked.pk), act="access.request_assignment").get()

@@ -120,7 +120,7 @@ def test_no_row_at_all_and_no_row_in_the_filter_are_told_apart(rows):
     ("query", "sentence"),
     [
         ("?app=moon", "App: “moon” is not one of the values to choose from."),
-        ("?since=19/11/2026", "Write the date as YYYY-MM-DD"),
+        ("?since=19/11/2026", "write the date as YYYY-MM-DD"),
         ("?has=%00", "Null characters are not allowed."),
         ("?has=" + "x" * 300, "at most 200 characters"),
     ],

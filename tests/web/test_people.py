@@ -278,7 +278,7 @@ def test_a_request_with_bad_input_keeps_what_was_typed(signed_in, world):
     client = signed_in("owner")
     for bad, said in (
         ({"reason": ""}, "Say why."),
-        ({"ends_at": "tomorrow"}, "Write the time in UTC"),
+        ({"ends_at": "tomorrow"}, "write the time in UTC"),
         ({"ends_at": "2020-01-01 00:00"}, "The end must be later than the start."),
         ({"person_id": world.author.pk, "duty": "approver"}, "not one of the available choices"),
         ({"duty": "king"}, "Choose a duty first."),

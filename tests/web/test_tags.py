@@ -285,7 +285,32 @@ def test_hint_and_error_describe_the_control():
     assert 'id="id_name-hint"' in html
     assert 'id="id_name-error"' in html
     assert 'aria-invalid="true"' in html
-    assert "Error: Ensure this value has at most 5 characters" in words(html)
+    assert "Error: “Name” may have at most 5 characters; it has 8. Shorten it." in words(html)
+
+
+def test_two_fields_with_the_same_fault_are_told_apart():
+    form = Sample(
+        {"name": "too long", "decision": "a", "due": "1/2/26", "as_of": "noon", "reason": "x" * 2001}
+    )
+    assert [message for name in form.fields for message in form.errors.get(name, [])] == [
+        "“Name” may have at most 5 characters; it has 8. Shorten it.",
+        "“Due”: write the date as YYYY-MM-DD, for example 2026-11-19.",
+        "“As of”: write the time in UTC as YYYY-MM-DD HH:MM, for example 2026-11-19 14:02.",
+        "“Reason” may have at most 2000 characters; it has 2001. Shorten it.",
+    ]
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\x0b", "\x7f"])
+def test_a_reason_that_reads_otherwise_than_it_is_written_is_refused_and_kept(mark):
+    form = Sample({"name": "ada", "decision": "a", "reason": f"In{mark} order."})
+    point = f"U+{ord(mark):04X}"
+    assert form.errors == {
+        "reason": [
+            f"“Reason” holds a character that nobody sees ({point}), after 2 characters. Type that place anew."
+        ]
+    }
+    assert mark in form["reason"].value()
+    assert Sample({"name": "ada", "decision": "a", "reason": "Two\n\tlines, naïve, שלום."}).is_valid()
 
 
 def test_a_group_is_a_fieldset_with_a_legend_and_single_description():

@@ -128,7 +128,11 @@ def signature_manifest(content: dict[str, Any]) -> Chapter:
             facts=[
                 ("User", s["username"]),
                 ("Record", s["record"]),
-                ("Record version", s["record_version"] or "–"),
+                *(
+                    [("Record version", s["record_version"])]
+                    if s["record_version"] not in ("", s["record"])
+                    else []
+                ),
                 ("Decision", s["decision"]),
                 ("Meaning", f"{s['meaning_text']} ({s['meaning']})"),
                 ("Reason", s["reason"] or "–"),

@@ -84,7 +84,7 @@ def cover(content: dict[str, Any], made: Generation) -> Chapter:
         "pdf/pack_cover.html",
         {
             "ref": made.ref,
-            "title": f"{version['name']} {version['content']['label']}",
+            "title": f"{version['name']}, version {version['content']['label']}",
             "use": use["question"],
             "state": str(STATE_MARKS[version["state"]]),
             "word": version["state_word"],

@@ -95,7 +95,8 @@ def when(context: Context, moment: datetime | str | None, seconds: bool = False)
     utc, local = text[: text.index("UTC") + 3], text[text.index("UTC") + 3 :]
     if not local:
         return format_html('<time datetime="{}">{}</time>', stamp, utc)
-    return format_html('<time datetime="{}"><span class="nowrap">{}</span>{}</time>', stamp, utc, local)
+    both = '<time datetime="{}"><span class="nowrap">{}</span> <span class="zone">{}</span></time>'
+    return format_html(both, stamp, utc, local.strip())
 
 
 @register.simple_tag(takes_context=True)

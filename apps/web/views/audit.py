@@ -33,6 +33,7 @@ from apps.web.door import actor_of, page
 from apps.web.links import subject_of, url_of
 from apps.web.lists import Column, Listing, Table, choice, on_day, text
 from apps.web.marks import icon
+from apps.web.scopes import duties_in_words, scope_in_words
 from apps.web.templatetags.countersign import when
 from apps.web.timeline import line_of, of_later_uses
 from apps.web.times import day_begins, day_ends
@@ -286,6 +287,8 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
         "line": line_of(found),
         "row": TABLE.get(found.act),
         "actor_facts": body.get("actor", {}),
+        "held": duties_in_words(request.user, "; ".join(body.get("actor", {}).get("duties", []))),
+        "place_name": scope_in_words(request.user, found.scope),
         "on_behalf": body.get("on_behalf"),
         "facts": {} if refused else {k: v for k, v in facts.items() if k != "signatures"},
         "refusal": {k: facts.get(k, "") for k in ("what", "fact", "rule", "who")}

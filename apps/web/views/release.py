@@ -199,6 +199,12 @@ def minute(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "registry/gate_form.html", context, status=form.status)
 
 
+STOPPED = (
+    "It takes effect at once: whether this digest may be deployed is answered with no. A QA approver other than you is "
+    "asked to sign for it within one working day (EN6)."
+)
+
+
 class SuspendForm(Form):
     reason = ReasonField(label="Why it must stop")
     idempotency_key = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -227,7 +233,13 @@ def suspend(request: HttpRequest, pk: int) -> HttpResponse:
                 request, f"{version.ref} is suspended: the gate answers “not allowed” from now on."
             )
             return redirect(url_of(version))
-    context = {"form": form, "version": version, "heading": f"Suspend {version.ref}", "danger": True}
+    context = {
+        "form": form,
+        "version": version,
+        "heading": f"Suspend {version.ref}",
+        "danger": True,
+        "effect": STOPPED,
+    }
     return render(request, "registry/gate_form.html", context, status=422 if form.errors else 200)
 
 
