@@ -25,7 +25,7 @@ from apps.core.digests import number, plain
 from apps.datasets.models import DatasetVersion
 from apps.datasets.states import Partition
 from apps.registry.models import Version
-from apps.robustness.deciding import deciding
+from apps.robustness.deciding import deciding, too_wide
 from apps.robustness.models import ProbePlan, ProbeReport
 from apps.robustness.rules import outdated
 from apps.robustness.states import Verdict
@@ -170,7 +170,8 @@ def compute(report: ProbeReport, progress: Progress) -> dict[str, Any]:
             progress=progress,
         )
         said = ask.session
-    summary = [judged(limit, findings, by) for limit in plan.limits]
+    wide = too_wide(by, test.labels)
+    summary = [judged(limit, findings, by, wide.get(limit["probe"], "")) for limit in plan.limits]
     drawn = draw(findings, summary)
     results = {
         "schema": SCHEMA,
@@ -310,12 +311,15 @@ def _epsilons(report: ProbeReport) -> list[dict[str, Any]] | None:
     ]
 
 
-def judged(limit: dict[str, Any], findings: list[Finding], by: Deciding) -> dict[str, Any]:
-    """One locked limit held against the finding of its probe that decides it."""
+def judged(limit: dict[str, Any], findings: list[Finding], by: Deciding, wide: str = "") -> dict[str, Any]:
+    """One locked limit held against the finding of its probe that decides it. wide: why it could hardly be breached."""
     probe = probes.PROBES[limit["probe"]]
     how = (float(limit["limit"]), limit["rule"], limit["min_n"])
     found = probes.decisive(findings, limit["probe"], *how)
     verdict, sentence = probes.judge(found, *how)
+    if wide and verdict == probes.Verdict.WITHIN:
+        verdict = probes.Verdict.UNDECIDED
+        sentence = f"Nothing could breach this limit: {wide}. {found.sentence if found else ''}"
     return {
         "id": limit["id"],
         "probe": limit["probe"],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from django.db.models import Exists, OuterRef, Q
 
 from apps.access import duties
@@ -11,7 +9,7 @@ from apps.access.facts import Closures, Facts, pairs
 from apps.access.gate import Scopes
 from apps.core import registries
 from apps.registry.facts import facts_on_version
-from apps.robustness.loading import plans_of_versions, reports_of_versions
+from apps.registry.hanging import ON, Hanging, of_kind
 from apps.robustness.models import ProbeEvidence, ProbePlan, ProbeReport
 
 
@@ -20,8 +18,7 @@ def plan_facts(plan: ProbePlan) -> Facts:
     """The plan's own closure `record` holds its reports: who makes its probes may not approve it (DY10)."""
 
     def record() -> Closures:
-        found = reports_of_versions([plan.version.pk])[plan.version.pk]
-        mine = [report.pk for report in found if report.plan_id == plan.pk]
+        mine = [each.pk for each in of_kind(ProbeReport, [plan.version.pk]) if each.made_for == plan.pk]
         return {"record": pairs(ProbeReport.subject_kind, mine)}
 
     return facts_on_version(plan.version).besides(record)
@@ -37,12 +34,13 @@ def evidence_facts(evidence: ProbeEvidence) -> Facts:
     return facts_on_version(evidence.version)
 
 
-@registries.closure("registry.versions:version")
-def probes_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
-    """Probe plans and reports of these versions. Evidence is handed in on the version itself."""
-    plans = [plan.pk for found in plans_of_versions(version_ids).values() for plan in found]
-    reports = [report.pk for found in reports_of_versions(version_ids).values() for report in found]
-    return pairs(ProbePlan.subject_kind, plans) | pairs(ProbeReport.subject_kind, reports)
+@registries.hanging(ON)
+def probes() -> tuple[Hanging, ...]:
+    """Probe plans and reports. Evidence is handed in on the version itself."""
+    return (
+        Hanging(ProbePlan, "validation_plan__version_id"),
+        Hanging(ProbeReport, "plan__validation_plan__version_id", made_for="plan_id"),
+    )
 
 
 @registries.alongside("validations.plans")

@@ -20,7 +20,15 @@ from apps.robustness import queries
 from apps.robustness.acts import write_plan
 from apps.robustness.checks import privacy, robustness
 from apps.robustness.export import as_csv
-from tests.factories.probes import LIMITS, OF_NUMBERS, done_probes, handed_in, locked_probes, plan_input
+from tests.factories.probes import (
+    BOUNDS,
+    LIMITS,
+    OF_NUMBERS,
+    done_probes,
+    handed_in,
+    locked_probes,
+    plan_input,
+)
 from tests.factories.tasks import CLASSES, tasked_world
 
 TIGHT = {
@@ -55,7 +63,11 @@ def test_real_limits_are_kept_judged_and_told_in_the_words_of_the_task(world, ma
         assert line["n"] > 0
         assert float(line["low"]) <= float(line["value"]) <= float(line["high"])
     results = queries.results_of(report)
-    assert (results["schema"], results["catalogue"], results["task"]) == ("robustness.results/3", VERSION, task)
+    assert (results["schema"], results["catalogue"], results["task"]) == (
+        "robustness.results/3",
+        VERSION,
+        task,
+    )
     if task == "multiclass":
         assert results["classes"] == list(CLASSES)
         assert "got another class" in lines["noise_5"]["sentence"]
@@ -124,3 +136,18 @@ def test_a_regression_states_what_counts_as_moved_and_as_wrong_and_no_other_plan
     assert "bounds" in refused(**(given | {"bounds": given["bounds"] | OF_NUMBERS | {"tolerance": "-1"}}))
     plan = write_plan(world.validator, locked.plan.pk, **(given | {"bounds": given["bounds"] | OF_NUMBERS}))
     assert (plan.bounds["tolerance"], plan.bounds["error"]) == ("0.5", "3")
+
+
+def test_a_tolerance_or_error_that_lets_everything_pass_leaves_the_limits_open(world):
+    """Whoever writes the plan cannot make a predicted number robust by what counts as moved or as wrong."""
+    locked = tasked_world(world, "regression", until="locked")
+    handed_in(world, locked.version)
+    wide = {"bounds": BOUNDS | {"tolerance": "1000000", "error": "1000000"}}
+    report = done_probes(world, locked_probes(world, locked.plan, limits=limits_of("regression"), **wide))
+    lines = {line["probe"]: line for line in report.summary}
+    for name in ("noise_5", "missing_each", "units", "adversarial", "far_rows", "group_shift"):
+        assert lines[name]["verdict"] == "undecided", name
+        assert "Nothing could breach this limit: the " in lines[name]["sentence"]
+        assert "range of the true numbers" in lines[name]["sentence"]
+    assert lines["repeatability"]["verdict"] == "within"
+    assert robustness(fresh(locked.version)).state is CheckState.NOT_MET
