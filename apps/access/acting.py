@@ -22,7 +22,7 @@ from apps.access.gate import ORGANISATION_SUBJECT, Judge, front_refusal, is_visi
 from apps.access.idempotency import Once
 from apps.access.models import Assignment
 from apps.access.policy import MEANINGS, Policy, meaning_sentence, policy
-from apps.access.rulebook import hold_rules
+from apps.access.rulebook import rules_lock
 from apps.access.sharing import afresh, within_act
 from apps.access.signing import SignatureInput
 from apps.accounts.models import User
@@ -293,12 +293,12 @@ def act(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     """The act from beginning to commit; (True, earlier result) where its twin was first meanwhile."""
                     if under_way and (found := once.earlier())[0]:
                         return found
+                    # Before any row is locked: who waits for the rules then holds nothing that others wait for.
+                    lock = rules_lock(change=row.alone)
                     with (
                         transaction.atomic(durable=True),
-                        current.opened(name, user_id=actor.pk, reason=str(reason)) as open_act,
+                        current.opened(name, user_id=actor.pk, reason=str(reason), lock=lock) as open_act,
                     ):
-                        # Before any row is locked: who waits for the rules then holds nothing that others wait for.
-                        hold_rules(change=row.alone)
                         doing = Act(
                             actor,
                             row,

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from django.db import connection
 from django.db.models import Q
 
 from apps.access.inforce import Marks
@@ -39,16 +38,13 @@ def _known(mark: str) -> Rules:
     return parse(SeparationRules.objects.filter(digest=mark).order_by("-version")[:1].get().rules)
 
 
-def hold_rules(*, change: bool = False) -> None:
-    """Until the end of the transaction: the rules stay as they are (shared by all acts), or one act changes them.
+def rules_lock(*, change: bool = False) -> str:
+    """SQL (PostgreSQL) that holds the rules as they are until the end of the transaction, or for one act to change.
 
     An act that judged by the old rules has then committed before the new ones are there, and any other judges by the
     new ones. On SQLite every writing transaction excludes the others already.
     """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            name = "pg_advisory_xact_lock" if change else "pg_advisory_xact_lock_shared"
-            cursor.execute(f"SELECT {name}(%s)", [RULES_LOCK])
+    return f"SELECT pg_advisory_xact_lock{'' if change else '_shared'}({RULES_LOCK})"
 
 
 def rules_at(moment: datetime) -> Rules:

@@ -72,8 +72,13 @@ def current_act_id() -> str:
 
 
 @contextmanager
-def opened(name: str, *, user_id: int | None, act_id: str = "", reason: str = "") -> Iterator[CurrentAct]:
-    """Open an act inside the caller's transaction; acts do not nest, and rows without an entry do not commit."""
+def opened(
+    name: str, *, user_id: int | None, act_id: str = "", reason: str = "", lock: str = ""
+) -> Iterator[CurrentAct]:
+    """Open an act inside the caller's transaction; acts do not nest, and rows without an entry do not commit.
+
+    lock: SQL of a lock that the act takes first (PostgreSQL), in the same journey to the database.
+    """
     connection = connections[DEFAULT_DB_ALIAS]
     if not connection.in_atomic_block:
         raise WriteOutsideAct(f"{name}: an act is opened inside a transaction.")
@@ -83,10 +88,11 @@ def opened(name: str, *, user_id: int | None, act_id: str = "", reason: str = ""
     act = CurrentAct(name=name, act_id=act_id or new_act_id(), user_id=user_id, reason=reason)
     if connection.vendor == "postgresql":
         # The triggers on tables without an act column (grants, memberships) read it from here.
+        asked = "SELECT clock_timestamp(), set_config('countersign.act_id', %s, true)"
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT clock_timestamp(), set_config('countersign.act_id', %s, true)", [act.act_id]
-            )
+            cursor.execute(f"{lock}; {asked}" if lock else asked, [act.act_id])
+            if lock:
+                cursor.nextset()
             act.began = cursor.fetchone()[0].astimezone(UTC), time.monotonic()
     token = _current.set(act)
     try:
