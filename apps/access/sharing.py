@@ -72,7 +72,7 @@ def within_act() -> Iterator[None]:
 
 
 def _only_reads(sql: str) -> bool:
-    return sql.startswith("SELECT") and not any(word in sql for word in (" FOR ", "advisory"))
+    return sql.startswith(("SELECT", "(SELECT")) and not any(word in sql for word in (" FOR ", "advisory"))
 
 
 def once(key: Hashable, compute: Callable[[], Any]) -> Any:

@@ -15,11 +15,12 @@ from apps.access.signing import content_digest
 from apps.approvals.board_models import Attendance, Board, BoardChange, BoardMember, Meeting
 from apps.approvals.board_states import ChangeKind, MeetingState, MemberState
 from apps.approvals.board_terms import terms_at
-from apps.approvals.loading import gates_of_versions, slots_of
+from apps.approvals.loading import slots_of
 from apps.approvals.models import Gate, Slot
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.registry.facts import facts_on_version
+from apps.registry.hanging import ON, Hanging, of_kind
 from apps.registry.models import Version
 
 CHECK = "board_minute"
@@ -98,11 +99,10 @@ def minutes_of(gate: Gate) -> frozenset[tuple[str, str]]:
 @registries.as_one("registry.versions")
 def minutes_as_one(version_ids: Collection[int]) -> dict[tuple[str, str], tuple[str, str]]:
     """Meetings of one gate fill one slot between them: who signed two of their minutes did not fill two slots."""
-    gates = [gate for rows in gates_of_versions(version_ids).values() for gate in rows]
     one_of: dict[tuple[str, str], tuple[str, str]] = {}
-    for meetings in meetings_of_gates(gates).values():
-        found = sorted(pairs(Meeting.subject_kind, [meeting.pk for meeting in meetings]))
-        one_of |= dict.fromkeys(found[1:], found[0]) if found else {}
+    for minutes in grouped(of_kind(Meeting, version_ids), lambda each: each.made_for).values():
+        found = sorted(pairs(Meeting.subject_kind, [each.pk for each in minutes]))
+        one_of |= dict.fromkeys(found[1:], found[0])
     return one_of
 
 
@@ -134,12 +134,10 @@ def meetings_of_gates(gates: Collection[Gate]) -> dict[int, list[Meeting]]:
     return {gate.pk: found.get(gate.pk) or [] for gate in gates}
 
 
-@registries.closure("registry.versions:version")
-def meetings_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
+@registries.hanging(ON)
+def meetings() -> tuple[Hanging, ...]:
     """Who signs a board's decision approves the version."""
-    gates = [gate for rows in gates_of_versions(version_ids).values() for gate in rows]
-    meetings = [meeting.pk for rows in meetings_of_gates(gates).values() for meeting in rows]
-    return pairs(Meeting.subject_kind, meetings)
+    return (Hanging(Meeting, "gate__version_id", made_for="gate_id"),)
 
 
 def about(version: Version) -> dict[str, str]:

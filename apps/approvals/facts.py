@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from django.db.models import Q
 
 from apps.access import duties
 from apps.access.facts import Closures, Facts, pairs
 from apps.access.gate import Scopes
 from apps.approvals.board_facts import minutes_of
-from apps.approvals.loading import gates_of_versions, live_gate, slots_of, slots_of_gates
+from apps.approvals.loading import live_gate, slots_of
 from apps.approvals.models import Gate, Slot
 from apps.core import registries
 from apps.registry.facts import facts_on_version
+from apps.registry.hanging import ON, Hanging
 from apps.registry.models import Version
 
 
@@ -36,11 +35,9 @@ def slot_facts(slot: Slot) -> Facts:
     return facts_on_version(slot.gate.version).besides(siblings)
 
 
-@registries.closure("registry.versions:version")
-def gates_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
-    gates = [gate for rows in gates_of_versions(version_ids).values() for gate in rows]
-    slots = [slot.pk for found in slots_of_gates(gates).values() for slot in found]
-    return pairs(Gate.subject_kind, [gate.pk for gate in gates]) | pairs(Slot.subject_kind, slots)
+@registries.hanging(ON)
+def gates_and_slots() -> tuple[Hanging, ...]:
+    return (Hanging(Gate, "version_id"), Hanging(Slot, "gate__version_id", made_for="gate_id"))
 
 
 @registries.closure("registry.version:siblings")

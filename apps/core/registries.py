@@ -91,6 +91,8 @@ visibility = Contributions()  # model label "registry.Version" -> fn(scopes) -> 
 tier = Registry("tier")  # subject kind -> fn(pk) -> "low" | "medium" | "high" | "" of that model or version
 as_one = Contributions()  # "registry.versions" -> fn(version ids) -> {(kind, id): the record it is part of}
 closure = Contributions()  # "datasets.version:family" -> fn(subject) -> more (kind, id) pairs of that closure
+# "registry.versions" -> fn() -> the kinds of records of an app that hang on a version: registry.hanging.Hanging
+hanging = Contributions()
 declared = Contributions()  # subject kind -> fn(ids) -> deeds declared on those records, not done by an act
 # "validations.runs" -> fn() -> {name: expression} read with those rows: where nothing hangs on them, nothing is asked
 alongside = Contributions()

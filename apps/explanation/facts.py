@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from django.db.models import Exists, OuterRef, Q
 
 from apps.access import duties
-from apps.access.facts import Facts, pairs
+from apps.access.facts import Facts
 from apps.access.gate import Scopes
 from apps.core import registries
 from apps.explanation.models import Report
-from apps.explanation.queries import reports_of_versions
 from apps.registry.facts import facts_on_version
+from apps.registry.hanging import ON, Hanging
 
 
 @registries.facts("explanation.report")
@@ -20,11 +18,10 @@ def report_facts(report: Report) -> Facts:
     return facts_on_version(report.run.plan.version)
 
 
-@registries.closure("registry.versions:version")
-def reports_of_closure(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
+@registries.hanging(ON)
+def reports() -> tuple[Hanging, ...]:
     """What is done to an explanation is done to the version it explains."""
-    found = [report for rows in reports_of_versions(version_ids).values() for report in rows]
-    return pairs(Report.subject_kind, [report.pk for report in found])
+    return (Hanging(Report, "run__plan__version_id", made_for="run_id"),)
 
 
 @registries.alongside("validations.runs")

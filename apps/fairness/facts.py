@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from django.db.models import Q
 
 from apps.access import duties
-from apps.access.facts import Facts, pairs
+from apps.access.facts import Facts
 from apps.access.gate import Scopes
 from apps.core import registries
 from apps.fairness.models import Note, Report
-from apps.fairness.queries import reports_of_versions
 from apps.registry.facts import facts_on_version
+from apps.registry.hanging import ON, Hanging
 
 
 @registries.facts("fairness.report")
@@ -25,13 +23,10 @@ def note_facts(note: Note) -> Facts:
     return facts_on_version(note.report.run.plan.version)
 
 
-@registries.closure("registry.versions:version")
-def reports_and_their_runs(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
-    """`fairness.request_report` is entered on its run or report; both are in the version's closure."""
-    found = [report for rows in reports_of_versions(version_ids).values() for report in rows]
-    return pairs(Report.subject_kind, [report.pk for report in found]) | pairs(
-        "validations.run", [report.run_id for report in found]
-    )
+@registries.hanging(ON)
+def reports() -> tuple[Hanging, ...]:
+    """`fairness.request_report` is entered on its run or report; both hang on the version."""
+    return (Hanging(Report, "run__plan__version_id", made_for="run_id"),)
 
 
 @registries.visibility("fairness.Report")

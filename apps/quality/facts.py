@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from django.db.models import Q
 
 from apps.access import duties
-from apps.access.facts import Facts, pairs
+from apps.access.facts import Facts
 from apps.access.gate import Scopes
 from apps.access.separation import Deed
 from apps.core import registries
 from apps.quality.models import Deviation
-from apps.quality.queries import deviations_of_versions
 from apps.registry.facts import facts_on_version
+from apps.registry.hanging import ON, Hanging
 
 
 @registries.facts("quality.deviation")
@@ -28,10 +26,9 @@ def deviation_facts(deviation: Deviation) -> Facts:
     return facts_on_version(deviation.version).besides(declared=lambda: declared)
 
 
-@registries.closure("registry.versions:version")
-def deviations_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
-    found = deviations_of_versions(version_ids).values()
-    return pairs(Deviation.subject_kind, [deviation.pk for rows in found for deviation in rows])
+@registries.hanging(ON)
+def deviations() -> tuple[Hanging, ...]:
+    return (Hanging(Deviation, "version_id"),)
 
 
 @registries.visibility("quality.Deviation")

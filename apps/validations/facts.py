@@ -14,7 +14,7 @@ from apps.core import registries
 from apps.datasets.models import DatasetVersion
 from apps.datasets.sensitive import opened_to
 from apps.registry.facts import facts_on_version, version_closures
-from apps.validations.loading import plans_of_versions, runs_of_versions
+from apps.registry.hanging import ON, Hanging, of_kind
 from apps.validations.models import Plan, Run
 
 
@@ -23,8 +23,8 @@ def plan_facts(plan: Plan) -> Facts:
     """The plan's own closure `record` holds its runs: who runs its tests may not approve it (DY10)."""
 
     def record() -> Closures:
-        found = runs_of_versions([plan.version_id])[plan.version_id]
-        return {"record": pairs(Run.subject_kind, [run.pk for run in found if run.plan_id == plan.pk])}
+        runs = [each.pk for each in of_kind(Run, [plan.version_id]) if each.made_for == plan.pk]
+        return {"record": pairs(Run.subject_kind, runs)}
 
     return facts_on_version(plan.version).besides(record)
 
@@ -47,19 +47,24 @@ def runs_on_test_sets(version_ids: Collection[int]) -> frozenset[tuple[str, str]
     return pairs(Run.subject_kind, runs)
 
 
-@registries.closure("registry.versions:version")
-def plans_and_runs_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
-    plans = [plan.pk for found in plans_of_versions(version_ids).values() for plan in found]
-    runs = [run.pk for found in runs_of_versions(version_ids).values() for run in found]
-    return pairs(Plan.subject_kind, plans) | pairs(Run.subject_kind, runs)
+@registries.hanging(ON)
+def plans_and_runs() -> tuple[Hanging, ...]:
+    return (
+        Hanging(Plan, "version_id", made_for="test_data_id"),
+        Hanging(Run, "plan__version_id", made_for="plan_id"),
+    )
 
 
 @registries.closure("registry.versions:family")
 def test_sets_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
     """Test sets of the family and the runs whose per-case results may have been read (DY6)."""
-    sets = [plan.test_data_id for found in plans_of_versions(version_ids).values() for plan in found]
-    runs = [run.pk for found in runs_of_versions(version_ids).values() for run in found]
-    return pairs("datasets.version", sets) | pairs(Run.subject_kind, runs)
+    runs = [each.pk for each in of_kind(Run, version_ids)]
+    return pairs("datasets.version", test_data_of(version_ids)) | pairs(Run.subject_kind, runs)
+
+
+def test_data_of(version_ids: Collection[int]) -> set[int]:
+    """The dataset versions that plans of these versions name as test data."""
+    return {each.made_for for each in of_kind(Plan, version_ids)}
 
 
 @registries.closure("datasets.version:family")

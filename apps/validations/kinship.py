@@ -11,9 +11,10 @@ from apps.datasets.lineage import KIND as DATA
 from apps.datasets.lineage import kin_of, kin_with
 from apps.datasets.models import DatasetVersion
 from apps.registry.facts import families_of, version_closures
+from apps.registry.hanging import of_kind
 from apps.registry.lineage import models_inheriting
 from apps.registry.models import Version
-from apps.validations.loading import plans_of_versions, runs_of_versions
+from apps.validations.facts import test_data_of
 from apps.validations.models import Plan, Run
 
 Pairs = frozenset[tuple[str, str]]
@@ -22,14 +23,14 @@ Pairs = frozenset[tuple[str, str]]
 @registries.as_one("registry.versions")
 def runs_as_their_plans(version_ids: Collection[int]) -> dict[tuple[str, str], tuple[str, str]]:
     """A run is part of its plan: who runs the tests may not approve the plan (DY10)."""
-    runs = [run for found in runs_of_versions(version_ids).values() for run in found]
-    return {(Run.subject_kind, str(run.pk)): (Plan.subject_kind, str(run.plan_id)) for run in runs}
+    runs = of_kind(Run, version_ids)
+    return {(Run.subject_kind, str(run.pk)): (Plan.subject_kind, str(run.made_for)) for run in runs}
 
 
 @registries.closure("registry.versions:family")
 def readers_of_shared_sets(version_ids: Collection[int]) -> Pairs:
     """A test set's kin and every run on them, of whatever model: a shared test set inherits its readers (DY6)."""
-    sets = {plan.test_data_id for found in plans_of_versions(version_ids).values() for plan in found}
+    sets = test_data_of(version_ids)
     if not sets:
         return frozenset()
     kin, runs = kin_with(sets, "plans__runs")

@@ -17,8 +17,8 @@ from apps.access.gate import Scopes
 from apps.access.sharing import gathered, grouped
 from apps.core import registries
 from apps.registry.facts import KIND, facts_on_version, version_closures
+from apps.registry.hanging import ON, Hanging
 from apps.registry.models import Version
-from apps.verification.loading import dossiers_of
 from apps.verification.models import Claim, Evidence, Requirement, Risk
 
 
@@ -54,11 +54,10 @@ def on_version_facts(record: Evidence | Claim) -> Facts:
     return facts_on_version(record.version)
 
 
-@registries.closure("registry.versions:version")
-def requirements_of(version_ids: Collection[int]) -> frozenset[tuple[str, str]]:
+@registries.hanging(ON)
+def requirements() -> tuple[Hanging, ...]:
     """Who approved a requirement set a criterion for every version that inherits it, and may not develop one (DY9)."""
-    found = dossiers_of(version_ids).values()
-    return pairs(Requirement.subject_kind, {row.pk for each in found for row in each.requirements})
+    return (Hanging(Requirement, "model__versions"),)
 
 
 @registries.visibility("verification.Requirement")
