@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -19,6 +20,8 @@ from apps.accounts.models import User
 from apps.core.clock import now
 
 HOURS = 3600
+FORM = "application/x-www-form-urlencoded"
+Form = Iterable[tuple[str, str]]
 
 
 def cookie_of(user: User) -> str:
@@ -65,9 +68,9 @@ class Door:
         self.requests = RequestFactory()
         self.known: dict[str, dict[Any, Any]] | None = {} if shared else None
 
-    def status(self, headers: Mapping[str, str], method: str, address: str) -> int:
-        """What is answered; whatever it did is undone."""
-        request = self.requests.generic(method, address, **headers)
+    def status(self, headers: Mapping[str, str], method: str, address: str, form: Form = ()) -> int:
+        """What is answered to this form, or to none; whatever it did is undone."""
+        request = self.requests.generic(method, address, urlencode(form), FORM if form else "", **headers)
         token = sharing._cache.set(self._known_to(headers, method)) if self.known is not None else None
         before = transaction.savepoint()
         try:

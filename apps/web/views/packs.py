@@ -13,6 +13,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apps.access.acting import refuse_first
 from apps.access.gate import may
 from apps.packs import acts, queries
 from apps.packs.models import Pack
@@ -117,6 +118,8 @@ def pack_request(request: HttpRequest, slug: str, label: str) -> HttpResponse:
         if made:
             messages.success(request, f"{made.ref} is being built; this page shows when it is ready.")
             return redirect(reverse("web:pack", args=[made.number]))
+    elif request.method == "POST":
+        refuse_first(actor_of(request), "packs.request_pack", version)  # the form was no good
     context = {"form": form, "version": version, "may": may(actor_of(request), "packs.request_pack", version)}
     return render(request, "packs/request.html", context, status=422 if form.errors else 200)
 
