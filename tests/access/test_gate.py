@@ -51,8 +51,8 @@ TWIN_ON_MODEL = {
 TWIN_ON_MODEL |= {"other_owner", "other_developer"}
 TWIN_ON_DATASET = {"twin_curator", "twin_steward", "twin_author", "twin_validator", "other_owner"}
 OFFERS_QUERIES, ELIGIBLE_QUERIES = (
-    14,
-    12,
+    10,
+    8,
 )  # of a version with a locked plan; one: who approved its requirements (DY9)
 
 
