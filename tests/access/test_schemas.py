@@ -64,7 +64,7 @@ def use(world):
 
 def told(world, use) -> list[str]:
     rows = list(Signature.objects.filter(subject_kind=KIND))
-    assert [_standing(row, "use")["valid"] for row in rows] == [each.valid for each in standings(use)]
+    assert [_standing(row, "use", {})["valid"] for row in rows] == [each.valid for each in standings(use)]
     return [Bonds(lambda: rows).of(row).word for row in rows]
 
 
