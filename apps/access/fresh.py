@@ -2,7 +2,8 @@
 
 Whoever finds a session open must not be able to make an account, ask for a reset or change the rules by it. The proof
 is a whole sign-in with all its parts (password or single sign-on, and the second factor of who has one), not long ago;
-the door says when the person of its session gave it. A token cannot: such acts take none.
+the door says when the person of its session gave it. A token cannot: such acts take none. Of single sign-on it counts
+when the provider says that the person authenticated (`auth_time`): a click on an open session there proves nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from apps.core.errors import NotAllowed
 
 RULE = "fresh-sign-in"
 BEGAN = "began"  # in the session: seconds since 1970 when its person signed in
+PROVED = "proved"  # the same by the provider's word, where it signed them in; 0 where it does not say
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def signed_in_at(session: Mapping[str, Any]) -> datetime:
     """When the person of this session signed in; long ago where the session does not say."""
-    return datetime.fromtimestamp(session[BEGAN], UTC) if BEGAN in session else NEVER
+    if BEGAN not in session:
+        return NEVER
+    return datetime.fromtimestamp(min(session[BEGAN], session.get(PROVED, session[BEGAN])), UTC)
 
 
 def refuse_stale(actor: Actor, row: Policy) -> NotAllowed | None:

@@ -33,7 +33,7 @@ from apps.access.acting import Act, act
 from apps.access.waiting import Queue, Row, loaded, queue
 from apps.core import registries
 from apps.core.clock import iso, now
-from apps.core.errors import WrongState
+from apps.core.errors import BadInput, WrongState
 from apps.registry.models import Version
 from apps.registry.states import State
 from apps.trail.models import Entry, Kind
@@ -129,6 +129,10 @@ def sign_suspension(act: Act, version_id: int) -> Version:
     """QA has reviewed why a version was suspended; a person other than who suspended it (EN6)."""
     version = act.lock(Version.objects.select_related("model", "intended_use"), pk=version_id)
     act.allow(version)
+    if act.decision != "approved":
+        raise BadInput(
+            {"decision": ["A suspension is signed for or left unsigned; there is nothing to reject."]}
+        )
     found = suspensions_of([version.pk])[version.pk]
     act.sign(version, record_version=f"suspended {iso(found.at)}")
     act.event(suspended_at=iso(found.at), suspended_by=found.by, overdue=found.overdue)

@@ -224,6 +224,38 @@ def test_a_static_rule_is_opened_and_what_it_opened_ends_with_it(world, monkeypa
     assert (Waiver.objects.get().word, Waiver.objects.get().in_force()) == ("Run out", False)
 
 
+def test_a_duty_that_two_waivers_opened_ends_with_either(world):
+    """It names the one that runs out first; revoking the other shuts the rule that one had opened."""
+    person = world.people["validator"]
+    acts.approve_assignment(world.owner, request(world, person="validator", duty="bias_tester").pk)
+    first, second = (
+        granted(world, person="validator", rule=rule, days=days) for rule, days in (("ST8", 30), ("ST7", 60))
+    )
+    given = acts.approve_assignment(world.owner, request(world, person="validator", duty="developer").pk)
+    assert given.waiver_id == first.pk
+    other = granted(world, person="author", rule="ST8", days=40)
+    beside = acts.approve_assignment(world.owner, request(world, person="author").pk)
+    acts.revoke_waiver(world.compliance, second.pk, reason="A bias tester was hired")
+    ended = Assignment.objects.get(pk=given.pk)
+    assert (ended.state, ended.end_reason) == ("ended", f"{second.ref} was revoked")
+    assert body_of(last(REVOKE))["facts"]["ended"] == [given.ref]
+    assert (
+        list(Assignment.objects.active().filter(person=person).values_list("duty", flat=True).order_by("pk"))[
+            -1
+        ]
+        == "bias_tester"
+    )
+    assert Assignment.objects.active().filter(pk=beside.pk, waiver=other).exists()
+
+
+def test_a_duty_that_another_waiver_still_opens_stays(world):
+    waiver = granted(world)
+    given = acts.approve_assignment(world.owner, request(world).pk)
+    unused = granted(world, rule="ST7", days=50)
+    acts.revoke_waiver(world.compliance, unused.pk, reason="Asked for by mistake")
+    assert Assignment.objects.active().filter(pk=given.pk, waiver=waiver).exists()
+
+
 @pytest.mark.parametrize("name", ["approver", "approver2", "compliance", "compliance2"])
 def test_any_present_approver_or_officer_revokes_whoever_signed(world, name):
     waiver, person = granted(world), world.people[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
@@ -14,8 +15,10 @@ from django.urls import reverse
 
 from apps.access import oidc
 from apps.access.acts import confirm_link, deactivate_account, end_link, end_own_link, propose_link
+from apps.access.fresh import signed_in_at
 from apps.access.gate import visible
 from apps.accounts.factors import SignOnLink
+from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from apps.trail.models import Entry
 from tests.access.telling import assert_history, assert_told, body_of, last, refused
@@ -325,3 +328,29 @@ def test_nothing_of_the_exchange_is_kept_in_the_trail(world, issuer, link):
     code = parse_qs(urlsplit(address).query)["code"][0]
     back(client, address)
     assert not Entry.objects.filter(body__contains=code).exists()
+
+
+@pytest.mark.parametrize(
+    ("ago", "recent"), [(60, True), (3600, False), (None, False), (-3600, True)], ids=str
+)
+def test_a_sign_in_is_as_recent_as_the_provider_says_the_person_authenticated(
+    world, issuer, link, ago, recent
+):
+    """A click on a session open at the provider proves nobody: what administers asks for more (fresh)."""
+    issuer.claims = {"amr": ["hwk"]} | ({} if ago is None else {"auth_time": int(time.time()) - ago})
+    client = Client()
+    back(client, there(client))
+    assert is_in(client)
+    since = signed_in_at(client.session)
+    assert (now() - since < timedelta(minutes=5)) is recent
+    assert since <= now()
+
+
+def test_who_is_in_already_is_to_authenticate_anew(world, issuer, link):
+    issuer.claims = {"amr": ["hwk"], "auth_time": int(time.time()) - 3600}
+    client = Client()
+    back(client, there(client))
+    left = client.get(reverse("web:sso_leave", args=["corp"]))
+    asked = parse_qs(urlsplit(left["Location"]).query)
+    assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+    assert len(asked["nonce"][0]) >= 32

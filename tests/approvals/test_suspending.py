@@ -62,6 +62,13 @@ def waiting(world, person: str):
     return found[0] if found else None
 
 
+def test_a_suspension_is_not_rejected(world, stopped):
+    with pytest.raises(BadInput, match="nothing to reject"):
+        signs(world, stopped, signature=given(stopped, decision="rejected"))
+    assert not Signature.objects.filter(meaning_text__contains="why this version was suspended").exists()
+    assert suspensions_of([stopped.pk])[stopped.pk].signed_at is None
+
+
 def test_qa_signs_for_what_another_suspended(world, stopped):
     signs(world, stopped)
     (given_one,) = Signature.objects.filter(subject_kind="registry.version", subject_id=str(stopped.pk))

@@ -10,7 +10,8 @@ from django.apps import apps
 from apps.access import duties
 from apps.access.acting import Act, act
 from apps.access.acts.assignments import project_grant
-from apps.access.assigning import parent_of
+from apps.access.assigning import parent_of, refuse_unfit
+from apps.access.duties import Duty
 from apps.access.gate import rules_in_force
 from apps.access.models import Assignment, Proposal, Waiver
 from apps.access.rulebook import unopenable
@@ -186,20 +187,37 @@ def refuse_unless_in_force(waiver: Waiver) -> None:
 def revoke_waiver(act: Act, waiver_id: int) -> Waiver:
     """A QA approver of the model or a compliance officer ends the waiver now, not who benefits (EN5).
 
-    Duties that were given under it end with it.
+    Duties that were given under it end with it; so do those it opened together with another waiver, which names them.
     """
     waiver = _locked(act, waiver_id)
     act.allow(waiver)
     act.end(waiver, state=State.ENDED)
     ended = []
-    for assignment in Assignment.objects.select_for_update().filter(
-        waiver=waiver, state__in=["requested", "approved"]
-    ):
+    given = Assignment.objects.select_for_update(of=("self",)).select_related("person")
+    for assignment in given.filter(
+        person=waiver.person_id, waiver__isnull=False, state__in=["requested", "approved"]
+    ).order_by("pk"):
+        if assignment.waiver_id != waiver.pk and _still_fits(assignment):
+            continue
         act.end(assignment, state=Assignment.State.ENDED, why=f"{waiver.ref} was revoked")
         project_grant(assignment, granted=False)
         ended.append(assignment.ref)
     act.event(ended=ended)
     return waiver
+
+
+def _still_fits(assignment: Assignment) -> bool:
+    try:
+        refuse_unfit(
+            assignment.person,
+            Duty(assignment.duty),
+            assignment.scope_kind,
+            assignment.scope_id,
+            besides=assignment,
+        )
+    except Conflict:
+        return False
+    return True
 
 
 @registries.content("access.waiver")

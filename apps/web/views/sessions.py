@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access import acts, enrolment, factors, oidc, sessions
 from apps.access.actors import Actor
-from apps.access.fresh import BEGAN
+from apps.access.fresh import BEGAN, PROVED
 from apps.access.second import Proof
 from apps.access.sign_in import authenticate
 from apps.accounts.models import User
@@ -87,6 +87,8 @@ def enter(
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session[SHOWN] = list(proof.factors)
     request.session[BEGAN] = int(now().timestamp())
+    if "single_sign_on" in (first or {}):
+        request.session[PROVED] = first["single_sign_on"]["auth_time"] or 0
     sessions.begin(
         user,
         request.session.session_key,

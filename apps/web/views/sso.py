@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 
 from django import forms
@@ -44,11 +45,15 @@ def _back(one: oidc.Provider) -> str:
 @never_cache
 @require_GET
 def leave(request: HttpRequest, key: str) -> HttpResponse:
-    """Off to the provider; state, nonce and verifier stay in the session of this browser."""
+    """Off to the provider; state, nonce and verifier stay in the session of this browser.
+
+    Who is signed in already comes because an act asked for a recent sign-in: the provider is to ask them anew.
+    """
     one = _known(key)
     limited(request)
     try:
-        target, kept = oidc.leave(one, _back(one))
+        afresh = secrets.token_urlsafe(32) if request.user.is_authenticated else ""
+        target, kept = oidc.leave(one, _back(one), afresh=afresh)
     except Refused as refused:
         return _refused(request, None, refused)
     request.session[KEPT] = kept | {"next": next_url(request)}
