@@ -114,6 +114,7 @@ SENTENCES = {
     "duplicate": "nothing is entered twice",
     "evidence-file": "evidence is a file that can be read and says what it is of",
     "explanation-upload": "an explanation from elsewhere says what made it and names the model's inputs",
+    "explained-class": "an explanation of one class is of a class that the plan names",
     "frozen-is-frozen": "a frozen version does not change any more",
     "idempotency": "one key stands for one request",
     "input": "what is entered can be read as what it stands for",
