@@ -13,7 +13,7 @@ class TrailConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.trail import changes, history, marks, noticed, queries  # noqa: F401  (register who sees entries, what jobs ask)
-        from apps.trail.checks import triggers_stand
+        from apps.trail.checks import histories_kept, triggers_stand
         from apps.trail.models import Signature
         from apps.trail.watched import history_models
 
@@ -25,6 +25,7 @@ class TrailConfig(AppConfig):
         connection_created.connect(_teach_sqlite, dispatch_uid="trail.teach_sqlite")
         pre_migrate.connect(_before_migrate, dispatch_uid="trail.before_migrate")
         post_migrate.connect(_after_migrate, dispatch_uid="trail.after_migrate")
+        register(histories_kept, Tags.models)
         register(triggers_stand, Tags.database)
 
 

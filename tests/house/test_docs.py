@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from apps.access.acting import Act
-from tests.house.test_acts import BOOKKEEPING
+from apps.trail.bookkeeping import BOOKKEEPING
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
