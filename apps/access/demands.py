@@ -10,6 +10,7 @@ from apps.access.fresh import refuse_stale
 from apps.access.gate import ORGANISATION_SUBJECT, front_refusal, may
 from apps.access.policy import Policy
 from apps.access.signing import SignatureInput
+from apps.core.entered import unseen
 from apps.core.errors import BadInput, Refused, TooMany
 from apps.core.subjects import models_by_kind
 
@@ -46,6 +47,12 @@ def demands(
             "The reason cannot be kept.",
             rule="reason",
             fields={"reason": ["It holds a character that is no text: type the reason anew."]},
+        )
+    if found := unseen(reason):
+        raise BadInput(
+            "The reason cannot be kept.",
+            rule="reason",
+            fields={"reason": [f"It holds {found}. Type that place anew."]},
         )
     if row.signs:
         if signature is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,6 +18,7 @@ from django.forms.utils import pretty_name
 
 from apps.access.previewing import Preview
 from apps.access.reasons import Reason, choices
+from apps.core.entered import unseen
 from apps.core.errors import Refused
 
 
@@ -53,10 +53,6 @@ def _naming(validator: Any, label: str) -> Any:
     return validator
 
 
-# Controls, and the marks that turn the order of letters round: a reason that reads otherwise than it is written.
-_UNSEEN = re.compile("[\\x01-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\u202a-\\u202e\\u2066-\\u2069]")
-
-
 @dataclass(frozen=True)
 class Seen:
     """Refuses text with characters nobody sees."""
@@ -64,12 +60,8 @@ class Seen:
     label: str
 
     def __call__(self, value: Any) -> None:
-        if found := _UNSEEN.search(str(value)):
-            point = f"U+{ord(found[0]):04X}"
-            raise forms.ValidationError(
-                f"“{self.label}” holds a character that nobody sees ({point}), after {found.start()} characters. "
-                "Type that place anew."
-            )
+        if found := unseen(str(value)):
+            raise forms.ValidationError(f"“{self.label}” holds {found}. Type that place anew.")
 
 
 class Form(forms.Form):

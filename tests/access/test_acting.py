@@ -176,6 +176,17 @@ def test_a_reason_has_bounds(world):
     set_preferences(world.author, world.author.pk, time_zone="UTC", reason="x" * 2000)
 
 
+def test_a_reason_reads_as_it_is_written(world):
+    """A mark that turns the order of letters round would print another reason in trail and pack."""
+    with refused(BadInput, "reason", act=NAME, by=world.author) as caught:
+        set_preferences(world.author, world.author.pk, time_zone="UTC", reason="Not \u202edetcejer")
+    assert caught.value.fields == {
+        "reason": [
+            "It holds a character that nobody sees (U+202E), after 4 characters. Type that place anew."
+        ]
+    }
+
+
 # Refusals
 
 
