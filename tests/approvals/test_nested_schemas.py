@@ -77,7 +77,7 @@ def test_a_release_stays_signed_when_its_plan_or_what_its_version_names_gets_a_n
     # A version names its intended use: two levels below the release, and another kind besides the plan.
     comes(USE, intended_use_content)
     assert (valid(released), reasons(released)) == ({True}, [])
-    told = _standing(slot.signature, "version")
+    told = _standing(slot.signature, "version", {})
     assert (told["verdict"], told["content"]) == ("VALID", before)
     page = text_of(browser(world.owner).get(f"/signatures/{slot.signature.uuid}/"))
     assert "out of date" not in page.lower()

@@ -20,7 +20,7 @@ from portal import broker
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 240.0  # the first start trains a model
-ENDS_WITHIN = 4.0
+ENDS_WITHIN = 8.0  # four alone; other tests run beside it
 
 
 class Demo:
