@@ -11,6 +11,7 @@ class AccessConfig(AppConfig):
             acts,
             ask_queues,
             queues,
+            receipts,
             registered,
             registered_areas,
             registered_erasures,

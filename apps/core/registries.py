@@ -93,6 +93,9 @@ as_one = Contributions()  # "registry.versions" -> fn(version ids) -> {(kind, id
 closure = Contributions()  # "datasets.version:family" -> fn(subject) -> more (kind, id) pairs of that closure
 # "registry.versions" -> fn() -> the kinds of records of an app that hang on a version: registry.hanging.Hanging
 hanging = Contributions()
+outside = (
+    Contributions()
+)  # "places" -> fn() -> configured places the log is told to (trail.destinations.Place)
 declared = Contributions()  # subject kind -> fn(ids) -> deeds declared on those records, not done by an act
 # "validations.runs" -> fn() -> {name: expression} read with those rows: where nothing hangs on them, nothing is asked
 alongside = Contributions()

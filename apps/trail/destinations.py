@@ -13,6 +13,7 @@ from typing import Protocol
 
 from django.conf import settings
 
+from apps.core import registries
 from apps.core.clock import iso, now
 from apps.trail import stamps, streams, witnesses
 from apps.trail.anchor_models import Destination
@@ -40,7 +41,8 @@ class Place(Protocol):
 
 def configured() -> list[Place]:
     """Every configured place; ImproperlyConfigured."""
-    return [*witnesses.configured(), *stamps.configured(), *streams.configured()]
+    own = [*witnesses.configured(), *stamps.configured(), *streams.configured()]
+    return [*own, *(place for give in registries.outside["places"] for place in give())]
 
 
 def row_of(place: Place) -> Destination:

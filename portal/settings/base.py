@@ -218,6 +218,8 @@ TRAIL_CA_FILE = env.text("TRAIL_CA_FILE")
 TRAIL_SILENT_HOURS = env.integer(
     "TRAIL_SILENT_HOURS", 24
 )  # an alarm when one of them takes nothing for this long
+# Whether who signs is mailed the receipt, which proves the signature with the portal off.
+SIGNATURE_MAIL = env.text("SIGNATURE_MAIL", "no") == "yes"
 
 # Hours for which a steward may open a sensitive dataset to one person, at most.
 SENSITIVE_HOURS = env.integer("SENSITIVE_HOURS", 8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import time
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -22,7 +23,7 @@ from apps.accounts.models import Lockout
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible
 from apps.registry.acts import write_intended_use
 from apps.registry.models import IntendedUse
-from apps.trail import sealer
+from apps.trail import offline, sealer
 from apps.trail.models import Entry, Signature
 from tests.access.telling import body_of, last
 from tests.api.test_limits import client_of
@@ -204,6 +205,9 @@ def test_the_api_signs_several_with_a_session_and_not_with_a_token(world, uses):
     done = ask()
     assert done.status_code == 200
     assert [(each["record"], each["refused"]) for each in done.json()] == [(use.ref, None) for use in uses]
+    for each in done.json():
+        proof = json.dumps(each["receipt"], ensure_ascii=False, indent=2, sort_keys=True)
+        assert each["signature"]["printed_name"] in offline.verify_receipt(proof)
     assert len(signed()) == 2
     token = client_of(create_token(world.process_expert, name="ci"))
     refused = token.post(address, given, format="json")

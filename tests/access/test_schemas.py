@@ -75,7 +75,9 @@ def test_an_old_digest_recomputes_under_the_schema_of_then(world, use, second_sc
     assert content_digest(use) != first == old.content_digest
     assert told(world, use) == ["bound"]
     assert has_valid(use, "responsibility")
-    assert _standing(old, "use", {})["content"]["schema"] == f"{KIND}/1"  # what the pack's verifier recomputes
+    assert (
+        _standing(old, "use", {})["content"]["schema"] == f"{KIND}/1"
+    )  # what the pack's verifier recomputes
     assert _standing(old, "use", {})["recomputed_digest"] == first
     page = text_of(browser(world.owner).get(reverse("web:signature", args=[old.uuid])))
     assert "out of date" not in page.lower()

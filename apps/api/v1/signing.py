@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.access.ceremony import MOST, Listed
+from apps.access.receipts import receipt_of
 from apps.access.signing import DECISIONS, SignatureInput, as_printed
 from apps.access.signing_together import sign_together
 from apps.api.auth import actor_of
@@ -38,6 +39,9 @@ class SignedOut(serializers.Serializer):
     act = serializers.CharField(source="listed.act")
     record = serializers.CharField(source="record.ref")
     signature = serializers.SerializerMethodField(help_text="As it is printed; null where it was refused.")
+    receipt = serializers.SerializerMethodField(
+        help_text="What proves the signature with the portal off; null where it was refused, and until it is sealed."
+    )
     refused = serializers.SerializerMethodField(
         help_text="The four parts of the refusal; null where it was signed."
     )
@@ -48,6 +52,9 @@ class SignedOut(serializers.Serializer):
             if outcome.signature
             else None
         )
+
+    def get_receipt(self, outcome) -> dict | None:
+        return receipt_of(outcome.signature) if outcome.signature else None
 
     def get_refused(self, outcome) -> dict | None:
         return outcome.refused.parts() if outcome.refused else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 
 from django.http import HttpRequest, HttpResponse
@@ -13,10 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.access.gate import visible
-from apps.access.signing import as_printed
+from apps.access.receipts import as_file, receipt_of
 from apps.core.errors import NotVisible, WrongState
-from apps.trail import sealer
-from apps.trail.models import Entry, Kind, Leaf, Signature
+from apps.trail.models import Entry, Kind, Signature
 from apps.web.binding import Bond, Bonds
 from apps.web.door import actor_of, page
 from apps.web.links import subject_of, url_of
@@ -127,25 +125,18 @@ def _found(request: HttpRequest, uid: uuid.UUID):
     return found, subject
 
 
-def _receipt(signature: Signature) -> tuple[Entry | None, dict | None]:
-    """The entry of the act that carries the signature, and its receipt once it is sealed."""
-    entry = Entry.objects.filter(act_id=signature.act_id, kind=Kind.ACT).first()
-    sealed = entry is not None and Leaf.objects.filter(entry_id=entry.pk).exists()
-    return entry, sealer.receipt(entry) if sealed else None
-
-
 @page
 def signature(request: HttpRequest, uid: uuid.UUID) -> HttpResponse:
     """One signature as it was printed, whether it still binds, and its receipt from the log."""
     found, subject = _found(request, uid)
-    entry, receipt = _receipt(found)
+    receipt = receipt_of(found)
     context = {
         "signature": found,
         "bond": Bonds(lambda: ()).of(found),
         "subject": subject,
         "subject_url": url_of(subject),
-        "entry": entry,
-        "receipt": receipt,
+        "entry": Entry.objects.filter(act_id=found.act_id, kind=Kind.ACT).first(),
+        "receipt": receipt["receipt"] if receipt else None,
     }
     return render(request, "web/signature.html", context)
 
@@ -154,7 +145,7 @@ def signature(request: HttpRequest, uid: uuid.UUID) -> HttpResponse:
 def signature_receipt(request: HttpRequest, uid: uuid.UUID) -> HttpResponse:
     """The receipt as JSON: the signature as printed, its statement, and the proof that its entry is in the log."""
     found, _subject = _found(request, uid)
-    entry, receipt = _receipt(found)
+    receipt = receipt_of(found)
     if receipt is None:
         raise WrongState(
             "There is no receipt yet.",
@@ -162,15 +153,7 @@ def signature_receipt(request: HttpRequest, uid: uuid.UUID) -> HttpResponse:
             rule="receipt-sealed",
             who=["whoever sees the record, in a minute"],
         )
-    given = {
-        "signature": {"uuid": str(found.uuid), **as_printed(found)},
-        "statement": found.statement,
-        "entry": entry.pk,
-        "receipt": receipt,
-    }
-    response = HttpResponse(
-        json.dumps(given, ensure_ascii=False, indent=2, sort_keys=True), content_type="application/json"
-    )
+    response = HttpResponse(as_file(receipt), content_type="application/json")
     response["Content-Disposition"] = f'attachment; filename="receipt-{found.uuid}.json"'
     return response
 

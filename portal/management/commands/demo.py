@@ -161,6 +161,7 @@ class _Demo:
     def _sender(self) -> list[Part]:
         """Only where there is somebody to tell."""
         outside = settings.TRAIL_WITNESSES or settings.TRAIL_TIMESTAMP_URL or settings.TRAIL_STREAMS
+        outside = outside or settings.SIGNATURE_MAIL
         return [self._manage("sender", "send_trail", "--watch")] if outside else []
 
     def _web(self) -> Part:
