@@ -159,10 +159,10 @@ def _limit_line(alt: Any, limit: float, label: str, low: float, high: float) -> 
 def _mark_text(row: Mark) -> str:
     if row.value is None:
         return f"no value: {row.note or 'not defined'}, n {row.n:,}"
-    ends = "" if row.low is None or row.high is None else f" ({row.low:.3f} to {row.high:.3f})"
+    ends = "" if row.low is None or row.high is None else f" ({row.low:z.3f} to {row.high:z.3f})"
     word = {FEW: ", too few to judge", FAIL: ", limit broken"}.get(row.state, "")
     held = "" if row.limit is None else f", limit {row.limit:g}"
-    return f"{row.value:.3f}{ends}, n {row.n:,}{held}{word}"
+    return f"{row.value:z.3f}{ends}, n {row.n:,}{held}{word}"
 
 
 def _domain(rows: Sequence[Mark], limit: float | None) -> tuple[float, float]:

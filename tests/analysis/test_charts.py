@@ -58,6 +58,12 @@ def test_a_drawing_follows_the_pages_policy_and_has_a_text(name):
                 assert f"{attribute[0]}-{role}" in element.get("class")
 
 
+def test_nothing_is_minus_nothing():
+    svg = charts.forest([Mark("a", -0.0001, -0.0004, 0.0002, 9)], title="Gap", axis="Gap").svg
+    assert "0.000 (0.000 to 0.000), n 9" in svg
+    assert "-0.000" not in svg
+
+
 def test_every_specification_is_valid_vega_lite():
     """Drawing leaves it unchecked, which halves its time."""
     bands = [

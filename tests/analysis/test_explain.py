@@ -23,7 +23,8 @@ from apps.analysis.explain import (
     shapley,
     surrogate_tree,
 )
-from apps.analysis.explain.permutation import auc
+from apps.analysis.explain.permutation import AUC, Importance, auc
+from apps.analysis.explain.sentences import of_feature
 from apps.analysis.explain.shapley import merged
 from apps.analysis.explain.stability import overlap, spearman
 
@@ -325,3 +326,17 @@ def test_seeds_are_put_together_and_large_tables_asked_in_pieces(sample):
     tally = Tally(counted)
     assert len(tally({"a": np.arange(70_000.0)})) == tally.evaluations == 70_000
     assert sizes == [65_536, 70_000 - 65_536]
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (0.21, 0.1, 0.3, "a matters most: shuffling it lowers the AUC by 0.210"),
+        (0.01, -0.001, 0.02, "a: no effect on the AUC is shown: shuffling it lowers the AUC by 0.010"),
+        (-0.03, -0.05, -0.01, "a does not help here: shuffling it lowers the AUC by -0.030"),
+    ],
+)
+def test_the_sentence_says_a_drop_as_a_drop(value, low, high, said):
+    """One word for one figure: what stands in the column of the drop is told as one, with its sign."""
+    found = Importance("a", value, low, high, 0.01, 400, 5, AUC)
+    assert of_feature(found, 0.1, 1).startswith(said)

@@ -15,17 +15,13 @@ from apps.analysis.explain.targets import TWO, Target
 FIFTHS = ("lowest fifth", "second lowest fifth", "middle fifth", "second highest fifth", "highest fifth")
 NAMED = 3  # features that are told of a case: the order of all would itself be room for a row
 NONE = 0.0005  # an attribution below it is told as none; of a number in its standard deviation
-# measure -> what shuffling does, what it does where no effect is shown, what no effect is shown on
+# measure -> what shuffling does, what no effect is shown on
 _DOES = {
-    AUC: ("lowers the AUC", "changes the AUC", "on the AUC"),
-    CHANGE: ("changes a score", "changes a score", "of shuffling it"),
-    BALANCED: ("lowers the balanced accuracy", "changes the balanced accuracy", "on the balanced accuracy"),
-    FLIPS: ("changes the class in a share", "changes the class in a share", "on the class"),
-    ERROR: (
-        "raises the mean absolute error",
-        "changes the mean absolute error",
-        "on the mean absolute error",
-    ),
+    AUC: ("lowers the AUC", "on the AUC"),
+    CHANGE: ("changes a score", "of shuffling it"),
+    BALANCED: ("lowers the balanced accuracy", "on the balanced accuracy"),
+    FLIPS: ("changes the class in a share", "on the class"),
+    ERROR: ("raises the mean absolute error", "on the mean absolute error"),
 }
 _BY = {FLIPS: "of"}
 
@@ -58,16 +54,18 @@ def _place(values: NDArray[np.generic], row: int) -> str:
 
 def of_feature(found: Importance, moved: float, rank: int, target: Target = TWO) -> str:
     """One feature in all: what shuffling it costs, how sure that is, and how far it moves what is explained."""
-    does, nothing, on = _DOES[found.measure]
+    does, on = _DOES[found.measure]
     by = _BY.get(found.measure, "by")
     plain = target if found.measure in (CHANGE, ERROR) else TWO  # a share or an area has no unit
     value, low, high = (plain.amount(each) for each in (found.value, found.low, found.high))
     amount = f"{value} (95 % interval {low} to {high}, {found.n:,} cases)"
     what = target.quantity.partition(" (")[0] if target.number else target.quantity
     moves = f"it moves {what} by {target.amount(moved)} on average"
+    if found.high < 0:
+        return f"{found.feature} does not help here: shuffling it {does} {by} {amount}; {moves}."
     if found.low <= 0:
         # Nothing is said of the score by this interval: a feature may move single cases and leave the rest as it is.
-        return f"{found.feature}: no effect {on} is shown: shuffling it {nothing} {by} {amount}; {moves}."
+        return f"{found.feature}: no effect {on} is shown: shuffling it {does} {by} {amount}; {moves}."
     place = "matters most" if rank == 1 else f"is number {rank}"
     return f"{found.feature} {place}: shuffling it {does} {by} {amount}; {moves}."
 
