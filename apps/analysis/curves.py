@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from apps.analysis import charts
@@ -15,6 +16,19 @@ DRAWN = ("tpr", "tnr", "ppv")
 _DASHES: tuple[list[int], ...] = ([1, 0], [7, 3], [2, 3])
 _SHADES = ("accent", "ink", "muted")
 _WIDTH, _HEIGHT = 380, 240
+
+
+def apart(values: Sequence[float], least: float = 0.06) -> list[float]:
+    """Where the names of lines stand that end at these rates, 0 to 1: beside their line, moved where two would meet."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    places = list(values)
+    for below, above in pairwise(order):
+        places[above] = max(places[above], places[below] + least)
+    top = 1.0
+    for each in reversed(order):
+        places[each] = min(places[each], top)
+        top = places[each] - least
+    return places
 
 
 def sweep(
@@ -44,7 +58,7 @@ def sweep(
                 x=alt.X("from:Q", title="Threshold", scale=unit), x2="to:Q"
             )
         )
-    said = []
+    said, ends = [], list[dict[str, Any]]()
     for name, dash, colour in zip(metrics[:3], _DASHES, _SHADES, strict=False):
         rows = [
             {
@@ -68,14 +82,13 @@ def sweep(
                 x=x, y=y
             )
         )
-        end = alt.Chart(alt.Data(values=[{**rows[-1], "name": LABELS[name]}]))
-        layers.append(
-            end.mark_text(align="left", dx=8, color=COLOURS["ink"], font=FONT, fontSize=12).encode(
-                x=x, y=y, text="name:N"
-            )
-        )
+        ends.append({"threshold": rows[-1]["threshold"], "value": rows[-1]["value"], "name": LABELS[name]})
         at = min(rows, key=lambda row: abs(row["threshold"] - locked))
         said.append(f"{LABELS[name]} {at['value']:.3f}")
+    for end, place in zip(ends, apart([each["value"] for each in ends]), strict=True):
+        label = alt.Chart(alt.Data(values=[{**end, "value": place}]))
+        label = label.mark_text(align="left", dx=8, color=COLOURS["ink"], font=FONT, fontSize=12)
+        layers.append(label.encode(x=x, y=alt.Y("value:Q", title="Rate", scale=unit), text="name:N"))
     mark = alt.Chart(alt.Data(values=[{"at": locked, "label": f"locked {locked:g}"}]))
     at_x = alt.X("at:Q", title="Threshold", scale=unit)
     layers.append(mark.mark_rule(color=COLOURS["bad"], strokeDash=[5, 3], strokeWidth=1.5).encode(x=at_x))

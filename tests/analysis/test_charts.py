@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import altair
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import ValidationError
 from lxml import etree
 
@@ -56,6 +59,16 @@ def test_a_drawing_follows_the_pages_policy_and_has_a_text(name):
             if colour and colour != "none":
                 role = next(role for role, value in COLOURS.items() if value == colour)
                 assert f"{attribute[0]}-{role}" in element.get("class")
+
+
+@given(st.lists(st.floats(0, 1), max_size=3))
+def test_names_of_lines_that_end_together_stand_apart(values):
+    places = curves.apart(values)
+    order = sorted(range(len(values)), key=values.__getitem__)
+    assert all(places[b] - places[a] >= 0.06 - 1e-12 for a, b in pairwise(order))
+    assert all(0 <= place <= 1 for place in places)
+    far = all(abs(a - b) >= 0.06 for i, a in enumerate(values) for b in values[:i])
+    assert not far or places == values
 
 
 def test_nothing_is_minus_nothing():
