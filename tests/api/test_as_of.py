@@ -120,6 +120,7 @@ def test_what_was_asked_for_was_still_open_then_and_nothing_could_be_decided(wor
         ]
 
 
+@pytest.mark.once
 def test_a_pack_was_under_way_then_and_how_far_is_not_kept(world, evidence):
     made = request_pack(world.owner, evidence.version.pk, purpose="Inspection of May")
     moment = now()

@@ -45,6 +45,7 @@ def post(client, url, data=None, **headers):
     return client.post(url, data or {}, content_type="application/json", headers=headers)
 
 
+@pytest.mark.once
 def test_ask_watch_take_away(world, version, as_):
     client = as_("monitor")
     made = post(client, URL, {"version": version.pk, "purpose": "Annual inspection"})

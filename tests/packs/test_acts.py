@@ -146,6 +146,7 @@ def test_the_same_moment_has_one_content_digest_whoever_builds(world, frozen):
     assert "zweiter" not in json.dumps(again.content)
 
 
+@pytest.mark.once
 def test_a_pack_never_shows_what_came_after_its_as_of(world, frozen):
     """Asked for before a find and built after it; what is not there yet is said, with whose duty it is."""
     pack = request_pack(world.inspector, frozen.pk, purpose="x")
@@ -261,6 +262,7 @@ class TestWholePack:
 
 
 class TestCommand:
+    @pytest.mark.once
     def test_the_same_pack_from_the_command_line_asked_as_compliance(self, world, frozen, tmp_path, capsys):
         out = tmp_path / "pack.pdf"
         call_command("build_pack", "lotx", "1.0.0", out=str(out), purpose="By hand")

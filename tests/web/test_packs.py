@@ -126,6 +126,7 @@ def test_a_pack_under_way_is_polled_and_not_handed_out(world, version, as_):
     assert b"a pack is given out when it is built" in refused.content
 
 
+@pytest.mark.once
 def test_the_download_is_the_pack_and_is_entered(world, version, as_):
     (pack,) = asked(world, version)
     jobs.run_queued()
