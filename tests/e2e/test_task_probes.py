@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from apps.analysis.probes import VERSION
 from apps.approvals.acts import open_gate
 from apps.core.jobs import run_queued
 from apps.robustness.models import ProbePlan
@@ -45,7 +46,7 @@ def test_limits_of_a_number_are_written_in_the_form(world, person):
     page.locator("[name='no_answer']").fill("The interface takes no empty field.")
     validator.clicks("Write limits")
     validator.sees("Cases without an answer where a value is missing: The interface takes no empty field.")
-    validator.sees("Probe catalogue: version 2")
+    validator.sees(f"Probe catalogue: version {VERSION}")
     validator.looks("task-probes-plan")
     assert ProbePlan.objects.get().bounds["error"] == "3"
 
