@@ -34,13 +34,17 @@ def receipt_of(signature: Signature) -> dict[str, Any] | None:
     None while the entry is not sealed.
     """
     entry = Entry.objects.filter(act_id=signature.act_id, kind=Kind.ACT).first()
-    if entry is None or not Leaf.objects.filter(entry_id=entry.pk).exists():
+    if entry is None:
+        return None
+    try:
+        receipt = sealer.receipt(entry)
+    except sealer.NotSealed:
         return None
     return {
         "signature": {"uuid": str(signature.uuid), **as_printed(signature)},
         "statement": signature.statement,
         "entry": entry.pk,
-        "receipt": sealer.receipt(entry),
+        "receipt": receipt,
     }
 
 

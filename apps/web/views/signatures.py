@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from apps.access.gate import visible
 from apps.access.receipts import as_file, receipt_of
 from apps.core.errors import NotVisible, WrongState
-from apps.trail.models import Entry, Kind, Signature
+from apps.trail.models import Signature
 from apps.web.binding import Bond, Bonds
 from apps.web.door import actor_of, page
 from apps.web.links import subject_of, url_of
@@ -135,7 +135,7 @@ def signature(request: HttpRequest, uid: uuid.UUID) -> HttpResponse:
         "bond": Bonds(lambda: ()).of(found),
         "subject": subject,
         "subject_url": url_of(subject),
-        "entry": Entry.objects.filter(act_id=found.act_id, kind=Kind.ACT).first(),
+        "entry": receipt["entry"] if receipt else None,
         "receipt": receipt["receipt"] if receipt else None,
     }
     return render(request, "web/signature.html", context)
