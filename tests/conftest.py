@@ -9,7 +9,7 @@ import pytest
 from django.test import TransactionTestCase
 
 from apps.trail.testing import trail_allows_flush  # noqa: F401  (session-wide: flushing meets append-only triggers)
-from tests import data_once, kept_world
+from tests import data_once, kept_world, let_in
 from tests.cast import build_world, load_world
 from tests.evidence_base import base
 
@@ -39,6 +39,7 @@ def django_db_setup(django_db_setup, django_db_blocker, trail_allows_flush):  # 
     """The world is built once for each test database, by committed acts; every test works in its own transaction."""
     patch = pytest.MonkeyPatch()
     data_once.remember(patch)
+    let_in.note_beginnings(patch)
     with django_db_blocker.unblock():
         build_world()
         kept_world.keep()

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -44,7 +44,10 @@ class PeerAddress:
 
 
 class SessionLimits:
-    """Ends a session that was idle or open for too long (Annex 11 draft 11.7), and one whose account is off."""
+    """Ends a session that was idle or open for too long (Annex 11 draft 11.7), and one whose account is off.
+
+    A session that does not say when it began was not begun by signing in here: it is ended, not taken for a new one.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -53,10 +56,12 @@ class SessionLimits:
         lateness.known()  # before anything is judged by the clock
         if request.user.is_authenticated:
             moment = int(now().timestamp())
-            began = request.session.setdefault(BEGAN, moment)
+            began = request.session.get(BEGAN)
             seen = request.session.get("seen", moment)
             cause = ""
-            if moment - seen > settings.SESSION_IDLE_SECONDS:
+            if began is None:
+                cause = "no beginning"
+            elif moment - seen > settings.SESSION_IDLE_SECONDS:
                 cause = "idle"
             elif moment - began > settings.SESSION_ABSOLUTE_SECONDS:
                 cause = "absolute limit"
@@ -81,8 +86,18 @@ class SessionLimits:
         back = request.get_full_path() if request.method == "GET" and not request.htmx else ""
         url = reverse("web:sign_in") + "?" + urlencode({"ended": "1", **({"next": back} if back else {})})
         if request.path.startswith("/api/"):
-            return HttpResponse(status=401)
+            told = {**_over().parts(), "detail": _over().what, "title": "Not signed in", "status": 401}
+            return JsonResponse(told, status=401, content_type="application/problem+json")
         return to(request, url)
+
+
+def _over() -> Refused:
+    return Refused(
+        "Your session has ended.",
+        fact="It was idle or open for too long, or it does not say when it began. Nothing was sent or signed.",
+        who=["you, once you have signed in again"],
+        status=401,
+    )
 
 
 def to(request: HttpRequest, url: str) -> HttpResponse:

@@ -21,6 +21,7 @@ from apps.access.acts import (
 )
 from apps.accounts.factors import Factor, FactorUse, RecoveryCode, Reset, SignOnLink
 from apps.accounts.models import SignedIn, User
+from apps.core.clock import now
 from apps.registry.acts import write_intended_use
 from apps.trail.models import Signature
 from tests.access.telling import body_of, last
@@ -39,7 +40,10 @@ def password(client: Client, name: str, **more):
 
 
 def is_in(client: Client) -> bool:
-    return client.get("/account/").status_code == 200
+    """Every road in notes when the session began: the limits count from then."""
+    entered = client.get("/account/").status_code == 200
+    assert not entered or abs(client.session["began"] - now().timestamp()) < 60
+    return entered
 
 
 def options_of(response) -> dict:

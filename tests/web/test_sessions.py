@@ -6,6 +6,9 @@ import re
 import time
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -167,3 +170,69 @@ def test_a_session_is_noted_where_it_began_and_ended_with_its_cause(world, clien
     session.save()
     assert client.get(reverse("web:work")).status_code == 302
     assert SignedIn.objects.filter(user=world.approver).latest("pk").cause == "absolute limit"
+
+
+def without_beginning(client: Client) -> None:
+    """Take from the session of a client when it began, as if none of our roads had made it."""
+    session = client.session
+    del session["began"]
+    session.save()
+
+
+def test_a_session_without_a_beginning_is_ended_and_says_so(world, client):
+    """Not taken for a fresh one, on a page, for htmx, in the API, nor for a form, which is kept."""
+    for ask, status in (
+        (lambda: client.get("/work/"), 302),
+        (lambda: client.get("/work/", headers={"HX-Request": "true"}), 204),
+        (lambda: client.get("/api/v1/me"), 401),
+        (lambda: client.post(reverse("web:change_password"), {"current": "x"}), 401),
+    ):
+        sign_in(client, "approver")
+        assert client.get("/work/").status_code == 200
+        without_beginning(client)
+        answer = ask()
+        assert answer.status_code == status
+        if status == 302:
+            assert "Your session has ended." in client.get(answer["Location"]).content.decode()
+        elif status == 204:
+            assert "ended=1" in answer["HX-Redirect"]
+        elif answer["Content-Type"] == "application/problem+json":
+            assert answer.json()["what"] == "Your session has ended."
+            assert answer.json()["who"] == ["you, once you have signed in again"]
+        else:
+            assert "Your session has ended." in answer.content.decode()
+        assert "_auth_user_id" not in client.session
+        assert SignedIn.objects.filter(user=world.approver).latest("pk").cause == "no beginning"
+        left = Entry.objects.filter(act="access.sign_out").latest("id")
+        assert left.actor_uuid == str(world.approver.uuid)
+        assert "no beginning" in left.body
+    assert SignedIn.objects.filter(user=world.approver, ended_at=None).count() == 0
+
+
+def test_a_session_made_behind_the_portals_back_opens_nothing(world, client):
+    """A row of the session store with a valid person and hash, and no sign-in behind it."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(world.approver.pk)
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[HASH_SESSION_KEY] = world.approver.get_session_auth_hash()
+    session.create()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+    assert client.get("/work/")["Location"].startswith(reverse("web:sign_in"))
+    assert client.get("/work/").status_code == 302
+
+
+def test_enrolment_and_the_demo_switch_note_when_the_session_began(world, client, settings):
+    create_account(
+        world.administrator, username="new.person", printed_name="New Person", email="new@example.org"
+    )
+    run_queued()
+    url = re.search(r"http://[^/]+(/enrol/\S+/)", mail.outbox[-1].body)[1]
+    client.post(url, {"password": "a long phrase of mine", "again": "a long phrase of mine"})
+    assert abs(client.session["began"] - time.time()) < 60
+    settings.DEMO = True
+    person = create_account(
+        world.administrator, username="demo.p", printed_name="Demo P", email="d@example.org", is_demo=True
+    )
+    client.post(reverse("web:switch_person"), {"username": person.username})
+    assert client.session["_auth_user_id"] == str(person.pk)
+    assert abs(client.session["began"] - time.time()) < 60

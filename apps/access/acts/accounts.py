@@ -220,7 +220,7 @@ def sign_in(
 
 @act("access.sign_out")
 def sign_out(act: Act, user_id: int, *, cause: str = "signed out") -> User:
-    """Enter the end of a session in the trail: by the person, by idleness, or by the absolute limit."""
+    """Enter the end of a session in the trail: by the person, by a limit, or because it had no beginning."""
     user = act.lock(User.objects.all(), pk=user_id)
     act.own(user)
     act.allow(user)
