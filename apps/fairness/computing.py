@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from apps.analysis import charts, fairness, realfairness
+from apps.analysis import charts, disclosure, fairness, realfairness
 from apps.analysis.disparities import ALL_DISPARITIES, ERRORS, SCORE_METRICS
 from apps.analysis.verdicts import label_of
 from apps.core import blobs
@@ -50,7 +50,10 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
         for limit in plan.bias_limits
     ]
     progress(3, 4, "Drawing the charts")
-    drawn = draw(plan, by_min_n, summary) + draw_calibration(plan, figures)
+    failing = failing_of(summary)
+    drawn = draw(plan, by_min_n, summary, failing) + draw_calibration(plan, figures)
+    drawn = drawn_for_all(drawn, plan, by_min_n, summary, failing)
+    summary = [without_small_groups(line, figures) for line in summary]
     told = {"one_against_rest": plan.positive_value} if plan.task == Task.MULTICLASS else {}
     results = told | {
         "schema": SCHEMA,
@@ -286,19 +289,38 @@ def overall(summary: list[dict[str, Any]]) -> str:
     return next((str(v) for v in (Verdict.BREACHED, Verdict.UNDECIDED, Verdict.WITHIN) if v in found), "")
 
 
-def draw(
-    plan: Plan, by_min_n: dict[int, dict[str, Any]], summary: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """One forest plot per group column and metric that a limit judges, else of the selection rate; stored as SVG."""
-    wanted: dict[tuple[str, str], int] = {}
+def without_small_groups(line: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
+    """A judged limit as it is signed, sent on and shown to everybody: no figure of a small group (`disclosure`)."""
+    grouping = _grouping(figures, line["column"])
+    names = disclosure.names_of(grouping, disclosure.hidden_of(figures))
+    if not names & set(line["pair"]):
+        return line
+    made = line | dict.fromkeys(("value", "low", "high"), "") | {"pair": [], "n": 0, "pair_n": []}
+    return made | {"sentence": disclosure.coarse(line["verdict"])}
+
+
+def failing_of(summary: list[dict[str, Any]]) -> dict[tuple[str, str], set[str]]:
+    """(column, metric) -> the groups that break a limit on it: the worse of the deciding pair."""
     failing: dict[tuple[str, str], set[str]] = {}
     for line in summary:
         for metric in ALL_DISPARITIES[line["metric"]][1]:
-            key = (line["column"], metric)
-            wanted.setdefault(key, line["min_n"])
             if line["verdict"] == Verdict.BREACHED:
                 higher, lower = line["pair"]
-                failing.setdefault(key, set()).add(higher if metric in ERRORS else lower)
+                failing.setdefault((line["column"], metric), set()).add(higher if metric in ERRORS else lower)
+    return failing
+
+
+def draw(
+    plan: Plan,
+    by_min_n: dict[int, dict[str, Any]],
+    summary: list[dict[str, Any]],
+    failing: dict[tuple[str, str], set[str]],
+) -> list[dict[str, Any]]:
+    """One forest plot per group column and metric that a limit judges, else of the selection rate; stored as SVG."""
+    wanted: dict[tuple[str, str], int] = {}
+    for line in summary:
+        for metric in ALL_DISPARITIES[line["metric"]][1]:
+            wanted.setdefault((line["column"], metric), line["min_n"])
     for column in plan.group_columns:
         if not any(column == c for c, _ in wanted):
             usual = "mean_error" if plan.task == Task.REGRESSION else DEFAULT_METRIC
@@ -315,6 +337,25 @@ def draw(
         digest = blobs.put(svg.encode(), area=AREA).digest
         drawn.append({"column": column, "metric": metric, "title": title, "digest": digest})
     return drawn
+
+
+def drawn_for_all(
+    drawn: list[dict[str, Any]],
+    plan: Plan,
+    by_min_n: dict[int, dict[str, Any]],
+    summary: list[dict[str, Any]],
+    failing: dict[tuple[str, str], set[str]],
+) -> list[dict[str, Any]]:
+    """The charts, each with `told` where something is hidden: the digest of the drawing without the figures of small
+    groups, "" where none is left."""
+    bare = {min_n: disclosure.told(figures) for min_n, figures in by_min_n.items()}
+    if bare == by_min_n:
+        return drawn
+    again = draw(plan, bare, summary, failing) + draw_calibration(plan, bare[fairness.MIN_N])
+    told = {(each["column"], each["metric"], each.get("group")): each["digest"] for each in again}
+    return [
+        each | {"told": told.get((each["column"], each["metric"], each.get("group")), "")} for each in drawn
+    ]
 
 
 def main_chart(drawn: list[dict[str, Any]], summary: list[dict[str, Any]]) -> str:

@@ -6,9 +6,11 @@ import csv
 import io
 from typing import Any
 
+from apps.access.actors import Actor
+from apps.accounts.models import User
 from apps.core.csvsafe import disarmed
 from apps.fairness.models import Report
-from apps.validations.stored import read_results
+from apps.fairness.queries import results_for
 
 COLUMNS = (
     "line",
@@ -28,9 +30,12 @@ COLUMNS = (
 )
 
 
-def as_csv(report: Report) -> str:
-    """The stored figures of a finished report, CRLF line ends, UTF-8. Texts that a spreadsheet would run are quoted."""
-    results = read_results(report.results_digest)
+def as_csv(report: Report, actor: Actor | User) -> str:
+    """The figures of a finished report as told to `actor`, CRLF line ends, UTF-8.
+
+    Texts that a spreadsheet would run are quoted.
+    """
+    results = results_for(actor, report)
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, COLUMNS, restval="")
     writer.writeheader()
@@ -94,7 +99,7 @@ def _pair(grouping: str, comparison: dict[str, Any], pair: dict[str, Any], kind:
         "low": measured["low"],
         "high": measured["high"],
         "method": "newcombe" if kind == "difference" else "katz log",
-        "note": "" if pair["judged"] else "too few cases to be judged",
+        "note": pair.get("reason") or ("" if pair["judged"] else "too few cases to be judged"),
     }
 
 

@@ -25,6 +25,7 @@ from apps.registry.models import Version
 from apps.trail.models import Signature
 from apps.validations.models import Run
 from apps.validations.stored import AREA, read_results
+from apps.validations.telling import reads_cases, told, told_comparison
 
 RELATED = (
     "run__plan__version__model",
@@ -85,6 +86,37 @@ def results_of(report: Report) -> dict[str, Any]:
     return read_results(report.results_digest) if report.state == State.DONE else {}
 
 
+def results_for(actor: Actor | User, report: Report) -> dict[str, Any]:
+    """`results_of` as told to the person: figures of small groups to who may read the cases, to nobody else."""
+    results = results_of(report)
+    return results if not results or reads_cases(actor, report.run) else told_results(results)
+
+
+def told_results(results: dict[str, Any]) -> dict[str, Any]:
+    """Stored results without the figures of small groups; charts are those drawn without them.
+
+    A report of before has no such drawing: of it a chart is left out where one of its groups is hidden.
+    """
+    made = told(results)
+    if "replaced" in results:
+        made["replaced"] = told_comparison(results["replaced"])
+    made["charts"] = [
+        chart | {"digest": digest}
+        for chart in results.get("charts", ())
+        if (digest := chart.get("told", "" if _hides(results, made, chart) else chart["digest"]))
+    ]
+    return made
+
+
+def _hides(results: dict[str, Any], made: dict[str, Any], chart: dict[str, Any]) -> bool:
+    """Whether the chart shows what `made` of `results` does not tell."""
+    before, after = (
+        next(g for g in each["report"]["groupings"] if g["attributes"] == [chart["column"]])["groups"]
+        for each in (results, made)
+    )
+    return bool(before != after)
+
+
 def charts_of(results: dict[str, Any]) -> list[dict[str, Any]]:
     """The charts with their SVG, compared with its digest: the same in page and PDF; `bins` of a calibration chart."""
     return [
@@ -108,7 +140,7 @@ def report_page(actor: Actor | User, report_id: int) -> ReportPage:
     report = reports(actor).filter(pk=report_id).first()
     if report is None:
         raise NotVisible
-    results = results_of(report)
+    results = results_for(actor, report)
     return ReportPage(
         report=report,
         job=report.job,

@@ -13,7 +13,7 @@ from typing import Any
 SHOWN = 20  # faults of one kind that are named one by one
 TRAIL = (
     "entry", "at", "kind", "act", "told", "decision", "signed", "who", "username", "on_behalf", "record", "reason",
-    "refused", "rule", "digest",
+    "refused", "rule", "digest", "erased_by",
 )  # fmt: skip
 SIGNATURES = (
     "signed_at", "printed_name", "username", "duties", "meaning", "meaning_text", "decision", "reason", "record",
@@ -122,7 +122,7 @@ def groups(results: dict[str, Any]) -> list[dict[str, Any]]:
                 rows.append({**base, **row, **same, "method": "wilson", "note": note})
         for comparison in grouping.get("comparisons", ()):
             for pair in comparison["pairs"]:
-                note = "" if pair["judged"] else "too few cases to be judged"
+                note = pair.get("reason") or ("" if pair["judged"] else "too few cases to be judged")
                 row = {
                     "group": pair["a"],
                     "compared_with": pair["b"],

@@ -41,6 +41,7 @@ from apps.validations.models import Plan, Run
 from apps.validations.sandbox import SandboxError
 from apps.validations.states import Task, Verdict
 from apps.validations.stored import put_results
+from apps.validations.telling import without_small_groups
 
 SCHEMA = "validations.results/1"
 GAP_ROWS = 250_000
@@ -87,6 +88,7 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
     left_out = excluded_of(plan, every_row)
     worst = worst_case(plan, figures, left_out)
     judgements = [*bounded(judge(plan, figures, left_open), worst), *judged_exclusion(plan, left_out)]
+    judgements, worst = (without_small_groups(lines, figures, left_open) for lines in (judgements, worst))
     report(2 * rows, 2 * rows, "Comparing with the training data")
     results = {
         "schema": SCHEMA,

@@ -7,11 +7,13 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from apps.access.actors import Actor
+from apps.accounts.models import User
 from apps.core.csvsafe import disarmed
 from apps.core.errors import WrongState
 from apps.validations.models import Run
 from apps.validations.states import RUN_FACTS, RunState
-from apps.validations.stored import read_results
+from apps.validations.telling import results_for
 
 ESTIMATE = ("value", "low", "high", "n", "method")
 Line = dict[str, Any]
@@ -100,9 +102,9 @@ TABLES = {
 }
 
 
-def as_csv(run: Run, table: str) -> str:
-    """One of `TABLES` of a finished run; without a line where the run has no such figures (no scores, say)."""
-    lines = list(TABLES[table](read_results(run.results_digest)))
+def as_csv(run: Run, table: str, actor: Actor | User) -> str:
+    """One of `TABLES` of a finished run as told to `actor`; without a line where the run has no such figures."""
+    lines = list(TABLES[table](results_for(actor, run)))
     out = io.StringIO(newline="")
     if lines:
         writer = csv.DictWriter(out, list(lines[0]))

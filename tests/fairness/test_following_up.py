@@ -88,7 +88,7 @@ def test_a_plan_with_a_band_units_and_a_baseline_is_judged_as_it_says(world):
     assert [p["threshold"] for p in stored["thresholds"]["points"] if p["locked"]] == ["0.5"]
     assert {chart["kind"] for chart in stored["charts"]} == {"calibration", "thresholds"}
     for table in ("figures", "calibration", "thresholds"):
-        assert len(as_csv(run, table).splitlines()) > 5
+        assert len(as_csv(run, table, world.bias_tester).splitlines()) > 5
 
     report = done_report(world, run)
     found = queries.results_of(report)

@@ -232,7 +232,7 @@ def test_the_csv_holds_every_group_pair_and_limit_and_starts_no_formula(world):
 
     hostile = vault_csv().replace(b",north,", b",=1+1,")
     report = validated_world(world, test=hostile).report
-    rows = list(csv.DictReader(io.StringIO(as_csv(report))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(report, world.bias_tester))))
     assert {row["line"] for row in rows} == {"group", "calibration", "difference", "ratio", "limit"}
     assert {row["grouping"] for row in rows if row["line"] == "group"} == {"all", "sex", "site", "sex x site"}
     assert any("=1+1" in row["group"] for row in rows)

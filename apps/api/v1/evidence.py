@@ -32,6 +32,7 @@ from apps.validations.models import Plan, Run
 from apps.validations.pairing import compare_runs
 from apps.validations.states import PlanState, RunState, Verdict
 from apps.validations.stored import storable
+from apps.validations.telling import reads_cases, told_comparison
 
 CASES_A_PAGE = 500
 MODEL = OpenApiParameter("model", str, description="Short name of the model")
@@ -215,7 +216,8 @@ class Runs(Numbered):
         if second is None:
             raise NotVisible
         try:
-            return Response(storable(compare_runs(first, second)))
+            found = compare_runs(first, second)
+            return Response(storable(found if reads_cases(self.actor, second) else told_comparison(found)))
         except CannotCompute as error:
             raise BadInput("The runs are not compared.", fields={"with": [str(error)]}) from error
 

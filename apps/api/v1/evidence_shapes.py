@@ -9,7 +9,7 @@ from apps.api.base import ChangeFields, allowed_acts
 from apps.validations import queries
 from apps.validations.models import Comparison, Plan, Result, Run
 from apps.validations.states import EXCLUSION_WORDS, TASK_WORDS, Exclusion, RunState, Task
-from apps.validations.stored import read_results
+from apps.validations.telling import results_for
 
 
 def progress_of(job) -> dict | None:
@@ -286,7 +286,7 @@ class RunDetail(RunOut):
     def get_measured(self, run) -> dict:
         if run.state != RunState.DONE:
             return {}
-        stored = read_results(run.results_digest)
+        stored = results_for(self.context["view"].actor, run)
         told = {
             name: stored.get(name, {}) for name in ("coverage", "undecided", "replaced", "gap", "thresholds")
         }

@@ -76,7 +76,7 @@ class ReportDetail(ReportOut):
         ]  # fmt: skip
 
     def get_found_besides(self, report) -> dict:
-        found = reads.results_of(report)
+        found = reads.results_for(self.context["view"].actor, report)
         return {name: found.get(name, {}) for name in ("counted_by", "undecided", "too_few", "replaced")}
 
     def get_notes(self, report) -> list[dict]:
@@ -101,7 +101,7 @@ class ReportDetail(ReportOut):
         return progress_of(report.job)
 
     def get_figures(self, report) -> dict:
-        return reads.results_of(report).get("report", {})
+        return reads.results_for(self.context["view"].actor, report).get("report", {})
 
     def get_deviations(self, report) -> list[str]:
         return [d.ref for d in opened_by(report)]
@@ -202,7 +202,7 @@ class Reports(Numbered):
     def csv(self, request, number=None):
         report = self.get_object()
         reads.refuse_unfinished(report)
-        response = HttpResponse(as_csv(report), content_type="text/csv; charset=utf-8")
+        response = HttpResponse(as_csv(report, self.actor), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{report.ref}.csv"'
         return response
 

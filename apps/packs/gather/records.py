@@ -15,7 +15,7 @@ from apps.explanation.models import Report as Explanation
 from apps.explanation.queries import RELATED as EXPLAINED
 from apps.explanation.queries import results_of as explained
 from apps.fairness.models import Report
-from apps.fairness.queries import RELATED, results_of
+from apps.fairness.queries import RELATED, results_of, told_results
 from apps.fairness.states import State as ReportState
 from apps.packs.gather.limits import level_of
 from apps.quality.models import Deviation
@@ -24,6 +24,7 @@ from apps.trail.models import Entry, Kind
 from apps.validations.models import Comparison, Plan, Run
 from apps.validations.queries import PLANS, RUNS
 from apps.validations.stored import AREA, read_results
+from apps.validations.telling import told
 
 
 def moment(value: datetime | None) -> str:
@@ -192,7 +193,7 @@ def runs(of: Version, charts: dict[str, str]) -> list[dict[str, Any]]:
 
 def _measured(run: Run, charts: dict[str, str]) -> dict[str, Any]:
     """Of a finished run besides its judged criteria: what is printed. Charts go by digest into `charts`."""
-    stored = read_results(run.results_digest) if run.results_digest else {}
+    stored = told(read_results(run.results_digest)) if run.results_digest else {}
     for chart in stored.get("charts", ()):
         charts[chart["digest"]] = blobs.read(chart["digest"], area=AREA).decode()
     overall = stored.get("report", {}).get("overall", {})
@@ -213,11 +214,11 @@ def _measured(run: Run, charts: dict[str, str]) -> dict[str, Any]:
 
 
 def bias_reports(of: Version, charts: dict[str, str]) -> list[dict[str, Any]]:
-    """Each report with its stored results; charts go by digest into `charts`."""
+    """Each report with its results as they are told to everybody, since a pack goes from hand to hand; charts too."""
     found = []
     rows = Report.objects.filter(run__plan__version=of).select_related(*RELATED).order_by("number")
     for each in rows:
-        results = results_of(each) if each.state == ReportState.DONE else {}
+        results = told_results(results_of(each)) if each.state == ReportState.DONE else {}
         for chart in results.get("charts", ()):
             charts[chart["digest"]] = blobs.read(chart["digest"], area=AREA).decode()
         found.append(

@@ -152,7 +152,7 @@ def bias_csv(request: HttpRequest, number: int) -> HttpResponse:
     """Every figure of the report as CSV."""
     found = seen_or_404(request, Report, number=number)
     queries.refuse_unfinished(found)
-    response = HttpResponse(as_csv(found), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(as_csv(found, actor_of(request)), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{found.ref}.csv"'
     return response
 

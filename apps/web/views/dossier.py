@@ -108,7 +108,7 @@ def validation(actor: Actor, version: Version) -> dict[str, Any]:
 def bias(actor: Actor, version: Version) -> dict[str, Any]:
     reports = list(fairness.reports(actor, version=version))
     done: Report | None = next((r for r in reports if r.state == "done"), None)
-    results = fairness.results_of(done) if done else {}
+    results = fairness.results_for(actor, done) if done else {}
     return {
         "reports": linked(reports),
         "report": done,

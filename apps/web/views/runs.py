@@ -26,7 +26,7 @@ from apps.validations.failures import CannotCompute
 from apps.validations.models import Run
 from apps.validations.pairing import compare_runs
 from apps.validations.states import RUN_WORDS, VERDICT_WORDS, RunState, Task, Verdict
-from apps.validations.stored import read_results
+from apps.validations.telling import reads_cases, results_for, told_comparison
 from apps.web.buttons import Acts, Button
 from apps.web.criteria import RULE_WORDS, SIGNS, metric_label, subgroup_words
 from apps.web.door import actor_of, attempt, page, seen_or_404
@@ -147,7 +147,7 @@ def run_context(request: HttpRequest, found: Run) -> dict:
         Button(given["validations.cancel_run"], reverse("web:run_cancel", args=[run.number]), style="danger")
     )
     doable = Acts(tuple(buttons))
-    stored = read_results(run.results_digest) if done else {}
+    stored = results_for(actor, run) if done else {}
     figures = stored.get("report", {})
     return {
         "coverage": stored.get("coverage", {}),
@@ -249,7 +249,7 @@ def run_csv(request: HttpRequest, number: int, table: str) -> HttpResponse:
     if table not in TABLES:
         raise Http404
     refuse_unfinished(found)
-    response = HttpResponse(as_csv(found, table), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(as_csv(found, table, actor_of(request)), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{found.ref}-{table}.csv"'
     return response
 
@@ -267,6 +267,8 @@ def run_compare(request: HttpRequest) -> HttpResponse:
         )
         try:
             found = compare_runs(first, second)
+            if not reads_cases(actor_of(request), second):
+                found = told_comparison(found)
         except CannotCompute as error:
             form.add_error(None, str(error))
     context = {

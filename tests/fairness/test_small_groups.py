@@ -1,0 +1,144 @@
+"""Who may not read the cases is told no figure of a small group: page, API, CSV, chart, pack, comparison."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+
+from apps.accounts.models import User
+from apps.analysis.disclosure import LEAST, WHY
+from apps.core import blobs
+from apps.core.digests import canonical_json
+from apps.fairness import queries
+from apps.fairness.computing import figures_of, judged
+from apps.fairness.export import as_csv
+from apps.packs.check_tables import groups as pack_lines
+from apps.quality.models import Deviation
+from apps.validations.cases import counted, read_cases_table
+from apps.validations.export import as_csv as run_csv
+from apps.validations.stored import read_results
+from apps.validations.telling import reads_cases, results_for
+from tests.factories.data import vault_csv
+from tests.factories.doors import browser, session_api
+from tests.factories.evidence import BIAS_LIMITS, validated_world
+
+LIMIT = BIAS_LIMITS[0] | {"id": "F9", "column": "site", "limit": "0.1", "rule": "point", "min_n": 1}
+
+
+def with_a_site_of_one() -> bytes:
+    """The usual vault, one patient moved to a site of his own."""
+    lines = vault_csv().decode().splitlines(keepends=True)
+    lines[1] = re.sub("north|south|west", "island", lines[1])
+    return "".join(lines).encode()
+
+
+@pytest.fixture
+def tested(world):
+    return validated_world(world, test=with_a_site_of_one(), bias_limits=[*BIAS_LIMITS, LIMIT])
+
+
+def sites(report: dict) -> dict[str, dict]:
+    return {
+        g["values"][0][1]: g
+        for each in report["groupings"]
+        if each["attributes"] == ["site"]
+        for g in each["groups"]
+    }
+
+
+def values(group: dict) -> set:
+    return {each["value"] for each in group["metrics"].values()}
+
+
+def test_figures_of_a_small_group_are_told_to_who_may_read_the_cases_alone(world, tested):
+    report, run = tested.report, tested.run
+    developer: User = world.author
+    assert reads_cases(world.bias_tester, run)
+    assert reads_cases(world.validator, run)
+    assert not reads_cases(developer, run)
+
+    exact = queries.results_for(world.bias_tester, report)
+    assert exact == read_results(report.results_digest)
+    assert values(sites(exact["report"])["island"]) != {None}
+
+    shown = queries.results_for(developer, report)
+    found = sites(shown["report"])
+    hidden = {name for name, group in found.items() if values(group) == {None}}
+    smallest = min((name for name in found if name != "island"), key=lambda name: (found[name]["n"], name))
+    assert hidden == {"island", smallest}  # alone it would be all cases less the others
+    assert found["island"]["n"] == 1
+    assert "counts" not in found["island"]
+    assert {each["reason"] for each in found[smallest]["metrics"].values()} == {WHY}
+    for grouping in shown["report"]["groupings"]:
+        names = {g["name"] for g in grouping["groups"] if values(g) == {None}}
+        for comparison in grouping["comparisons"]:
+            for pair in comparison["pairs"]:
+                if names & {pair["a"], pair["b"]}:
+                    assert pair["difference"]["value"] is None
+                    assert pair["p"] is None
+    assert shown["report"]["overall"] == exact["report"]["overall"]
+    assert "island" not in str([one["pairs"] for g in shown["report"]["groupings"] for one in g["limits"]])
+
+
+def test_the_limit_is_judged_on_the_exact_figures_and_its_line_tells_none(world, tested):
+    line = next(one for one in tested.report.summary if one["id"] == "F9")
+    cases = counted(read_cases_table(tested.run.cases_digest))
+    figures = figures_of(cases, tested.run.plan, min_n=1)
+    exact = judged(LIMIT, figures)
+    assert exact["verdict"] == "breached"
+    assert "site = island" in exact["pair"]  # one case decides, as the plan says
+    assert line["verdict"] == exact["verdict"]
+    assert (line["value"], line["low"], line["high"]) == ("", "", "")
+    assert (line["pair"], line["n"], line["pair_n"]) == ([], 0, [])
+    assert f"fewer than {LEAST} cases" in line["sentence"]
+    assert "island" not in line["sentence"]
+    opened = Deviation.objects.get(criterion="F9")
+    assert opened.description == line["sentence"]
+
+
+def test_every_door_tells_a_developer_the_same(world, tested):
+    report, run = tested.report, tested.run
+    kept = sites(read_results(report.results_digest)["report"])
+    secret = {v for v in values(kept["island"]) if v not in (None, "0", "1", "0.0", "1.0", 0, 1)}
+    assert secret  # the Brier score of one case is that case's error
+    page = browser(world.author).get(f"/bias/{report.number}/").content.decode()
+    assert WHY in page
+    rows = list(csv.DictReader(io.StringIO(as_csv(report, world.author))))
+    mine = [row for row in rows if row["line"] == "group" and row["group"] == "site = island"]
+    assert mine
+    assert {row["value"] for row in mine} == {""}
+    pairs = [
+        r
+        for r in rows
+        if r["line"] in ("difference", "ratio") and "site = island" in (r["group"], r["compared_with"])
+    ]
+    assert pairs
+    assert {row["value"] for row in pairs} == {""}
+    assert {row["note"] for row in pairs} == {WHY}
+    told = as_csv(report, world.author), run_csv(run, "figures", world.author)
+    whole = (
+        canonical_json(queries.results_for(world.author, report)).decode(),
+        canonical_json(results_for(world.author, run)).decode(),
+    )
+    packed = str(pack_lines(queries.told_results(read_results(report.results_digest))))
+    for value in map(str, secret):
+        assert all(value not in text for text in (*told, *whole, packed, page)), value
+    assert all(value in as_csv(report, world.bias_tester) for value in map(str, secret))
+
+    chart = next(c for c in queries.results_for(world.author, report)["charts"] if c["column"] == "site")
+    full = next(c for c in read_results(report.results_digest)["charts"] if c["column"] == "site")
+    assert chart["digest"] == full["told"] != full["digest"]
+    assert "not told" in blobs.read(chart["digest"], area="results").decode()
+
+
+def test_the_api_answers_by_who_asks(world, tested):
+    seen = {}
+    for who in (world.author, world.bias_tester):
+        answer = session_api(who).get(f"/api/v1/bias-reports/{tested.report.number}")
+        assert answer.status_code == 200
+        seen[who] = sites(answer.json()["figures"])["island"]
+    assert values(seen[world.author]) == {None}
+    assert values(seen[world.bias_tester]) != {None}
