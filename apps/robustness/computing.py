@@ -317,6 +317,7 @@ def judged(limit: dict[str, Any], findings: list[Finding], by: Deciding, wide: s
     how = (float(limit["limit"]), limit["rule"], limit["min_n"])
     found = probes.decisive(findings, limit["probe"], *how)
     verdict, sentence = probes.judge(found, *how)
+    wide = wide or (probes.out_of_reach(found, *how[:2]) if found else "")
     if wide and verdict == probes.Verdict.WITHIN:
         verdict = probes.Verdict.UNDECIDED
         sentence = f"Nothing could breach this limit: {wide}. {found.sentence if found else ''}"

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.analysis import intervals
-from apps.analysis.probes import PRIVACY, PROBES, RULES, VERSION, changes_since
+from apps.analysis.probes import PRIVACY, PROBES, RULES, VERSION, changes_since, top_of_share
+from apps.analysis.probes.disturbed import UNITS
 from apps.analysis.probes.shifted import FAR_PART
 from apps.core.errors import BadInput, WrongState
 from apps.robustness.states import PrivateTraining
@@ -77,11 +77,12 @@ class PlanInput:
 
 @dataclass(frozen=True)
 class PlanFacts:
-    """tier of the intended use; texts: whether the model takes a text column (None: not known); task and unit of the
-    validation plan."""
+    """tier of the intended use; texts: whether the model takes a text column (None: not known); columns: how many it
+    takes (0: not known); task and unit of the validation plan."""
 
     tier: str
     texts: bool | None = None
+    columns: int = 0
     task: str = Task.BINARY
     unit: str = ""
 
@@ -146,7 +147,7 @@ def checked_plan(given: PlanInput, facts: PlanFacts) -> dict[str, Any]:
         problems.setdefault("bounds", []).append(f"There is no bound “{odd[0]}”.")
     limits = []
     for number, one in enumerate(given.limits[:MAX_LIMITS], start=1):
-        found, message = _limit(one, number, {**DEFAULTS, **bounds})
+        found, message = _limit(one, number, {**DEFAULTS, **bounds}, facts)
         if message:
             problems.setdefault("limits", []).append(f"Limit {number}: {message}")
         else:
@@ -220,10 +221,20 @@ def _private(given: PlanInput, limited: Collection[str], problems: dict[str, lis
     return used, epsilon
 
 
-def attainable(name: str, rule: str, bounds: Mapping[str, str]) -> tuple[float, str]:
+def comparisons_of(name: str, facts: PlanFacts) -> int:
+    """How many columns or ways a probe takes together, as far as the version's columns tell; 1 where they do not."""
+    if name in ("missing_each", "missing_unanswered"):
+        return max(1, facts.columns)
+    if facts.texts is False and name in ("out_of_range", "units"):
+        return max(1, facts.columns) * (2 if name == "out_of_range" else len(UNITS))
+    return 1
+
+
+def attainable(name: str, rule: str, bounds: Mapping[str, str], comparisons: int = 1) -> tuple[float, str]:
     """(the greatest number that is held against a limit, in words what it is); infinite where there is none.
 
-    Judged on its lower end, a share of all n cases is Wilson's lower end of n of n.
+    Judged on its lower end, a share of all n cases is Wilson's lower end of n of n, at the level that holds for all
+    `comparisons` together: the interval that judges it.
     """
     if name == "epsilon":
         return math.inf, "epsilon"
@@ -235,10 +246,13 @@ def attainable(name: str, rule: str, bounds: Mapping[str, str]) -> tuple[float, 
     n = {"adversarial": min(rows, int(bounds["cases"])), "far_rows": max(1, round(FAR_PART * rows))}.get(
         name, rows
     )
-    return intervals.wilson(n, n)[0], f"the lower end of its interval over {n:,} cases"
+    together = f", {comparisons:,} looked at together," if comparisons > 1 else ""
+    return top_of_share(n, comparisons), f"the lower end of its interval over {n:,} cases{together}"
 
 
-def _limit(one: Mapping[str, Any], number: int, bounds: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+def _limit(
+    one: Mapping[str, Any], number: int, bounds: Mapping[str, str], facts: PlanFacts
+) -> tuple[dict[str, Any], str]:
     """(stored form, "") or ({}, what is wrong with it)."""
     name = str(one.get("probe", "")).strip()
     if name not in PROBES:
@@ -250,7 +264,7 @@ def _limit(one: Mapping[str, Any], number: int, bounds: Mapping[str, str]) -> tu
     limit = _decimal(one.get("limit"))
     if limit is None or not 0 <= float(limit) <= probe.highest:
         return {}, f"the limit of “{probe.label}” ({probe.measure}) is a number from 0 to {probe.highest:,g}."
-    top, over = attainable(name, rule, bounds)
+    top, over = attainable(name, rule, bounds, comparisons_of(name, facts))
     if float(limit) >= top:
         return {}, (
             f"a limit of {limit} on “{probe.label}” ({probe.measure}) can never be breached: {over} is at most "

@@ -296,7 +296,7 @@ def test_a_group_of_few_cases_is_not_told_nor_what_others_leave_of_it():
     assert "one" not in {f.where.rpartition(" ")[2] for f in found}
     few = of(found, "group_shift", "site")
     assert (few.n, few.value, dict(few.more)) == (0, None, {})
-    assert "too few to tell" in few.sentence
+    assert "not computed for one (n = 1), three (n = " in few.sentence
 
 
 def test_the_scale_is_that_of_the_test_rows_whatever_was_trained_on():

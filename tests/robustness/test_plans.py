@@ -86,6 +86,10 @@ def test_a_limit_that_nothing_can_breach_is_refused_with_what_to_give(world, loc
     lower = refused("noise_5", "0.99", "near")
     assert "the lower end of its interval over 300 cases is at most 0.9874" in lower
     assert "over 30 cases" in refused("far_rows", "0.95", "near")
+    # Three columns are looked at together: the interval that judges them is wider, so less can be shown.
+    together = refused("missing_each", "0.985", "near")
+    assert "over 300 cases, 3 looked at together, is at most 0.981" in together
+    assert "12 looked at together, is at most 0.9734" in refused("units", "0.98", "near")
     assert "over 40 cases" in refused("adversarial", "0.95", "near")
     assert "is at most 0.3." in refused("group_shift", "0.3", "far", shift="0.3")
     assert "can never be breached" in refused("membership", "1", "near")

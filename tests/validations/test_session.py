@@ -10,7 +10,9 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
-from apps.validations.sandbox import ModelInputMismatch, score, session
+from apps.validations.sandbox import ModelInputMismatch, score, session, wire
+from apps.validations.sandbox.answers import Collector
+from apps.validations.sandbox.results import ModelInfo
 from tests.factories.data import FEATURES, onnx_model, vault_csv
 
 
@@ -52,3 +54,23 @@ def test_a_session_refuses_what_score_refuses(files):
     poorer = session(model, "onnx", table.drop_columns(["age"]).schema, features=list(FEATURES))
     with pytest.raises(ModelInputMismatch, match="which the data do not have"), poorer:
         raise AssertionError("never reached")
+
+
+def answered(mirror: str, scores: list[float], labels: list[str]) -> tuple[list[float], str]:
+    """What one score column is read as where "event" is the first of the two classes, and how it was mirrored."""
+    collector = Collector(mirror)
+    header = {"label": "text", "width": 1, "keys": None}
+    buffers = [memoryview(wire.pack_text(labels)), memoryview(np.array(scores, "<f8").tobytes())]
+    collector.add(header, buffers, len(scores))
+    info = ModelInfo("onnx", (), (), 1, "", classes=("event", "none"))
+    found = collector.result(info, ("x",), "event", 0.5, 0.0)
+    return found.scores.tolist(), collector.mirror
+
+
+def test_one_score_of_the_other_class_is_mirrored_alike_in_every_table():
+    first, how = answered("", [-2.0, 3.0], ["event", "none"])
+    assert (first, how) == ([2.0, -3.0], "negated")
+    later, still = answered(how, [0.25, 0.75], ["event", "none"])
+    assert (later, still) == ([-0.25, -0.75], "negated")  # alone it would have been taken for a probability
+    assert answered("", [0.25, 0.75], ["event", "none"]) == ([0.75, 0.25], "share")
+    assert answered("share", [-1.0, 0.75], ["event", "none"]) == ([2.0, 0.25], "share")

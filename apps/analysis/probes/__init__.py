@@ -7,7 +7,16 @@ Everything here is asked of a function that scores a table (`frames.Ask`); nothi
 
 from apps.analysis.probes.catalogue import PRIVACY, PROBES, ROBUSTNESS, VERSION, Probe, changes_since
 from apps.analysis.probes.deciding import Deciding
-from apps.analysis.probes.findings import RULES, Finding, Verdict, decisive, judge, worst
+from apps.analysis.probes.findings import (
+    RULES,
+    Finding,
+    Verdict,
+    decisive,
+    judge,
+    out_of_reach,
+    top_of_share,
+    worst,
+)
 from apps.analysis.probes.frames import Answers, Ask, Cases, Frame
 from apps.analysis.probes.running import Settings, run_probes
 
@@ -29,6 +38,8 @@ __all__ = [
     "changes_since",
     "decisive",
     "judge",
+    "out_of_reach",
     "run_probes",
+    "top_of_share",
     "worst",
 ]

@@ -95,6 +95,23 @@ def decisive(findings: Iterable[Finding], probe: str, limit: float, rule: str, m
     return worst(of, probe)
 
 
+def top_of_share(n: int, comparisons: int = 1) -> float:
+    """The greatest lower end that the interval of a share of `n` cases can have (`share`): that of all of them."""
+    return intervals.wilson(n, n, intervals.simultaneous(intervals.LEVEL, comparisons))[0]
+
+
+def out_of_reach(found: Finding, limit: float, rule: str) -> str:
+    """Why no share of so many cases could breach the limit, by the interval that judges it; "" where one could."""
+    if rule != "near" or found.count is None or found.n == 0:
+        return ""
+    top = intervals.wilson(found.n, found.n, found.level)[0]
+    if limit < top:
+        return ""
+    return (
+        f"judged by the lower end of its interval ({found.method}), over {found.n:,} cases at most {top:.4g}"
+    )
+
+
 def judge(found: Finding | None, limit: float, rule: str, min_n: int) -> tuple[Verdict, str]:
     """(verdict, sentence) of "at most `limit`". InputError for a rule that is none.
 

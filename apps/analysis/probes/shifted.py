@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from apps.analysis import intervals
+from apps.analysis import disclosure, intervals
 from apps.analysis.probes.deciding import off
 from apps.analysis.probes.findings import Finding, nothing, percent, share
 from apps.analysis.probes.frames import Answers, Ask, Cases, Flags, Floats, Frame, levels_of
 
 FAR_PART = 0.10
 QUANTILE = 0.99
-MIN_GROUP = 20  # cases: of fewer, a share tells of single ones
+MAX_NAMED = 5  # groups without a number that are named
+MIN_GROUP = disclosure.LEAST  # cases: of fewer, a share tells of single ones
 
 
 def distances(train: Frame, rows: Frame) -> Floats:
@@ -114,8 +116,7 @@ def group_shift(test: Cases, answers: Answers, part: float) -> list[Finding]:
             continue
         told = _told(sizes)
         if len(told) < len(sizes):
-            why = f"some groups of {name} have fewer than {MIN_GROUP} cases: too few to tell"
-            few.append(nothing("group_shift", name, why))
+            few.append(nothing("group_shift", name, _left_out(sizes, told)))
         compared += [
             (f"{name} = {value if value is not None else 'empty'}", values == value)
             for value in sorted(told, key=str)
@@ -151,6 +152,18 @@ def group_shift(test: Cases, answers: Answers, part: float) -> list[Finding]:
             )
         )
     return found + few
+
+
+def _left_out(sizes: Counter[object], told: Collection[object]) -> str:
+    """Which groups have no number, with their cases, the smallest first; sizes are no answer of the model."""
+    out = sorted(
+        (n, "empty" if value is None else str(value)) for value, n in sizes.items() if value not in told
+    )
+    names = ", ".join(f"{value} (n = {n:,})" for n, value in out[:MAX_NAMED])
+    others = f" and {len(out) - MAX_NAMED:,} others" if len(out) > MAX_NAMED else ""
+    return (
+        f"not computed for {names}{others}: fewer than {MIN_GROUP} cases, or they would tell of such a group"
+    )
 
 
 def _told(sizes: Counter[object]) -> list[object]:

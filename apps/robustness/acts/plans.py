@@ -73,7 +73,11 @@ def facts_of(validation: Plan) -> PlanFacts:
     """What the limits of probes depend on; `validation` with its version and intended use."""
     version = validation.version
     return PlanFacts(
-        version.intended_use.tier, takes_text(version), task=validation.task, unit=validation.target_unit
+        version.intended_use.tier,
+        takes_text(version),
+        len(version.features),
+        task=validation.task,
+        unit=validation.target_unit,
     )
 
 

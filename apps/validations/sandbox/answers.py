@@ -16,8 +16,10 @@ from apps.validations.sandbox.results import ClassAnswers, ModelInfo, RealAnswer
 class Collector:
     """Answers of all batches, checked as they come: nothing the process says is taken on trust."""
 
-    def __init__(self) -> None:
+    def __init__(self, mirror: str = "") -> None:
+        """`mirror`: what `mirror` of an earlier collector of the same loaded model says; "" where there was none."""
         self.n = 0
+        self.mirror = mirror  # of a single score of the other class: see `_mirrored`; "" while nothing tells
         self._labels: list[NDArray[Any]] = []
         self._scores: list[NDArray[np.float64]] = []
         self._shape: tuple[Any, ...] | None = None
@@ -89,9 +91,11 @@ class Collector:
             order = names if len(names) == 2 else ["0", "1"]
             at = order.index(positive) if width == 2 and positive in order else width - 1
             scores = np.ascontiguousarray(matrix[:, at])
-            if width == 1 and positive == order[0]:
-                # The score is that of the other class: mirrored, so that higher still means more positive.
-                scores = 1 - scores if np.nanmin(scores) >= 0 and np.nanmax(scores) <= 1 else -scores
+            if width == 1:
+                # A single score is of the second class; one text label alone does not tell which that is.
+                if not self.mirror and (len(names) == 2 or set(names) <= {"0", "1"}):
+                    self.mirror = _mirror(scores) if positive == order[0] else AS_IT_IS
+                scores = _mirrored(scores, self.mirror)
         if labels is not None:
             predictions = (labels.astype(str) == positive).astype(np.int8)
         else:
@@ -177,6 +181,22 @@ class Collector:
             skipped=skipped,
             values=np.ascontiguousarray(matrix[:, 0]),
         )
+
+
+AS_IT_IS, SHARE, NEGATED = "as it is", "share", "negated"
+
+
+def _mirror(scores: NDArray[np.float64]) -> str:
+    """How a score of the other class is mirrored, so that higher means more positive; "" where none is finite."""
+    known = scores[np.isfinite(scores)]
+    if not len(known):
+        return ""
+    return SHARE if known.min() >= 0 and known.max() <= 1 else NEGATED
+
+
+def _mirrored(scores: NDArray[np.float64], how: str) -> NDArray[np.float64]:
+    """`how` is decided once for a loaded model, by the first answers that tell: its tables are compared."""
+    return {SHARE: 1 - scores, NEGATED: -scores}.get(how, scores)
 
 
 def _names(labels: NDArray[Any] | None, matrix: NDArray[np.float64] | None, seen: list[str]) -> list[str]:

@@ -43,6 +43,7 @@ class Session:
         self.rows = 0
         self._process, self._size = process, size
         self._positive, self._threshold = positive, threshold
+        self._mirror = ""
 
     def score(self, table: pa.Table) -> ScoreResult:
         """The answers to the rows of `table`, which has `columns` in the types of the schema given to `session`.
@@ -54,7 +55,8 @@ class Session:
         found = collector.result(
             self.info, self.columns, self._positive, self._threshold, time.monotonic() - started
         )
-        if not self.info.classes:  # a later table may bring out one class only
+        self._mirror = collector.mirror
+        if not self.info.classes and len(found.classes) == 2:  # a later table may bring out one class only
             self.info = replace(self.info, classes=found.classes)
         return found
 
@@ -71,7 +73,7 @@ class Session:
     def _asked(self, table: pa.Table) -> Collector:
         if table.num_rows == 0:
             raise ModelInputMismatch("The data have no rows, so there is nothing to score.")
-        collector, wanted = Collector(), list(self.columns)
+        collector, wanted = Collector(self._mirror), list(self.columns)
         for part in table.select(wanted).combine_chunks().to_batches(max_chunksize=self._size):
             self._process.send(b"ROWS", cols.packed(part, wanted, self.whole))
             header, buffers = self._process.expect(b"PRED", 64 * 1024 + part.num_rows * 4096)
