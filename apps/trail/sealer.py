@@ -1,20 +1,23 @@
 """The sealer gives entries their place in the log and signs its state. It alone numbers leaves.
 
-It takes what is pending, in id order, never "id > last": ids are drawn before commit, so a late commit would be
-passed over (25 % lost in our measurements). One sealer at a time, by a database lock. Signature acts are sealed
-right after their commit, each by itself, so that no signer waits for what others wrote; the sealer's process
-(sealing.py) does the rest within a second.
+It takes what is pending, in id order, never "id > last sealed": ids are drawn before commit, so a late commit would be
+passed over (25 % lost in our measurements). One sealer at a time, by a database lock, which is held for a small batch
+only: leaves are hashed before, and who waits goes before the next batch. Signature acts are sealed right after their
+commit, each by itself, so that no signer waits for what others wrote; the sealer's process (sealing.py) does the rest
+within a second.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Subquery
 
-from apps.trail import clocks, erased, notes, witness
+from apps.trail import clocks, erased, fresh, notes, witness
+from apps.trail.fresh import Placed
 from apps.trail.identity import keys
 from apps.trail.merkle import Range, inclusion_proof
 from apps.trail.models import Checkpoint, Entry, Leaf, Node, Pending
@@ -22,7 +25,8 @@ from apps.trail.preimages import HEAD, body_digest, head_line, leaf_hash, sealed
 from apps.trail.tree import STRIDE, StoredTree
 from apps.trail.writer import database_now, head_of
 
-BATCH = 5000
+# Entries sealed while the lock is held: a signer who comes meanwhile waits for all of them to be written.
+BATCH = 100
 # Any constant: PostgreSQL advisory locks are per database.
 LOCK = 0x7261696C
 
@@ -40,19 +44,18 @@ def seal(*, wait: bool = True) -> int:
 
     What comes while it works is the next seal's: a signer would wait as long as others write.
     """
-    if not wait and not Pending.objects.exists():
-        return 0
-    sealed, newest = 0, None
-    while True:
-        with transaction.atomic():
-            done, last = _seal_batch(wait)
-        sealed += done
-        if not done or not last or (newest is not None and last >= newest):
-            return sealed
-        if newest is None:
-            newest = Pending.objects.order_by("-entry_id").values_list("entry_id", flat=True).first()
-            if newest is None:
-                return sealed
+    sealed, last, newest = 0, 0, 0
+    while pending := _pending(after=last):
+        last = pending[-1][0]["id"]
+        if len(pending) == BATCH and not newest:
+            newest = Pending.objects.order_by("-entry_id").values_list("entry_id", flat=True).first() or 0
+        done = _seal_batch(_prepare(pending), wait)
+        if done is None:
+            break
+        sealed += len(done.places)
+        if last >= newest:
+            break
+    return sealed
 
 
 def seal_act(act_id: str) -> int:
@@ -60,40 +63,70 @@ def seal_act(act_id: str) -> int:
 
     None when a sealer at work was first: it is waited for.
     """
+    placed = _seal_batch(_prepare(_of_act(act_id)), True)
+    if placed is None or not placed.places:
+        return 0
+    fresh.remember(act_id, placed)
+    return len(placed.places)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A pending entry and its leaf. Neither depends on its place, so both are made before the lock is taken."""
+
+    id: int
+    hash: bytes
+    body_digest: str
+
+
+def _prepare(pending: Waiting) -> list[Prepared]:
+    own = keys()
+    made = []
+    for values, salt, body in pending:
+        if erased.is_forged(own, values):
+            continue  # it stays in the queue, a finding and soon an alarm
+        digest = body_digest(salt, body)
+        made.append(Prepared(values["id"], leaf_hash(head_line(digest, values)), digest))
+    return made
+
+
+def _seal_batch(batch: list[Prepared], wait: bool) -> Placed | None:
+    """As `_seal_locked`; a batch of nothing takes no lock."""
+    if not batch:
+        return Placed()
     with transaction.atomic():
-        return _seal_batch(True, act_id)[0]
+        return _seal_locked(batch, wait)
 
 
-def _seal_batch(wait: bool, act_id: str = "") -> tuple[int, int]:
-    """(entries sealed, id of the last one looked at; 0 when none can be behind it).
+def _seal_locked(batch: list[Prepared], wait: bool) -> Placed | None:
+    """Give the entries of a batch their places, as far as no other sealer was first; None without the lock.
 
     Two journeys to the database besides BEGIN and COMMIT: on a busy machine each journey waits for its turn twice, and
     a signer waits for all of them.
     """
     own = keys()
     seen = witness.last(own.origin)
-    locked, before, now, pending = _look(wait, act_id)
+    locked, before, now, still = _look(wait, [one.id for one in batch])
     if not locked:
-        return 0, 0
+        return None
     _refuse_fork(seen, before)
     tree = Range(before.size, map(bytes.fromhex, before.frontier.split())) if before else Range()
     if before and tree.root().hex() != before.root:
         raise ForkRefused("The newest checkpoint's frontier does not give its root.")
     start = tree.size
+    batch = [one for one in batch if one.id in still]
     if clocks.tell_step_back(before, now):
-        pending = _pending()
+        # What tells of it, and all that the other clock dated, lies in the same seal.
+        batch = _prepare(_pending(most=EVERYTHING))
+    if not batch:
+        return Placed()
+    placed = Placed(tree)
     leaves, nodes = [], []
-    for values, salt, body in pending:
-        if erased.is_forged(own, values):
-            continue  # it stays in the queue, a finding and soon an alarm
-        digest = body_digest(salt, body)
-        hashed = leaf_hash(head_line(digest, values))
-        leaves.append((tree.size, values["id"], hashed.hex(), digest))
-        for level, index, node in tree.push(hashed):
+    for one in batch:
+        leaves.append((tree.size, one.id, one.hash.hex(), one.body_digest))
+        for level, index, node in placed.push(tree, one.id, one.hash):
             if level % STRIDE == 0:
                 nodes.append((level, index, node.hex()))
-    if not leaves:
-        return 0, 0
     state = notes.Checkpoint(own.origin, tree.size, tree.root())
     made = Checkpoint(
         size=tree.size,
@@ -104,13 +137,14 @@ def _seal_batch(wait: bool, act_id: str = "") -> tuple[int, int]:
     )
     _put(leaves, nodes, made, start)
     transaction.on_commit(lambda: witness.catch_up(own.origin, before.size if before else None, made))
-    return len(leaves), pending[-1][0]["id"] if len(pending) >= BATCH else 0
+    placed.note = made.note
+    return placed
 
 
 _HEAD_COLUMNS = ", ".join(f'e."{name}"' for name in HEAD)
 # By a list of keys, and not by a join: the planner's idea of a queue that fills and empties all the time is always old,
 # and it would read every entry there is. (SQLite has no such idea.)
-_QUEUE = f"SELECT entry_id FROM trail_pending ORDER BY entry_id LIMIT {BATCH}"
+_QUEUE = "SELECT entry_id FROM trail_pending WHERE entry_id > %s ORDER BY entry_id LIMIT %s"
 _ENTRIES = f"SELECT {_HEAD_COLUMNS}, e.salt, e.body FROM trail_entry e"
 _PENDING = {
     "postgresql": f"{_ENTRIES} WHERE e.id = ANY(ARRAY({_QUEUE})) ORDER BY e.id",
@@ -121,25 +155,28 @@ _OF_ACT = (
     f"{_ENTRIES} WHERE e.act_id = %s "
     "AND EXISTS (SELECT 1 FROM trail_pending p WHERE p.entry_id = e.id) ORDER BY e.id"
 )
+EVERYTHING = 2**62
 Waiting = list[tuple[dict[str, Any], str, str]]
 
 
-def _look(wait: bool, act_id: str) -> tuple[bool, Checkpoint | None, datetime, Waiting]:
-    """Take the lock, until the end of the transaction; then the newest checkpoint, the time, and what is pending (of
-    one act, where one is named).
+def _look(wait: bool, ids: list[int]) -> tuple[bool, Checkpoint | None, datetime, set[int]]:
+    """Take the lock, until the end of the transaction; then the newest checkpoint, the time, and which of these
+    entries are pending still.
 
     One sealer at a time: an advisory lock on PostgreSQL, where each statement sees what was committed when it
     began, so what follows the lock is not older than it; the write lock of IMMEDIATE on SQLite.
     """
     if connection.vendor != "postgresql":
         before = Checkpoint.objects.order_by("-size").first()
-        return True, before, database_now(), _pending(act_id)
+        there = Pending.objects.filter(entry_id__gte=min(ids), entry_id__lte=max(ids))
+        still = set(there.values_list("entry_id", flat=True))
+        return True, before, database_now(), still
     lock = "pg_advisory_xact_lock(%s), true" if wait else "true, pg_try_advisory_xact_lock(%s)"
     with connection.cursor() as cursor:
-        wanted = _OF_ACT if act_id else _PENDING["postgresql"]
         cursor.execute(
-            f"SELECT {lock}; {_NEWEST}; SELECT clock_timestamp(); {wanted}",
-            [LOCK, act_id] if act_id else [LOCK],
+            f"SELECT {lock}; {_NEWEST}; SELECT clock_timestamp(); "
+            "SELECT entry_id FROM trail_pending WHERE entry_id = ANY(%s::bigint[])",
+            [LOCK, ids],
         )
         answers = [cursor.fetchall()]
         while cursor.nextset():
@@ -147,7 +184,7 @@ def _look(wait: bool, act_id: str) -> tuple[bool, Checkpoint | None, datetime, W
     ((_, locked),), newest, ((now,),), rows = answers
     columns = ("size", "root", "frontier", "note", "created_at")
     before = Checkpoint(**dict(zip(columns, newest[0], strict=True))) if newest else None
-    return locked, before, now.astimezone(UTC), list(map(_read, rows))
+    return locked, before, now.astimezone(UTC), {entry_id for (entry_id,) in rows}
 
 
 def _read(row: tuple[Any, ...]) -> tuple[dict[str, Any], str, str]:
@@ -156,13 +193,17 @@ def _read(row: tuple[Any, ...]) -> tuple[dict[str, Any], str, str]:
     return values, row[-2], row[-1]
 
 
-def _pending(act_id: str = "") -> Waiting:
-    """Head values, salt and body of the next batch of pending entries (or of those of one act), by id."""
+def _pending(after: int = 0, most: int | None = None) -> Waiting:
+    """Head values, salt and body of the next batch of pending entries, by id."""
     with connection.cursor() as cursor:
-        if act_id:
-            cursor.execute(_OF_ACT, [act_id])
-        else:
-            cursor.execute(_PENDING[connection.vendor])
+        cursor.execute(_PENDING[connection.vendor], [after, most or BATCH])
+        return list(map(_read, cursor.fetchall()))
+
+
+def _of_act(act_id: str) -> Waiting:
+    """The same of the entries of one act that are pending."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_ACT, [act_id])
         return list(map(_read, cursor.fetchall()))
 
 
@@ -221,6 +262,20 @@ def _refuse_fork(seen: dict[str, Any] | None, before: Checkpoint | None) -> None
 
 def receipt(entry: Entry) -> dict[str, Any]:
     """What a signer takes away: the entry's two lines, its place, the proof and the signed checkpoint."""
+    index, proof, size, note = fresh.taken(entry.act_id, entry.pk) or _stored_proof(entry)
+    return {
+        "head": head_line(sealed_digest(entry.salt, entry.body, entry.digest), head_of(entry)),
+        "body": f"{entry.salt} {entry.body}",
+        "index": index,
+        "size": size,
+        "proof": [step.hex() for step in proof],
+        "checkpoint": note,
+        "verifier": keys().verifier,
+    }
+
+
+def _stored_proof(entry: Entry) -> fresh.Proof:
+    """The entry's place, its proof under the newest checkpoint, and that checkpoint."""
     place = Leaf.objects.filter(entry_id=entry.pk).values("index")[:1]
     checkpoint = Checkpoint.objects.annotate(leaf=Subquery(place)).order_by("-size").first()
     if checkpoint is None or checkpoint.leaf is None:
@@ -228,13 +283,4 @@ def receipt(entry: Entry) -> dict[str, Any]:
     index: int = checkpoint.leaf
     tree = StoredTree()
     tree.load_for(index, checkpoint.size)
-    proof = inclusion_proof(index, checkpoint.size, tree.node)
-    return {
-        "head": head_line(sealed_digest(entry.salt, entry.body, entry.digest), head_of(entry)),
-        "body": f"{entry.salt} {entry.body}",
-        "index": index,
-        "size": checkpoint.size,
-        "proof": [step.hex() for step in proof],
-        "checkpoint": checkpoint.note,
-        "verifier": keys().verifier,
-    }
+    return index, inclusion_proof(index, checkpoint.size, tree.node), checkpoint.size, checkpoint.note

@@ -88,7 +88,7 @@ def watch(stop: threading.Event, say: Callable[[str], None]) -> None:
         while not stop.is_set():
             try:
                 if place.take():
-                    sealer.seal(wait=False)
+                    sealer.seal()
                     if first:
                         witness.catch_up(keys().origin)  # what a process killed after its commit left
                     if told:

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from apps.trail import merkle, notes, sealer, verifier, witness
 from apps.trail.identity import keys
@@ -196,3 +197,84 @@ def test_an_act_is_sealed_alone_however_much_waits(story, desk):
     assert sealer.seal_act(signed.act_id) == 0, "sealed once"
     sealer.seal()
     assert verifier.verify().findings == []
+
+
+def test_a_signer_waits_for_a_small_batch_only(committed, desk, monkeypatch):
+    """While others' entries are sealed the lock is free between batches, and who waited is next."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no queue of those who wait")
+    monkeypatch.setattr(sealer, "BATCH", 5)
+    with transaction.atomic():
+        for _ in range(100):
+            record(kind="event", act="test.event", rows=[("none", 1, "")])
+    desk.sign(committed.anna, committed.ben)
+    signed = Entry.objects.filter(act="approvals.sign").latest("pk")
+    put, first = sealer._put, threading.Event()
+    signer: list[threading.Thread] = []
+
+    def sign():
+        sealer.seal_act(signed.act_id)
+        connection.close()
+
+    def slow(*asked):
+        if threading.current_thread() is threading.main_thread() and not first.is_set():
+            first.set()
+            signer.append(threading.Thread(target=sign))
+            signer[0].start()
+            with connection.cursor() as cursor:
+                while True:
+                    cursor.execute(
+                        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                    )
+                    if cursor.fetchone()[0]:
+                        break
+        put(*asked)
+
+    monkeypatch.setattr(sealer, "_put", slow)
+    sealer.seal()
+    signer[0].join()
+    before = Leaf.objects.get(entry_id=Entry.objects.filter(act="test.event").first().pk).index
+    assert 0 < Leaf.objects.get(entry_id=signed.pk).index - before <= 5 + 2
+    assert Pending.objects.count() == 0
+    witness.catch_up(keys().origin)
+    assert verifier.verify().findings == []
+
+
+def test_nothing_is_hashed_while_the_lock_is_held(story, monkeypatch):
+    events(3)
+    held, hashed = [], []
+    look, prepare = sealer._look, sealer._prepare
+    monkeypatch.setattr(sealer, "_look", lambda *asked: held.append(1) or look(*asked))
+    monkeypatch.setattr(sealer, "_prepare", lambda pending: hashed.append(len(held)) or prepare(pending))
+    assert sealer.seal() == 3
+    assert (held, hashed) == ([1], [0])
+
+
+def test_what_another_sealer_was_first_with_is_sealed_once(story):
+    events(4)
+    batch = sealer._prepare(sealer._pending())
+    assert sealer.seal() == 4
+    assert not sealer._seal_batch(batch, True).places
+    events(1)
+    mixed = batch + sealer._prepare(sealer._pending())
+    assert len(sealer._seal_batch(mixed, True).places) == 1
+    witness.catch_up(keys().origin)
+    assert verifier.verify().findings == []
+
+
+@pytest.mark.parametrize("before", range(18))
+def test_the_proof_made_at_the_seal_is_the_one_of_the_stored_tree(story, desk, before):
+    events(before)
+    sealer.seal()
+    desk.sign(story.anna, story.ben)
+    signed = Entry.objects.filter(act="approvals.sign").latest("pk")
+    assert sealer.seal_act(signed.act_id) == 2
+    size = Leaf.objects.count()
+    with CaptureQueriesContext(connection) as asked:
+        given = sealer.receipt(signed)
+    assert len(asked) == 0
+    assert given == sealer.receipt(signed), "the second is told from the database"
+    assert given["size"] == size
+    events(1)
+    sealer.seal()
+    assert sealer.receipt(signed)["size"] == size + 1

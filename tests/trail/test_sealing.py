@@ -202,8 +202,8 @@ def test_a_clock_set_back_is_told_in_the_trail(story, desk, monkeypatch):
     look = sealer._look
 
     def earlier(*asked):
-        locked, before, now, pending = look(*asked)
-        return locked, before, now - timedelta(hours=2), pending
+        locked, before, now, still = look(*asked)
+        return locked, before, now - timedelta(hours=2), still
 
     with monkeypatch.context() as patch:
         patch.setattr(sealer, "_look", earlier)
