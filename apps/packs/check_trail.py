@@ -166,7 +166,7 @@ def entries(content: dict[str, Any], log: Log) -> list[str]:
                 "on_behalf": head["on_behalf_name"], "record": body.get("subject", {}).get("ref", ""),
                 "reason": body.get("reason", ""), "username": body.get("actor", {}).get("username", ""),
                 "decision": facts.get("decision") or "", "signed": bool(facts.get("signatures")),
-                "digest": log.digests[number],
+                "digest": log.digests[number], "erased_by": log.acts.get(body.get("erased", "")),
             }  # fmt: skip
             wrong += [
                 f"{where}, entry {number}, {field}: {line[field]!r}, but entries.log says {value!r}."

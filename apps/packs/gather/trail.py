@@ -15,6 +15,7 @@ from apps.core.clock import iso
 from apps.packs.gather.people import place_names
 from apps.registry.models import Version
 from apps.trail.models import Entry, Kind
+from apps.trail.preimages import erased_by
 
 # Acts by which somebody reads or takes out what is sensitive (PC33).
 READ_OR_TAKEN = (
@@ -84,7 +85,15 @@ def line(entry: Entry) -> dict[str, Any]:
         "rule": facts.get("rule", "") if entry.kind == Kind.REFUSAL else "",
         "signed": bool(facts.get("signatures")),
         "digest": entry.digest,
+        "erased_by": _entry_of(erased_by(entry.body)),
     }
+
+
+def _entry_of(act_id: str) -> int | None:
+    """The number of the entry of an act of erasure; None without one."""
+    if not act_id:
+        return None
+    return Entry.objects.filter(kind=Kind.ACT, act_id=act_id).values_list("pk", flat=True).first()
 
 
 def lines(entries: Iterable[Entry]) -> list[dict[str, Any]]:

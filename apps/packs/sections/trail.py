@@ -184,14 +184,21 @@ def _line(entry: dict[str, Any]) -> tuple[Any, ...]:
         )
     if entry["reason"]:
         told += f". Reason: {entry['reason']}"
+    if entry["erased_by"]:
+        told += f" (words erased by the act of entry {entry['erased_by']})"
     return entry["entry"], at(entry["at"]), who, told, Cell(short(entry["digest"]), "code")
 
 
 def appendix(content: dict[str, Any], made: Generation) -> Chapter:
     part = _section(content, 34, "Appendices and file manifest")
-    part.text(
-        "Nothing is withheld: this pack has no redaction. Test data and per-case results are never in a pack."
+    erased = [e["entry"] for e in content["trail"]["entries"] if e["erased_by"]]
+    withheld = (
+        f"Words of {len(erased)} entries of the trail were erased for good, on a ground of law; there stands [erased], "
+        "and section 28 names the act. Nothing else is withheld: this pack has no redaction."
+        if erased
+        else "Nothing is withheld: this pack has no redaction."
     )
+    part.text(f"{withheld} Test data and per-case results are never in a pack.")
     part.heading("Embedded files")
     part.table(
         "Files in this PDF",
