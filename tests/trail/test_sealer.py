@@ -204,9 +204,9 @@ def test_a_signer_waits_for_a_small_batch_only(committed, desk, monkeypatch):
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no queue of those who wait")
     monkeypatch.setattr(sealer, "BATCH", 5)
-    with transaction.atomic():
-        for _ in range(100):
-            record(kind="event", act="test.event", rows=[("none", 1, "")])
+    for number in range(20):
+        desk.rename(committed.ben, f"Ben {number}", by=committed.anna)
+    waiting = Pending.objects.order_by("entry_id").values_list("entry_id", flat=True)[0]
     desk.sign(committed.anna, committed.ben)
     signed = Entry.objects.filter(act="approvals.sign").latest("pk")
     put, first = sealer._put, threading.Event()
@@ -233,7 +233,7 @@ def test_a_signer_waits_for_a_small_batch_only(committed, desk, monkeypatch):
     monkeypatch.setattr(sealer, "_put", slow)
     sealer.seal()
     signer[0].join()
-    before = Leaf.objects.get(entry_id=Entry.objects.filter(act="test.event").first().pk).index
+    before = Leaf.objects.get(entry_id=waiting).index
     assert 0 < Leaf.objects.get(entry_id=signed.pk).index - before <= 5 + 2
     assert Pending.objects.count() == 0
     witness.catch_up(keys().origin)
