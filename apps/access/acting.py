@@ -225,11 +225,14 @@ class Act:
         )
 
 
-def refuse_first(actor: Actor, name: str, subject: Subject) -> None:
-    """For doors whose input is no good: what the gate says of the act comes first, and is entered."""
+def refuse_first(actor: Actor, name: str, subject: Subject, *others: str) -> None:
+    """For doors whose input is no good: what the gate says of the act comes first, and is entered.
+
+    others: acts that the input might have meant as well; who may do one of them is told of the input.
+    """
     past.refuse_acts()
     verdict = may(actor, name, subject)
-    if not verdict.allowed:
+    if not verdict.allowed and not any(may(actor, other, subject).allowed for other in others):
         refused = verdict.refusal()
         enter_refusal(actor, policy(name), refused, subject, "")
         raise refused

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import contextmanager
+from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import mixins, serializers, viewsets
@@ -53,19 +55,22 @@ class GateViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         except (self.model.DoesNotExist, ValueError):
             raise NotVisible() from None
 
-    def given(self, serializer_class, act: str = "", subject=None) -> dict:
-        """The checked input of `act` on `subject`. Who may not do it hears that, whatever is wrong with the input."""
-        with self.asking(act, subject):
+    def given(self, serializer_class, act: str = "", subject=None, *others: str) -> dict:
+        """The checked input of `act` on `subject`. Who may not do it hears that, whatever is wrong with the input.
+
+        others: acts that the input might have meant as well.
+        """
+        with self.asking(act, subject, *others):
             return self._checked(serializer_class)
 
     @contextmanager
-    def asking(self, act: str, subject):
+    def asking(self, act: str, subject, *others: str):
         """What is read of the input in here belongs to `act`: found to be bad, the gate is asked before it is told."""
         try:
             yield
         except (BadInput, serializers.ValidationError):
             if act and subject is not None:
-                refuse_first(self.actor, act, subject)
+                refuse_first(self.actor, act, subject, *others)
             raise
 
     def _checked(self, serializer_class) -> dict:
@@ -148,6 +153,14 @@ class SignatureFields(serializers.Serializer):
     code = serializers.CharField(max_length=20, required=False, default="", allow_blank=True, write_only=True)
     decision = serializers.ChoiceField(choices=["approved", "rejected"], default="approved")
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
+
+
+def signing(halves: Iterable[str], data: Any, prefix: str) -> tuple[str, ...]:
+    """The acts that a signature of two halves may mean: the one of the half that was given, or all of them."""
+    half = data.get("half") if hasattr(data, "get") else None
+    return tuple(f"{prefix}{each}" for each in halves if half == each) or tuple(
+        f"{prefix}{h}" for h in halves
+    )
 
 
 def entered(given) -> SignatureInput:

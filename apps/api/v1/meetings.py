@@ -10,7 +10,15 @@ from rest_framework.decorators import action
 
 from apps.access.gate import visible
 from apps.access.signing import as_printed, content_digest
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
+from apps.api.base import (
+    IDEMPOTENCY,
+    GateViewSet,
+    ReasonInput,
+    SignatureFields,
+    allowed_acts,
+    entered,
+    signing,
+)
 from apps.api.lookup import one_of
 from apps.approvals import board_acts as acts
 from apps.approvals.board_models import Meeting
@@ -201,8 +209,8 @@ class Meetings(GateViewSet):
     @action(detail=True, methods=["post"])
     def sign(self, request, pk=None):
         meeting = self.get_object()
-        half = request.data.get("half") if hasattr(request.data, "get") else None
-        given = self.given(MinuteSignature, f"approvals.sign_minute_{half}" if half in SIGN else "", meeting)
+        act, *others = signing(SIGN, request.data, "approvals.sign_minute_")
+        given = self.given(MinuteSignature, act, meeting, *others)
         half, reason = given.pop("half"), given.pop("reason")
         SIGN[half](self.actor, meeting.pk, reason=reason, signature=entered(given), **self.key())
         return self.answer(self.get_object())

@@ -12,7 +12,15 @@ from apps.access.gate import ORGANISATION_SUBJECT
 from apps.access.models import Proposal, RulesChange, SeparationRules
 from apps.access.rulesfile import MAX_BYTES
 from apps.access.signing import as_printed, content_digest
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
+from apps.api.base import (
+    IDEMPOTENCY,
+    GateViewSet,
+    ReasonInput,
+    SignatureFields,
+    allowed_acts,
+    entered,
+    signing,
+)
 from apps.api.lookup import one_of
 from apps.core.blobs import BlobDamaged, damaged
 
@@ -217,8 +225,8 @@ class RuleChanges(GateViewSet):
     @action(detail=True, methods=["post"])
     def sign(self, request, pk=None):
         row = self.get_object()
-        half = request.data.get("half") if hasattr(request.data, "get") else None
-        given = self.given(ChangeSignature, f"access.sign_rules_{half}" if half in SIGN else "", row)
+        act, *others = signing(SIGN, request.data, "access.sign_rules_")
+        given = self.given(ChangeSignature, act, row, *others)
         signature = entered(given)
         SIGN[given["half"]](self.actor, row.pk, reason=given["reason"], signature=signature, **self.key())
         return self.answer(self.get_object())

@@ -10,7 +10,15 @@ from apps.access import acts, queries
 from apps.access.gate import visible
 from apps.access.models import Waiver
 from apps.access.signing import as_printed, content_digest
-from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, SignatureFields, allowed_acts, entered
+from apps.api.base import (
+    IDEMPOTENCY,
+    GateViewSet,
+    ReasonInput,
+    SignatureFields,
+    allowed_acts,
+    entered,
+    signing,
+)
 from apps.api.lookup import one_of, person_ids
 from apps.core.errors import NotVisible
 from apps.registry.models import Model, Version
@@ -141,8 +149,8 @@ class Waivers(GateViewSet):
     @action(detail=True, methods=["post"])
     def sign(self, request, pk=None):
         row = self.get_object()
-        half = request.data.get("half") if hasattr(request.data, "get") else None
-        given = self.given(WaiverSignature, f"access.sign_waiver_{half}" if half in SIGN else "", row)
+        act, *others = signing(SIGN, request.data, "access.sign_waiver_")
+        given = self.given(WaiverSignature, act, row, *others)
         signature = entered(given)
         SIGN[given["half"]](self.actor, row.pk, reason=given["reason"], signature=signature, **self.key())
         return self.answer(self.get_object())

@@ -16,6 +16,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
 from apps.access import acts, approving, duties, factors, queries
+from apps.access.acting import refuse_first
 from apps.access.actors import Actor
 from apps.access.gate import ORGANISATION_SUBJECT, Judge, Scopes, may, visible
 from apps.access.models import Assignment
@@ -244,6 +245,8 @@ def decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
             if verb == "approve":
                 _warn_of_factor(request, assignment)
             return redirect(back)
+    elif request.method == "POST":
+        refuse_first(actor, row.act, assignment)
     context = {
         "a": assignment,
         "place": queries.place_names(actor, [assignment])[assignment.scope],

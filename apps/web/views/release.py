@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apps.access.acting import refuse_first
 from apps.access.gate import Judge, Verdict, visible_within
 from apps.access.policy import acts_on
 from apps.access.sharing import shared
@@ -171,6 +172,8 @@ class MinuteForm(UploadForm):
 def minute(request: HttpRequest, pk: int) -> HttpResponse:
     """Record the board's minute of a high-tier release."""
     gate = seen_or_404(request, Gate, "version__model", pk=pk)
+    if request.method == "POST":
+        refuse_first(actor_of(request), "approvals.record_minute", gate)  # before a file is kept
     form = MinuteForm(
         request.POST if request.method == "POST" else None,
         request.FILES or None,
@@ -233,6 +236,8 @@ def suspend(request: HttpRequest, pk: int) -> HttpResponse:
                 request, f"{version.ref} is suspended: the gate answers “not allowed” from now on."
             )
             return redirect(url_of(version))
+    elif request.method == "POST":
+        refuse_first(actor_of(request), "approvals.suspend", version)
     context = {
         "form": form,
         "version": version,

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from fido2.utils import websafe_encode
 
 from apps.access import factors, passkeys
-from apps.access.acting import ACTS
+from apps.access.acting import ACTS, refuse_first
 from apps.access.gate import Judge, visible
 from apps.access.models import Assignment
 from apps.access.policy import TABLE, Policy, meaning_sentence
@@ -158,6 +158,10 @@ def sign(request: HttpRequest, act: str, pk: int) -> HttpResponse:
     if form.is_valid() and alone and not kept:
         form.add_error(None, "Authenticate again with your identity provider first: that is your signature.")
     if not form.is_valid():
+        try:
+            refuse_first(actor_of(request), act, subject)
+        except Refused as refused:
+            return _show(request, row, subject, form, refusal=refused, status=refused.status)
         return _show(request, row, subject, form, status=422)
     given = form.cleaned_data
     extra = {}

@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
+from apps.access.acting import refuse_first
 from apps.access.actors import Actor
 from apps.access.gate import may
 from apps.access.signing import content_of
@@ -191,6 +192,8 @@ def freeze(request: HttpRequest, pk: int) -> HttpResponse:
         if done:
             messages.success(request, f"{version.ref} is frozen. A change from now on is a new version.")
             return redirect(url_of(version))
+    elif request.method == "POST":
+        refuse_first(actor, "registry.freeze", version)
     context = {
         "form": form,
         "version": version,
