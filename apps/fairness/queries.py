@@ -133,7 +133,7 @@ def _bins(results: dict[str, Any], chart: dict[str, Any]) -> list[dict[str, Any]
     """The calibration bins that a calibration chart shows."""
     grouping = next(g for g in results["report"]["groupings"] if g["attributes"] == [chart["column"]])
     found = next(g for g in grouping["groups"] if g["name"] == chart["group"])
-    return list(found["calibration"])
+    return list(found.get("calibration") or ())
 
 
 def report_page(actor: Actor | User, report_id: int) -> ReportPage:

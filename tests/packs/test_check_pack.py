@@ -274,7 +274,7 @@ def test_a_conflict_that_the_pack_hides_is_found_again_from_the_entries(pack, ca
 def test_the_tables_are_those_of_the_portal(pack, world):
     folder = pack[0]
     report = Report.objects.get()
-    assert (folder / f"groups-{report.ref}.csv").read_bytes() == report_csv(report).encode()
+    assert (folder / f"groups-{report.ref}.csv").read_bytes() == report_csv(report, world.author).encode()
     for text in ("=1+1", "-3", "+x", "@a", "plain", "1e5", "\uff1da"):
         assert check_tables.cell(text) == csvsafe.disarmed(text)
 

@@ -97,6 +97,13 @@ def test_it_is_read_reviewed_and_signed_by_expert_and_quality(world, tested):
     given = {"conclusion": "The marker leads.", "idempotency_key": "k1", "surrogate.decision": "plausible"}
     for i in range(3):
         given[f"features.{i}.decision"] = "plausible"
+    blank = expert.post(form, {"idempotency_key": "k0"})
+    assert blank.status_code == 422
+    said = text_of(blank)
+    assert "Decide on the surrogate tree" in said  # and not the conclusion alone, then the rest
+    assert said.count("Decide on “") >= 3
+    assert "why the model may be believed, or not" in said
+    assert "(optional)" not in said
     bad = expert.post(form, given | {"features.1.decision": "not_plausible", "surrogate.decision": ""})
     assert bad.status_code == 422
     assert "Say why “" in text_of(bad)

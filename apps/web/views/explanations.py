@@ -217,6 +217,9 @@ class RequestForm(Form):
     explained_class = forms.ChoiceField(
         required=False,
         label="Whose score is explained",
+        error_messages={
+            "invalid_choice": "“%(value)s” is none of the classes of this plan: choose one from the list."
+        },
         help_text="The gate asks for the class that each case gets. One class for every case is evidence beside it: it "
         "shows what speaks for that class where the model does not choose it.",
     )
@@ -327,9 +330,13 @@ DECISIONS = [(d.value, DECISION_WORDS[d]) for d in Decision]
 
 
 class ReviewForm(Form):
-    """One decision and reason a feature, the surrogate tree last, then the conclusion."""
+    """One decision and reason a feature, the surrogate tree last, then the conclusion.
+
+    What is missing the act says, all of it at once.
+    """
 
     conclusion = forms.CharField(
+        required=False,
         max_length=2000,
         help_text="Why the model gives right answers for right reasons, or why not, in a sentence or two.",
         widget=forms.Textarea(attrs={"rows": 4}),
