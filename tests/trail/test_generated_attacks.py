@@ -106,12 +106,14 @@ def carry_out(name, seed, folder, before, known):
     return None
 
 
-def run(folder, draws):
-    """All draws; (what is wrong, how many were carried out, classes carried out)."""
+def run(folder, draws, enough=None):
+    """All draws, or `enough` that found a place; (what is wrong, how many were carried out, classes carried out)."""
     before, known = dump(folder), set(verifier.verify().findings)
     assert {each.detector for each in known} == {"triggers"}, "only the triggers are off"
     wrong, done, seen = [], 0, set()
     for name, seed in draws:
+        if done == enough:
+            break
         result = carry_out(name, seed, folder, before, known)
         if result is not None:
             done += 1
@@ -133,7 +135,8 @@ def test_a_sample_of_generated_attacks_is_located(attacked):
 @pytest.mark.soak
 def test_a_thousand_generated_attacks_are_located(attacked):
     names = sorted(CLASSES)
-    draws = [(names[number % len(names)], SAMPLE + number) for number in range(SOAK)]
-    wrong, done, _ = run(attacked, draws)
+    # Some draws find no place in all their tries (a record that may be inserted beside the others, say): one in 70.
+    draws = [(names[number % len(names)], SAMPLE + number) for number in range(SOAK + SOAK // 10)]
+    wrong, done, _ = run(attacked, draws, enough=SOAK)
     assert wrong == []
     assert done == SOAK
