@@ -10,7 +10,7 @@ from apps.access.telling import ending
 from apps.core.outcomes import WORDS, CheckState
 from apps.packs.qr import qr_svg
 from apps.packs.render import Chapter
-from apps.packs.sections.blocks import Cell, Section, at, short
+from apps.packs.sections.blocks import Cell, Section, at, counted, short
 from apps.packs.sections.front import Generation
 
 TRAIL_ROWS = 1000  # a chapter; chapters are what is laid out in parallel
@@ -193,8 +193,8 @@ def appendix(content: dict[str, Any], made: Generation) -> Chapter:
     part = _section(content, 34, "Appendices and file manifest")
     erased = [e["entry"] for e in content["trail"]["entries"] if e["erased_by"]]
     withheld = (
-        f"Words of {len(erased)} entries of the trail were erased for good, on a ground of law; there stands [erased], "
-        "and section 28 names the act. Nothing else is withheld: this pack has no redaction."
+        f"Words of {counted(len(erased), 'entry', 'entries')} of the trail were erased for good, on a ground of law; "
+        "there stands [erased], and section 28 names the act. Nothing else is withheld: this pack has no redaction."
         if erased
         else "Nothing is withheld: this pack has no redaction."
     )
