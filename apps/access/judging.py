@@ -163,7 +163,8 @@ class Judge:
         people: dict[int, User] = {}
         for assignment in self.holders:
             person = assignment.person
-            fits = self.counts(assignment, row) and person.pk not in people and not person.is_service
+            fits = self.counts(assignment, row) and person.pk not in people
+            fits = fits and person.usable and not person.is_service
             fits = fits and (not row.signs or person.identity_confirmed_at is not None)
             fits = fits and not (row.signs and factors.lacks(person))
             fits = fits and self.untrained(person, row) is None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 from django.apps import apps
@@ -17,10 +17,12 @@ from apps.access.assigning import PARENTS
 from apps.access.duties import Duty
 from apps.access.facts import facts_of
 from apps.access.gate import Judge, Scopes, Verdict, visible
+from apps.access.inforce import Marks, marked
 from apps.access.models import Assignment, AssignmentQuerySet, Waiver
 from apps.access.policy import Policy, policy
 from apps.access.rulebook import waivers_on
-from apps.access.staffing import Candidate, Ground, Takers, only_by, takers
+from apps.access.staffing import Candidate, Ground, Lack, Takers, lack_of, only_by, takers
+from apps.access.training import Trainings
 from apps.accounts.models import User
 from apps.core.clock import iso, now
 from apps.core.subjects import Subject
@@ -58,8 +60,11 @@ def place_names(actor: Actor, assignments: Iterable[Assignment]) -> dict[str, st
 
 
 def on_parent(actor: Actor, parent: Subject) -> QuerySet[Assignment]:
-    """Every assignment on a model, dataset or the organisation that the reader may see, with its people."""
-    return _visible_assignments(actor).on(parent.subject_kind, parent.pk).select_related(*PEOPLE)
+    """Every assignment on a model, dataset or the organisation that the reader may see, with its people.
+
+    Each tells which rules and training matrix are in force (`inforce.Marks`).
+    """
+    return marked(_visible_assignments(actor).on(parent.subject_kind, parent.pk).select_related(*PEOPLE))
 
 
 def told_of_duties(actor: Actor, parent: Subject, given: Iterable[Assignment]) -> bool:
@@ -112,17 +117,28 @@ def duties_on(kind: str) -> list[Duty]:
 
 @dataclass(frozen=True)
 class Coverage:
-    """One duty of a parent: who holds it now, what is asked for, and what stands still while nobody holds it."""
+    """One duty of a parent: who holds it now and can do its acts, what is asked for, and what stands still."""
 
     duty: Duty
     held: tuple[Assignment, ...]
     requested: tuple[Assignment, ...]
     stopped: tuple[str, ...]
     takers: Takers | None = None  # only for readers who may choose among people
+    lacks: Mapping[int, Lack] = field(default_factory=dict)  # person -> what keeps them from it
+
+    @property
+    def able(self) -> tuple[Assignment, ...]:
+        """Who holds the duty and lacks nothing that its acts ask for."""
+        return tuple(each for each in self.held if each.person_id not in self.lacks)
 
     @property
     def holders(self) -> int:
-        return len({each.person_id for each in self.held})
+        return len({each.person_id for each in self.able})
+
+    @property
+    def told(self) -> list[tuple[Assignment, Lack | None]]:
+        """Each holder, with what keeps them from the duty."""
+        return [(each, self.lacks.get(each.person_id)) for each in self.held]
 
     @property
     def word(self) -> str:
@@ -132,12 +148,13 @@ class Coverage:
 def coverage(
     parent: Subject, assignments: Iterable[Assignment], *, ground: Ground | None = None
 ) -> list[Coverage]:
-    """Each duty of `parent` with its holders among `assignments`; where there is none, the acts that nobody can do.
+    """Each duty of `parent` with its holders among `assignments` (`on_parent`); where none can, what stands still.
 
     With a `ground`, also who could take each duty.
     """
     known = list(assignments)
     made = []
+    trainings = Trainings([a for a in known if a.in_force()], Marks.of(known[0]) if known else None)
     wanted = duties_on(parent.subject_kind)
     # On a model or dataset an inspection alone gives this duty: it is told where somebody holds it.
     if Duty.INSPECTOR not in wanted and any(a.duty == Duty.INSPECTOR and not is_past(a) for a in known):
@@ -146,7 +163,11 @@ def coverage(
         mine = [a for a in known if a.duty == duty and not is_past(a)]
         held = tuple(a for a in mine if a.in_force() and a.person.is_active)
         requested = tuple(a for a in mine if a.state == State.REQUESTED)
-        stopped = () if held else only_by(duty, parent.subject_kind)
+        lacks = {a.person_id: lack for a in held if (lack := lack_of(a, trainings)) is not None}
+        stopped: tuple[str, ...] = ()
+        if len(lacks) == len({a.person_id for a in held}):
+            signing = any(lack.signing for lack in lacks.values())
+            stopped = only_by(duty, parent.subject_kind, signing=signing)
         made.append(
             Coverage(
                 duty,
@@ -154,6 +175,7 @@ def coverage(
                 requested,
                 stopped,
                 takers(ground, duty) if ground and duty in duties_on(parent.subject_kind) else None,
+                lacks,
             )
         )
     return made

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from apps.access import duties
+from apps.access import duties, factors
 from apps.access.assigning import (
     PARENTS,
     SEATED,
@@ -27,6 +27,7 @@ from apps.access.models import Assignment, Waiver
 from apps.access.policy import TABLE
 from apps.access.rulebook import rules_in_force, tier_of, waivers_in_force
 from apps.access.separation import Deed, past_conflict, static_conflicts
+from apps.access.training import Trainings
 from apps.accounts.models import User
 from apps.core import registries
 from apps.core.subjects import Subject
@@ -163,13 +164,37 @@ class Ground:
         return [self.candidate(person, duty) for person in self.people]
 
 
-def only_by(duty: Duty, kind: str) -> tuple[str, ...]:
-    """Labels of the acts that this duty alone may do (on a dataset: acts on datasets)."""
+def only_by(duty: Duty, kind: str, *, signing: bool = False) -> tuple[str, ...]:
+    """Labels of the acts that this duty alone may do (on a dataset: acts on datasets); `signing`: those that sign."""
     prefix = "datasets." if kind == duties.DATASET else ""
     rows = [r for r in TABLE.values() if r.duties == {duty} and r.label and r.act.startswith(prefix)]
     if kind == duties.MODEL:
         rows = [r for r in rows if not r.act.startswith("datasets.")]
-    return tuple(r.label for r in rows)
+    return tuple(r.label for r in rows if r.signs or not signing)
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What keeps a holder from the acts of a duty: `told` in words; from all of them, or from those that sign."""
+
+    told: str
+    signing: bool
+
+
+def lack_of(assignment: Assignment, trainings: Trainings) -> Lack | None:
+    """The same facts, in the same order, as the gate asks of an act: training, identity, second factor."""
+    person, signs = assignment.person, assignment.duty in factors.SIGNING_DUTIES
+    missing = [s for s in trainings.needed(assignment) if not s.good and (signs or not s.kind.signing)]
+    whole = [s for s in missing if not s.kind.signing]
+    if whole:
+        return Lack("training " + "; ".join(s.told() for s in whole), signing=False)
+    if missing:
+        return Lack("training " + "; ".join(s.told() for s in missing), signing=True)
+    if signs and person.identity_confirmed_at is None:
+        return Lack("the identity behind the account is not confirmed", signing=True)
+    if signs and factors.lacks(person):
+        return Lack("the account has no second factor", signing=True)
+    return None
 
 
 @dataclass(frozen=True)

@@ -330,13 +330,19 @@ class Trainings:
             self._records = records_of(self._people)
         return self._records.get(person_id, [])
 
+    def needed(self, assignment: Assignment | Held) -> list[Standing]:
+        """How each training stands that this duty needs; nothing while the matrix binds nobody."""
+        if not self.book.binding:
+            return []
+        return standings_for(self.book, assignment, self.of(assignment.person_id))
+
     def gap(self, held: Sequence[Assignment | Held], row: Policy) -> Gap | None:
         """None when one of these duties (of one person, each of which allows the act) is held with all it needs."""
         if not held or row.act in EXEMPT or not self.book.binding:
             return None
         first: Gap | None = None
         for assignment in held:
-            asked = standings_for(self.book, assignment, self.of(assignment.person_id))
+            asked = self.needed(assignment)
             lacking = tuple(s for s in asked if not s.good and (row.signs or not s.kind.signing))
             if not lacking:
                 return None

@@ -25,7 +25,7 @@ from apps.access.sharing import shared
 from apps.access.staffing import Ground, Leaver, leavers
 from apps.access.standing_conflicts import on_place
 from apps.access.waiting import queues_for
-from apps.approvals.leavers import on_models
+from apps.approvals.leavers import Wanted, on_models
 from apps.core.errors import BadInput, NotVisible
 from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import Form, MomentField, ReasonField
@@ -88,11 +88,11 @@ def request_url(parent) -> str:
     return reverse(names[kind], args=[parent.slug]) if kind in names else reverse("web:request_duty")
 
 
-def who_leaves_a_gap(parent, coverage: list[queries.Coverage]) -> list[Leaver]:
-    """Holders without whom a duty here has nobody, or a signature that an open gate wants."""
+def who_leaves_a_gap(parent, coverage: list[queries.Coverage], signatures: Iterable[Wanted]) -> list[Leaver]:
+    """Holders without whom a duty here has nobody, or one of the `signatures` that open gates want."""
     kind = parent.subject_kind
-    found = {each.person.pk: each for each in leavers(kind, (a for c in coverage for a in c.held))}
-    for wanted in on_models([parent.pk]) if kind == duties.MODEL else ():
+    found = {each.person.pk: each for each in leavers(kind, (a for c in coverage for a in c.able))}
+    for wanted in signatures:
         if len(wanted.able) == 1:
             person = wanted.able[0]
             known = found.get(person.pk, Leaver(person, (), ()))
@@ -113,7 +113,8 @@ def parent_people(request: HttpRequest, slug: str, kind: str) -> HttpResponseBas
         named = queries.told_of_duties(actor, parent, given)
         ground = Ground(parent) if chooses else None
         coverage = queries.coverage(parent, given, ground=ground) if named else []
-        alone = who_leaves_a_gap(parent, coverage) if named else []
+        signatures = on_models([parent.pk]) if named and kind == duties.MODEL else []
+        alone = who_leaves_a_gap(parent, coverage, signatures) if named else []
         apart = on_place(ground, given) if ground else []
     context = {
         "parent": parent,
@@ -123,6 +124,7 @@ def parent_people(request: HttpRequest, slug: str, kind: str) -> HttpResponseBas
         "coverage": coverage,
         "chooses": chooses,
         "alone": alone,
+        "without": [each for each in signatures if not each.able],
         "apart": apart,
         "request_duty": request_one,
         "request_url": request_url(parent),
