@@ -217,11 +217,11 @@ def limit(found: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     judged = set(names) - set(found["too_few"])
     if not judged:
         return dict(found)
-    return {**found, "pairs": [], "attainable": None, "sentence": coarse(found["verdict"])}
+    return {**found, "pairs": [], "attainable": None, "sentence": coarse(found["verdict"], found["too_few"])}
 
 
-def coarse(verdict: str) -> str:
-    """A verdict in words without figures."""
+def coarse(verdict: str, too_few: Sequence[str] = ()) -> str:
+    """A verdict in words without figures; `too_few`: names of the groups too small to be judged."""
     said = {
         "breached": "Limit breached",
         "within": "Within limit",
@@ -229,9 +229,10 @@ def coarse(verdict: str) -> str:
         "met": "Met",
         "not_met": "Not met",
     }[verdict]
+    small = f" Too few cases to be judged: {', '.join(too_few)}." if too_few else ""
     return (
-        f"{said}. Judged on the exact figures; they stand in the table of figures for who may read the cases, because "
-        f"groups of fewer than {LEAST} cases are among them or would follow from them."
+        f"{said}.{small} Judged on the exact figures; they stand in the table of figures for who may read the cases, "
+        f"because groups of fewer than {LEAST} cases are among them or would follow from them."
     )
 
 

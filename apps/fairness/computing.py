@@ -296,7 +296,8 @@ def without_small_groups(line: dict[str, Any], figures: dict[str, Any]) -> dict[
     if not names & set(line["pair"]):
         return line
     made = line | dict.fromkeys(("value", "low", "high"), "") | {"pair": [], "n": 0, "pair_n": []}
-    return made | {"sentence": disclosure.coarse(line["verdict"])}
+    small = [group["name"] for group in grouping["groups"] if group["n"] < line["min_n"]]
+    return made | {"sentence": disclosure.coarse(line["verdict"], small)}
 
 
 def failing_of(summary: list[dict[str, Any]]) -> dict[tuple[str, str], set[str]]:
