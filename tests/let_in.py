@@ -7,6 +7,7 @@ from django.test import Client
 
 from apps.access.fresh import BEGAN
 from apps.core.clock import now
+from apps.trail import lateness
 
 
 def note_beginnings(patch: pytest.MonkeyPatch) -> None:
@@ -15,6 +16,7 @@ def note_beginnings(patch: pytest.MonkeyPatch) -> None:
 
     def begun(self: Client, user, backend=None) -> None:
         forced(self, user, backend)
+        lateness.known()  # as every request asks first
         session = self.session
         session[BEGAN] = int(now().timestamp())
         session.save()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.db.models import CharField, Q
 from django.db.models.functions import Cast
@@ -38,7 +40,18 @@ class Line:
     stale: bool = False  # it signed, and the signature no longer matches the record
 
 
-def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
+# What the stream can be narrowed to; a change is an act that writes a record and signs nothing.
+SHOWS = {"all": "All", "signatures": "Signatures", "changes": "Changes"}
+_SIGNING = [row.act for row in TABLE.values() if row.signs]
+_CHANGING = [row.act for row in TABLE.values() if not row.signs and not row.reads]
+
+
+def shown(wanted: str) -> str:
+    """One of `SHOWS`, from a query string; everything where it says nothing that is one."""
+    return wanted if wanted in SHOWS else "all"
+
+
+def timeline(actor: Actor, version: Version, *, limit: int, show: str = "all") -> list[Line]:
     """The newest entries on the version's own records (its closure) that the reader may see, as sentences.
 
     One query and the facts.
@@ -52,6 +65,8 @@ def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
         condition |= Q(subject_kind=kind, subject_id__in=ids)
     told = visible_within(actor, Entry).filter(condition, kind__in=[Kind.ACT, Kind.REFUSAL])
     told = told.exclude(of_later_uses(version))
+    if show != "all":
+        told = told.filter(kind=Kind.ACT, act__in=_SIGNING if show == "signatures" else _CHANGING)
     rows = told.order_by("-id")[:limit]
     bound, judged = _bound(version)
     lines = []
@@ -61,6 +76,30 @@ def timeline(actor: Actor, version: Version, *, limit: int) -> list[Line]:
         stale = line.signed and own and entry.act_id not in bound[entry.subject_kind]
         lines.append(replace(line, stale=stale))
     return lines
+
+
+def gathered(lines: Sequence[Line]) -> list[list[Line]]:
+    """The lines in their order: those side by side in which the portal worked are one part, any other is one alone."""
+    parts: list[list[Line]] = []
+    for line in lines:
+        if line.machine and parts and parts[-1][-1].machine:
+            parts[-1].append(line)
+        else:
+            parts.append([line])
+    return parts
+
+
+def stream(actor: Actor, version: Version, *, limit: int, show: str) -> dict[str, Any]:
+    """What `registry/_timeline.html` shows: `show` is what the query string asks for."""
+    show = shown(show)
+    lines = timeline(actor, version, limit=limit, show=show)
+    return {
+        "timeline": gathered(lines),
+        "shows": SHOWS,
+        "show": show,
+        "whole": len(lines) < limit,
+        "limit": limit,
+    }
 
 
 def of_later_uses(version: Version) -> Q:

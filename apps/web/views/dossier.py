@@ -39,7 +39,7 @@ from apps.validations.states import PlanState
 from apps.web.door import actor_of, page
 from apps.web.links import url_of
 from apps.web.sections import TITLES
-from apps.web.timeline import timeline
+from apps.web.timeline import stream
 from apps.web.views.explanations import review_mark, reviewed_lines, run_acts
 from apps.web.views.intended_use import use_context
 from apps.web.views.probes import judged_lines
@@ -276,8 +276,6 @@ def audit(actor: Actor, version: Version) -> dict[str, Any]:
     if last not in [each["record"] for each in reviews]:
         last = None
     return {
-        "timeline": timeline(actor, version, limit=AUDIT_ROWS),
-        "limit": AUDIT_ROWS,
         "reviews": reviews,
         "last_review": last,
         "since_review": len(review_queries.came_after(last, version)) if last else 0,
@@ -301,6 +299,9 @@ def section(request: HttpRequest, slug: str, label: str, section: str) -> HttpRe
             "required": [{"row": r, "action": action_of(r)} for r in rows],
             **BUILDERS[section](actor_of(request), version),
         }
+        if section == "audit":
+            show = request.GET.get("timeline", "")
+            context |= stream(actor_of(request), version, limit=AUDIT_ROWS, show=show)
         return render(request, "registry/section.html", context)
 
 

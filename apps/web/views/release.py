@@ -30,7 +30,7 @@ from apps.web.door import actor_of, attempt, page, seen_or_404
 from apps.web.forms import DayField, Form, ReasonField
 from apps.web.links import sign_url, subject_of, url_of
 from apps.web.sections import SECTIONS, section_states
-from apps.web.timeline import timeline
+from apps.web.timeline import stream
 from apps.web.uploading import UploadForm
 
 TIMELINE_ROWS = 25
@@ -132,7 +132,9 @@ def release(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     with shared():
         context = release_context(request, version)
         if not request.htmx:
-            context["timeline"] = timeline(actor_of(request), version, limit=TIMELINE_ROWS)
+            context |= stream(
+                actor_of(request), version, limit=TIMELINE_ROWS, show=request.GET.get("timeline", "")
+            )
     return render(request, template, context)
 
 
