@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -63,8 +63,11 @@ def facts_in(entry: Entry) -> dict[str, Any]:
     return facts
 
 
-def line(entry: Entry) -> dict[str, Any]:
-    """One entry as the pack prints it; the whole entry with its proof is in the bundle."""
+def _line(entry: Entry, erasures: Mapping[str, int]) -> dict[str, Any]:
+    """One entry as the pack prints it; the whole entry with its proof is in the bundle.
+
+    `erasures`: act of an erasure -> the number of its entry.
+    """
     body = json.loads(entry.body)
     facts = body.get("facts", {})
     return {
@@ -85,19 +88,17 @@ def line(entry: Entry) -> dict[str, Any]:
         "rule": facts.get("rule", "") if entry.kind == Kind.REFUSAL else "",
         "signed": bool(facts.get("signatures")),
         "digest": entry.digest,
-        "erased_by": _entry_of(erased_by(entry.body)),
+        "erased_by": erasures.get(erased_by(entry.body)),
     }
 
 
-def _entry_of(act_id: str) -> int | None:
-    """The number of the entry of an act of erasure; None without one."""
-    if not act_id:
-        return None
-    return Entry.objects.filter(kind=Kind.ACT, act_id=act_id).values_list("pk", flat=True).first()
-
-
 def lines(entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    return [line(entry) for entry in entries]
+    """The entries as the pack prints them; one query more where words of any were erased."""
+    found = list(entries)
+    acts = {act for entry in found if (act := erased_by(entry.body))}
+    rows = Entry.objects.filter(kind=Kind.ACT, act_id__in=acts).values_list("act_id", "pk") if acts else ()
+    erasures = dict(rows)
+    return [_line(entry, erasures) for entry in found]
 
 
 def timeline(version: Version, as_of: datetime) -> list[dict[str, Any]]:
