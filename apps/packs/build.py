@@ -33,6 +33,7 @@ from apps.packs.sections import (
 from apps.packs.sections.blocks import short
 from apps.trail import verifier
 from apps.trail.models import Entry
+from apps.trail.queries import told
 
 STEPS = 4  # gathering, verifying, bundling, storing; laying out counts its own
 Progress = Callable[[int, int, str], None]
@@ -64,8 +65,8 @@ def build(pack: Pack, progress: Progress) -> tuple[datetime, dict[str, Any]]:
         verification=verification,
         trail_size=packed.trail_size,
         trail_entries=packed.trail_entries,
-        later_entries=Entry.objects.filter(
-            scope__in=gathered.content["trail"]["scopes"], at__gt=gathered.as_of
+        later_entries=told(
+            Entry.objects.filter(scope__in=gathered.content["trail"]["scopes"], at__gt=gathered.as_of)
         ).count(),
         manifest_digest=packed.manifest_digest,
         log_key=packed.log_key,

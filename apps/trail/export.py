@@ -44,8 +44,9 @@ def select(scopes: Collection[str] | None, until: datetime | None = None) -> Ite
     """Entry ids, in id order, of acts, events and refusals in `scopes` (None: all) and of the rows they wrote."""
     chosen = Entry.objects.all()
     if scopes is not None:
-        acts = Entry.objects.filter(scope__in=scopes).exclude(act_id="").values("act_id")
-        chosen = chosen.filter(Q(scope__in=scopes) | Q(kind="row", act_id__in=acts))
+        lines = Q(scope__in=scopes) & ~Q(kind=Kind.ROW)
+        acts = Entry.objects.filter(lines).exclude(act_id="").values("act_id")
+        chosen = chosen.filter(lines | Q(kind=Kind.ROW, act_id__in=acts))
     if until is not None:
         chosen = chosen.filter(at__lte=until)
     if scopes is not None or until is not None:
