@@ -60,6 +60,7 @@ class Queue:
     path: Callable[[Any], str]  # of the page where it is decided
     asked_by: Callable[[Any], User | None] = lambda _record: None
     due: Any = None
+    due_after: Callable[[datetime], datetime] | None = None  # of `since`, where a query cannot say it
     otherwise: str = ""
     columns: Mapping[str, Any] = field(default_factory=dict)
     people: tuple[str, ...] = ()
@@ -290,7 +291,9 @@ def _item(actor: Actor, each: Queue, record: Any, row: Row) -> Item | None:
 
 
 def _due(row: Row) -> datetime | None:
-    return row["due"] if row["due"] is not None and row["due"] > row["since"] else None
+    reckoned = QUEUES[row["queue"]].due_after
+    due = reckoned(row["since"]) if reckoned else row["due"]
+    return due if due is not None and due > row["since"] else None
 
 
 def _verdict(actor: Actor, each: Queue, record: Any, act: str, judge: Judge) -> Verdict:

@@ -10,22 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import (
-    Case,
     CharField,
     DateTimeField,
     Exists,
-    ExpressionWrapper,
-    F,
     OuterRef,
     Q,
     QuerySet,
     Subquery,
-    Value,
-    When,
 )
 from django.db.models.functions import Cast
 
@@ -34,18 +29,17 @@ from apps.access.waiting import Queue, Row, loaded, queue
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.errors import BadInput, WrongState
+from apps.quality.review_queries import working_days
 from apps.registry.models import Version
 from apps.registry.states import State
 from apps.trail.models import Entry, Kind
 
 SUSPEND, SIGN = "approvals.suspend", "approvals.sign_suspension"
-# By the weekday (ISO: Friday is 5): one working day later, at the same time. Holidays are not known here.
-DAYS = {5: 3, 6: 2}
 
 
 def due_of(suspended_at: datetime) -> datetime:
-    """When QA must have signed: one working day after the suspension (UTC)."""
-    return suspended_at + timedelta(days=DAYS.get(suspended_at.isoweekday(), 1))
+    """When QA must have signed: one working day of the organisation after the suspension (UTC)."""
+    return working_days().after(suspended_at)
 
 
 @dataclass(frozen=True)
@@ -159,17 +153,6 @@ def _since() -> Any:
     return Subquery(_entries(SUSPEND).values("at")[:1], output_field=DateTimeField())
 
 
-def _due() -> Any:
-    """`due_of` of the column before it, in the query itself."""
-    days = {
-        day: ExpressionWrapper(F("q_since") + Value(timedelta(days=n)), DateTimeField())
-        for day, n in DAYS.items()
-    }
-    next_day = ExpressionWrapper(F("q_since") + Value(timedelta(days=1)), DateTimeField())
-    whens = [When(q_since__iso_week_day=day, then=then) for day, then in days.items()]
-    return Case(*whens, default=next_day, output_field=DateTimeField())
-
-
 def _versions(rows: list[Row], _people: Any) -> list[Version]:
     found = loaded(rows, Version.objects.select_related("model", "intended_use"))
     told = suspensions_of([each.pk for each in found])
@@ -191,7 +174,7 @@ queue(
         record=Version,
         waits=_unsigned,
         since=_since(),
-        due=_due(),
+        due_after=due_of,
         acts=lambda _v: (SIGN,),
         make=_versions,
         what=_what,

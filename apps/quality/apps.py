@@ -33,6 +33,7 @@ def _check_hours() -> None:
         working_hours()
     except (ValueError, KeyError, OSError) as error:
         raise ImproperlyConfigured(
-            "ORGANISATION_TIME_ZONE, ORGANISATION_DAYS and ORGANISATION_HOURS must be like Europe/Zurich, Mon-Fri "
-            f"and 06:00-20:00: {error}"
+            "ORGANISATION_TIME_ZONE, ORGANISATION_DAYS, ORGANISATION_HOURS, ORGANISATION_HOLIDAYS and "
+            "ORGANISATION_CLOSED must be like Europe/Zurich, Mon-Fri, 06:00-20:00, CH-ZH (or empty) and "
+            f"2026-12-24,2026-12-31 (or empty): {error}"
         ) from error

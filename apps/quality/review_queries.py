@@ -19,6 +19,7 @@ from apps.access.separation import Deed, Rules
 from apps.access.sharing import came_along, gathered, grouped, once
 from apps.accounts.models import User
 from apps.core import registries
+from apps.core.workdays import WorkingDays
 from apps.quality.models import Deviation, TrailFinding, TrailMark, TrailReview
 from apps.quality.queries import deviations_of_versions, is_unsettled
 from apps.quality.review_reading import records_along, rows_along
@@ -29,10 +30,17 @@ from apps.trail.models import Entry, Kind
 TOLD = (Kind.ACT, Kind.EVENT, Kind.REFUSAL)
 
 
-def working_hours() -> WorkingHours:
-    return WorkingHours.parse(
-        settings.ORGANISATION_TIME_ZONE, settings.ORGANISATION_DAYS, settings.ORGANISATION_HOURS
+def working_days() -> WorkingDays:
+    return WorkingDays.parse(
+        settings.ORGANISATION_TIME_ZONE,
+        settings.ORGANISATION_DAYS,
+        settings.ORGANISATION_HOLIDAYS,
+        settings.ORGANISATION_CLOSED,
     )
+
+
+def working_hours() -> WorkingHours:
+    return WorkingHours.parse(working_days(), settings.ORGANISATION_HOURS)
 
 
 def reviewed_pairs(version: Version) -> frozenset[tuple[str, str]]:

@@ -14,10 +14,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.core.errors import BadInput, WrongState
+from apps.core.workdays import WorkingDays
 
 FOLDER = Path(__file__).resolve().parent / "review_data"
 CURRENT = 1
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MAX_TEXT = 4000
 AT_ONCE = 500  # entries marked by one act
 
@@ -49,38 +49,28 @@ class Line:
 
 @dataclass(frozen=True)
 class WorkingHours:
-    """When the organisation works, by its own clock: `days` as 0 (Monday) to 6, from `begins` to `ends`."""
+    """When the organisation works, by its own clock: on its working days, from `begins` to `ends`."""
 
-    zone: str
-    days: frozenset[int]
+    days: WorkingDays
     begins: time
     ends: time
 
     @classmethod
-    def parse(cls, zone: str, days: str, hours: str) -> WorkingHours:
-        """From "Europe/Zurich", "Mon-Fri" or "Mon,Wed", "07:00-19:00"; ValueError for anything else."""
-        ZoneInfo(zone)
-        found: set[int] = set()
-        for part in days.split(","):
-            first, _, last = part.strip().partition("-")
-            one, two = DAYS.index(first), DAYS.index(last or first)
-            found |= set(range(one, two + 1)) if one <= two else {*range(one, 7), *range(two + 1)}
+    def parse(cls, days: WorkingDays, hours: str) -> WorkingHours:
+        """From its days and "07:00-19:00"; ValueError for anything else."""
         begins, _, ends = hours.partition("-")
-        made = cls(
-            zone, frozenset(found), time.fromisoformat(begins.strip()), time.fromisoformat(ends.strip())
-        )
+        made = cls(days, time.fromisoformat(begins.strip()), time.fromisoformat(ends.strip()))
         if made.begins >= made.ends:
             raise ValueError(f"{hours}: the day must end after it begins")
         return made
 
     def within(self, moment: datetime) -> bool:
-        local = moment.astimezone(ZoneInfo(self.zone))
-        return local.weekday() in self.days and self.begins <= local.time() < self.ends
+        local = moment.astimezone(ZoneInfo(self.days.zone))
+        return self.begins <= local.time() < self.ends and self.days.on(local.date())
 
     def told(self) -> str:
         """`Mon, Tue 07:00-19:00, Europe/Zurich`."""
-        days = ", ".join(DAYS[day] for day in sorted(self.days))
-        return f"{days} {self.begins:%H:%M}-{self.ends:%H:%M}, {self.zone}"
+        return f"{self.days.told()} {self.begins:%H:%M}-{self.ends:%H:%M}, {self.days.zone}"
 
 
 def exceptions(

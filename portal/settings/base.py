@@ -224,10 +224,13 @@ SIGNATURE_MAIL = env.text("SIGNATURE_MAIL", "no") == "yes"
 # Hours for which a steward may open a sensitive dataset to one person, at most.
 SENSITIVE_HOURS = env.integer("SENSITIVE_HOURS", 8)
 
-# When the organisation works: a review of the trail shows what people did outside these hours.
+# When the organisation works: a review of the trail shows what people did outside these hours, and a suspension is
+# signed for within a working day.
 ORGANISATION_TIME_ZONE = env.text("ORGANISATION_TIME_ZONE", "UTC")
 ORGANISATION_DAYS = env.text("ORGANISATION_DAYS", "Mon-Fri")
 ORGANISATION_HOURS = env.text("ORGANISATION_HOURS", "06:00-20:00")
+ORGANISATION_HOLIDAYS = env.text("ORGANISATION_HOLIDAYS", "")
+ORGANISATION_CLOSED = env.text("ORGANISATION_CLOSED", "")
 
 LOGIN_URL = "web:sign_in"
 PASSWORD_RESET_TIMEOUT = env.integer("ENROLMENT_SECONDS", 3 * 86400)

@@ -42,6 +42,13 @@ def test_one_working_day(suspended, due):
     assert due_of(at) == datetime.fromisoformat(due).replace(tzinfo=UTC)
 
 
+def test_a_public_holiday_is_no_working_day(settings):
+    settings.ORGANISATION_TIME_ZONE, settings.ORGANISATION_HOLIDAYS = "Europe/Zurich", "CH-ZH"
+    settings.ORGANISATION_CLOSED = "2026-12-24"
+    wednesday = datetime(2026, 12, 23, 9, tzinfo=UTC)
+    assert due_of(wednesday) == datetime(2026, 12, 28, 9, tzinfo=UTC)
+
+
 pytestmark = pytest.mark.evidence("reported")
 
 
