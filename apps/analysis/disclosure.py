@@ -19,7 +19,10 @@ import numpy.typing as npt
 
 LEAST = 20  # cases
 WHY = f"not told: this group, or one that would follow from it, has fewer than {LEAST} cases"
+ADJUSTED = "adjusted p-value not told: one that is not told counts in it"
 _EXACT = 1e-8
+_OF_CELLS = ("cells", "cells_digest")  # how many counts there are, and what tells a right guess of them
+_TOGETHER = {2: 400, 3: 30, 4: 16}  # how many groups are added up where at most so many are small
 _NOTHING: dict[str, Any] = {"value": None, "low": None, "high": None}
 
 Key = frozenset[tuple[str, str]]  # attribute and value: one for a group, two for a pair
@@ -106,15 +109,20 @@ def _few(
 ) -> Iterator[set[Key]]:
     """Hidden groups of fewer than `least` cases together whose sum follows from what is told.
 
-    Looked at are: each alone and every two; what is hidden in each sum, and of that what lies in hidden groups of the
-    other attribute; a group that follows by itself counts as known there.
+    Looked at are: each alone and every two; of a table with few small groups every three and four; what is hidden in
+    each sum, and of that what lies in hidden groups of the other attribute; a group that follows by itself counts as
+    known there.
     """
     at = {key: i for i, key in enumerate(unknown)}
     still = {key for key in unknown if np.abs(free[at[key]]).max(initial=0.0) >= _EXACT}
     small = [key for key in unknown if sizes[key] < least]
     yield from ({key} for key in small if key not in still)
     tried = [
-        {x, y} for x, y in combinations(small, 2) if len({name for k in (x, y) for name, _ in k}) == len(x)
+        set(some)
+        for many, most in _TOGETHER.items()
+        if len(small) <= most
+        for some in combinations(small, many)
+        if len({name for key in some for name, _ in key}) == len(some[0])
     ]
     for each in sums:
         parts = set(each.parts) & still
@@ -153,8 +161,12 @@ def key_of(group: Mapping[str, Any]) -> Key:
 
 def hidden_of(report: Mapping[str, Any]) -> frozenset[Key]:
     """The hidden groups of a report with `overall` and `groupings`."""
-    sizes = {key_of(g): int(g["n"]) for each in report.get("groupings", ()) for g in each["groups"]}
-    return hidden(sizes, int(report["overall"]["n"]))
+    return hidden(sizes_of(report), int(report["overall"]["n"]))
+
+
+def sizes_of(report: Mapping[str, Any]) -> dict[Key, int]:
+    """The cases of each group of a report."""
+    return {key_of(g): int(g["n"]) for each in report.get("groupings", ()) for g in each["groups"]}
 
 
 def names_of(grouping: Mapping[str, Any], shut: Collection[Key]) -> set[str]:
@@ -170,31 +182,39 @@ def untold(n: int) -> dict[str, Any]:
 def told(report: Mapping[str, Any]) -> dict[str, Any]:
     """A report with `overall` and `groupings`, computed or stored, as it is told to who may not read the cases."""
     shut = hidden_of(report)
-    return {**report, "groupings": [_grouping(each, shut) for each in report.get("groupings", ())]}
+    least = int(report.get("inputs", {}).get("min_n", 1))
+    made = {**report, "groupings": [_grouping(each, shut, least) for each in report.get("groupings", ())]}
+    return {name: value for name, value in made.items() if not shut or name not in _OF_CELLS}
 
 
-def _grouping(grouping: Mapping[str, Any], shut: Collection[Key]) -> dict[str, Any]:
+def _grouping(grouping: Mapping[str, Any], shut: Collection[Key], least: int) -> dict[str, Any]:
+    """`least`: the cases a group needs to be judged."""
     names = names_of(grouping, shut)
     bins = kept_bins(grouping, names)
     made = dict(grouping)
     made["groups"] = [
         _group(each) if each["name"] in names else _with_bins(each, bins) for each in grouping["groups"]
     ]
+    if not names:
+        return made
+    sizes = {group["name"]: int(group["n"]) for group in grouping["groups"]}
+    small = {name for name in names if sizes[name] < least}
     if "comparisons" in grouping:
         made["comparisons"] = [
-            {**each, "pairs": [_pair(pair, names) for pair in each["pairs"]]}
-            for each in grouping["comparisons"]
+            {**each, "pairs": _pairs(each, names, small, list(sizes))} for each in grouping["comparisons"]
         ]
     if "disparities" in grouping:
-        made["disparities"] = [
-            {**each, **_NOTHING, "pair": None, "p_holm": None, "reason": WHY}
-            if names & set(each["pair"] or ())
-            else each
-            for each in grouping["disparities"]
-        ]
+        made["disparities"] = [_disparity(each, names) for each in grouping["disparities"]]
     if "limits" in grouping:
-        made["limits"] = [limit(each, names) for each in grouping["limits"]]
+        made["limits"] = [limit(each, names, small) for each in grouping["limits"]]
     return made
+
+
+def _tested(pairs: Iterable[Mapping[str, Any]], names: Collection[str]) -> bool:
+    """Whether a hidden pair is among those whose p-values are adjusted together."""
+    return any(
+        pair["judged"] and pair["p"] is not None and {pair["a"], pair["b"]} & set(names) for pair in pairs
+    )
 
 
 def _group(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,21 +223,44 @@ def _group(group: Mapping[str, Any]) -> dict[str, Any]:
     return made | {"metrics": metrics, "told": False}
 
 
-def _pair(pair: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Which of the two is the higher is a figure too: they are named in the order of their names."""
-    if not {pair["a"], pair["b"]} & set(names):
-        return dict(pair)
-    a, b = sorted((pair["a"], pair["b"]))
+def _pairs(
+    comparison: Mapping[str, Any], names: Collection[str], small: Collection[str], groups: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The told pairs as they are, then every pair with a hidden group: that one has no value tells of its cases too."""
+    without = {"p_holm": None, "reason": ADJUSTED} if _tested(comparison["pairs"], names) else {}
+    told = [
+        dict(pair) | (without if pair["p_holm"] is not None else {})
+        for pair in comparison["pairs"]
+        if not {pair["a"], pair["b"]} & set(names)
+    ]
+    untold_pairs = (pair for pair in combinations(sorted(groups), 2) if set(pair) & set(names))
+    return told + [_pair(a, b, not {a, b} & set(small)) for a, b in untold_pairs]
+
+
+def _pair(a: str, b: str, enough: bool) -> dict[str, Any]:
+    """A hidden pair. Which of the two is the higher is a figure too: they are named in the order of their names."""
     kinds = {kind: dict(_NOTHING) for kind in ("difference", "ratio")}
-    return {"a": a, "b": b, **kinds, "p": None, "p_holm": None, "judged": pair["judged"], "reason": WHY}
+    return {"a": a, "b": b, **kinds, "p": None, "p_holm": None, "judged": enough, "reason": WHY}
 
 
-def limit(found: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """A judged limit of a grouping: the verdict stays, the sentence tells no figure that rests on a hidden group."""
-    judged = set(names) - set(found["too_few"])
+def _disparity(found: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The extreme of all groups, where some are hidden: whether one of these makes it, or has no value, is not told."""
+    without = [name for name in found["without_value"] if name not in names]
+    made = {name: value for name, value in found.items() if name != "decided_by"}
+    return made | _NOTHING | {"pair": None, "p_holm": None, "without_value": without, "reason": WHY}
+
+
+def limit(found: Mapping[str, Any], names: Collection[str], small: Collection[str]) -> dict[str, Any]:
+    """A judged limit of a grouping: the verdict stays, the sentence tells no figure that rests on a hidden group.
+
+    `small`: the hidden groups of fewer cases than are needed to be judged; that another has no value is no size.
+    """
+    judged = set(names) - set(small)
     if not judged:
         return dict(found)
-    return {**found, "pairs": [], "attainable": None, "sentence": coarse(found["verdict"], found["too_few"])}
+    few = [name for name in found["too_few"] if name not in judged]
+    without = {"pairs": [], "attainable": None, "too_few": few}
+    return {**found, **without, "sentence": coarse(found["verdict"], few)}
 
 
 def coarse(verdict: str, too_few: Sequence[str] = ()) -> str:
@@ -283,6 +326,7 @@ def _key_of_line(line: Mapping[str, Any], columns: Sequence[str]) -> Key:
 
 
 def _line(line: Mapping[str, Any]) -> dict[str, Any]:
-    made = {name: line[name] for name in ("group", "metric", "class", "n", "test") if name in line}
-    figures = {"first": None, "second": None, "counts": None, "p": None, "p_holm": None}
+    made = {name: line[name] for name in ("group", "metric", "class", "n") if name in line}
+    # Without a case that a metric is about there is no test: its name would tell so.
+    figures = {"first": None, "second": None, "counts": None, "p": None, "p_holm": None, "test": ""}
     return made | figures | {"difference": untold(int(line["n"])), "told": False}

@@ -293,7 +293,11 @@ def without_small_groups(line: dict[str, Any], figures: dict[str, Any]) -> dict[
     """A judged limit as it is signed, sent on and shown to everybody: no figure of a small group (`disclosure`)."""
     grouping = _grouping(figures, line["column"])
     names = disclosure.names_of(grouping, disclosure.hidden_of(figures))
-    if not names & set(line["pair"]):
+    few = {group["name"] for group in grouping["groups"] if line["min_n"] <= group["n"] < disclosure.LEAST}
+    if not names & {
+        *line["pair"],
+        *few,
+    }:  # a group of few that was judged: the sentence may say it has no value
         return line
     made = line | dict.fromkeys(("value", "low", "high"), "") | {"pair": [], "n": 0, "pair_n": []}
     small = [group["name"] for group in grouping["groups"] if group["n"] < line["min_n"]]

@@ -18,10 +18,10 @@ from apps.validations.rules import subgroup_values
 from apps.validations.stored import read_results
 
 
-def reads_cases(actor: Actor | User, run: Run) -> bool:
-    """Whether the person may read the cases of the run one by one, today: the figures of a few are then no secret."""
+def reads_cases(actor: Actor | User, *runs: Run) -> bool:
+    """Whether the person may read the cases of the runs one by one, today: the figures of a few are then no secret."""
     with past.today():
-        return gate.may(actor, "validations.read_cases", run).allowed
+        return all(gate.may(actor, "validations.read_cases", run).allowed for run in runs)
 
 
 def results_for(actor: Actor | User, run: Run) -> dict[str, Any]:
@@ -59,9 +59,14 @@ def without_small_groups(
 
 def _without(line: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
     values = subgroup_values(line["subgroup"])
-    if not values or not report or frozenset(values.items()) not in disclosure.hidden_of(report):
+    key = frozenset(values.items())
+    if not values or not report or key not in disclosure.hidden_of(report):
         return line
-    made = line | {name: "" for name in ("value", "low", "high") if name in line}
+    made = line | {name: "" for name in ("value", "low", "high", "method") if name in line}
+    if "n" in line:  # of the metric: its positives, or what is predicted so
+        made["n"] = disclosure.sizes_of(report)[key]
+    if "reason" in line:
+        made["reason"] = disclosure.WHY
     if "sentence" in line:
         made["sentence"] = disclosure.coarse(line["verdict"])
     return made

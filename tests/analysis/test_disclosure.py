@@ -147,6 +147,78 @@ def test_the_error_of_one_case_is_not_told_nor_found_by_subtraction():
     assert whole["groupings"][0]["groups"][-1]["metrics"]["mae"]["value"] == pytest.approx(errors[-1])
 
 
+def sites_with_one_alone(seed: int, *, west: int, swapped: bool) -> dict[str, list]:
+    """Cases of four sites, one on an island; `swapped`: its label, answer and score for those of a case of west."""
+    made = np.random.default_rng(seed)
+    site = [
+        name for name, n in (("north", 200), ("south", 100), ("west", west), ("island", 1)) for _ in range(n)
+    ]
+    y, score = made.integers(0, 2, len(site)), made.random(len(site)).round(3)
+    sex = np.where(made.random(len(site)) < 0.5, "F", "M")
+    sex[-1] = sex[300]
+    said = (score >= 0.5).astype(int)
+    if swapped:
+        for column in (y, score, said):
+            column[[300, -1]] = column[[-1, 300]]
+    return {"y": y.tolist(), "p": said.tolist(), "s": score.tolist(), "site": site, "sex": sex.tolist()}
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_what_is_told_is_the_same_whatever_the_case_on_the_island_was(crossed):
+    """Not its label by the pairs that have a value, nor its error by the greatest difference or a count of cells."""
+    differ = 0
+    for seed in range(12):
+        before, after = (
+            fairness.report(
+                sites_with_one_alone(seed, west=25, swapped=swapped),
+                "y",
+                "p",
+                "s",
+                ["site", "sex"],
+                intersections=crossed,
+            )
+            for swapped in (False, True)
+        )
+        differ += before["groupings"] != after["groupings"]
+        assert disclosure.told(before) == disclosure.told(after)
+    assert differ > 6
+
+
+def test_the_adjusted_p_value_of_a_told_pair_does_not_tell_that_of_a_hidden_one():
+    whole = fairness.report(sites_with_one_alone(3, west=45, swapped=False), "y", "p", "s", ["site"])
+    (shown,) = disclosure.told(whole)["groupings"]
+    rests = 0
+    for before, after in zip(whole["groupings"][0]["comparisons"], shown["comparisons"], strict=True):
+        tested = [pair for pair in before["pairs"] if pair["p_holm"] is not None]
+        hidden = [pair for pair in tested if {pair["a"], pair["b"]} & {"site = west", "site = island"}]
+        (told,) = [pair for pair in after["pairs"] if pair["difference"]["value"] is not None] or [None]
+        if told is None or not tested:
+            continue
+        assert told["p"] is not None
+        assert (told["p_holm"] is None) == bool(hidden)
+        assert not hidden or told["reason"] == disclosure.ADJUSTED
+        # Holm's values rise with the p-values: that of a told pair may be a whole multiple of a hidden one's.
+        own = next(pair for pair in tested if pair["a"] == told["a"] and pair["b"] == told["b"])
+        rests += any(own["p_holm"] == pytest.approx(k * pair["p"]) for pair in hidden for k in (1, 2, 3))
+    assert rests
+
+
+def test_the_words_of_a_limit_do_not_tell_which_small_group_has_no_value():
+    limit = {"metric": "equal_opportunity_difference", "limit": 0.99, "rule": "point"}
+    said = set()
+    for label in (0, 1):
+        columns = sites_with_one_alone(3, west=45, swapped=False)
+        columns["y"][-1] = label
+        (grouping,) = fairness.report(columns, "y", "p", None, ["site"], min_n=1, limits=[limit])["groupings"]
+        (exact,) = grouping["limits"]
+        assert exact["too_few"] == ([] if label else ["site = island"])
+        (told,) = disclosure.told({"inputs": {"min_n": 1}, "overall": {"n": 346}, "groupings": [grouping]})[
+            "groupings"
+        ]
+        said.add((told["limits"][0]["sentence"].partition(".")[2], str(told["limits"][0]["too_few"])))
+    assert len(said) == 1  # besides the verdict
+
+
 def test_lines_by_group_of_a_comparison_follow_the_same_rule():
     columns = errors_of({"a": 120, "b": 60, "c": 40, "one": 1})
     found = pairedtasks.report(columns, "y", "p", "q", task="regression", groups=["site"])
@@ -161,6 +233,7 @@ def test_lines_by_group_of_a_comparison_follow_the_same_rule():
         )
         if after["group"] in bare:
             assert (after["first"], after["second"], after["p"], after["counts"]) == (None,) * 4
+            assert after["test"] == ""
         else:
             assert after == before
 

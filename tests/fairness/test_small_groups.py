@@ -5,25 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from apps.accounts.models import User
+from apps.analysis import fairness
 from apps.analysis.disclosure import LEAST, WHY
 from apps.core import blobs
 from apps.core.digests import canonical_json
 from apps.fairness import queries
-from apps.fairness.computing import figures_of, judged
+from apps.fairness.computing import figures_of, judged, without_small_groups
 from apps.fairness.export import as_csv
 from apps.packs.check_tables import groups as pack_lines
 from apps.quality.models import Deviation
+from apps.validations import telling
 from apps.validations.cases import counted, read_cases_table
 from apps.validations.export import as_csv as run_csv
 from apps.validations.stored import read_results
 from apps.validations.telling import reads_cases, results_for
 from tests.factories.data import vault_csv
 from tests.factories.doors import browser, session_api
-from tests.factories.evidence import BIAS_LIMITS, validated_world
+from tests.factories.evidence import BIAS_LIMITS, done_run, validated_world
 
 LIMIT = BIAS_LIMITS[0] | {"id": "F9", "column": "site", "limit": "0.1", "rule": "point", "min_n": 1}
 
@@ -142,3 +145,69 @@ def test_the_api_answers_by_who_asks(world, tested):
         seen[who] = sites(answer.json()["figures"])["island"]
     assert values(seen[world.author]) == {None}
     assert values(seen[world.bias_tester]) != {None}
+
+
+def test_the_n_of_a_criterion_of_a_small_group_is_its_cases_not_its_positives():
+    """Of the sensitivity n is how many are positive: of one patient, whether that one is."""
+    site = ["north"] * 100 + ["south"] * 60 + ["island"]
+    told = []
+    for label in (0, 1):
+        columns = {"y": [*([0, 1] * 80), label], "p": [0, 1, 1, 0] * 40 + [1], "site": site}
+        report = fairness.report(columns, "y", "p", None, ["site"])
+        group = next(g for g in report["groupings"][0]["groups"] if g["name"] == "site = island")
+        assert group["metrics"]["tpr"]["n"] == label
+        measured = {"n": label, "value": "1" if label else "", "low": "", "high": "", "method": str(label)}
+        line = measured | {
+            "metric": "tpr",
+            "subgroup": "site=island",
+            "verdict": "undecided",
+            "sentence": "…",
+        }
+        told += telling.without_small_groups([line], report, {})
+    assert told[0] == told[1]
+    assert told[0]["n"] == 1
+
+
+def test_the_line_of_a_limit_does_not_say_that_a_judged_small_group_has_no_value():
+    site = ["north"] * 100 + ["south"] * 60 + ["island"]
+    columns = {"y": [*([0, 1] * 80), 0], "p": [0, 1, 1, 0] * 40 + [1], "site": site}
+    asked = [{"metric": "equal_opportunity_difference", "limit": 0.9, "rule": "point"}]
+    figures = fairness.report(columns, "y", "p", None, ["site"], min_n=1, limits=asked)
+    limit = {
+        "id": "F1",
+        "metric": "equal_opportunity_difference",
+        "column": "site",
+        "limit": "0.9",
+        "rule": "point",
+    }
+    line = judged(limit | {"min_n": 1}, figures)
+    assert "no value in site = island" in line["sentence"]  # so that one is negative
+    told = without_small_groups(line, figures)
+    assert told["verdict"] == line["verdict"]
+    assert "island" not in told["sentence"]
+    assert told["pair"] == []
+    few = without_small_groups(judged(limit | {"min_n": 30}, fairness.report(
+        columns, "y", "p", None, ["site"], min_n=30, limits=asked)), figures)  # fmt: skip
+    assert "site = island" in few["sentence"]  # its size alone: no answer of the model
+
+
+def test_two_runs_are_compared_exactly_for_who_may_read_the_cases_of_both(world, tested, monkeypatch):
+    """Who may read those of the second alone would learn the first model's answers on a few cases."""
+    first, second = tested.run, done_run(world, tested.plan)
+    allowed = {first.pk, second.pk}
+    asked_of = SimpleNamespace(may=lambda actor, act, run: SimpleNamespace(allowed=run.pk in allowed))
+    monkeypatch.setattr(telling, "gate", asked_of)
+    asked = f"/api/v1/runs/{first.number}/paired?with={second.number}"
+
+    def untold() -> bool:
+        api = session_api(world.validator).get(asked).json()
+        page = browser(world.validator).get(
+            "/runs/compare/", {"first": first.number, "second": second.number}
+        )
+        in_page = WHY in page.content.decode()
+        assert in_page == (WHY in str(api["groups"]))
+        return in_page
+
+    assert not untold()
+    allowed.remove(first.pk)
+    assert untold()

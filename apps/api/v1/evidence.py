@@ -217,7 +217,9 @@ class Runs(Numbered):
             raise NotVisible
         try:
             found = compare_runs(first, second)
-            return Response(storable(found if reads_cases(self.actor, second) else told_comparison(found)))
+            return Response(
+                storable(found if reads_cases(self.actor, first, second) else told_comparison(found))
+            )
         except CannotCompute as error:
             raise BadInput("The runs are not compared.", fields={"with": [str(error)]}) from error
 

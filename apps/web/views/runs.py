@@ -267,7 +267,7 @@ def run_compare(request: HttpRequest) -> HttpResponse:
         )
         try:
             found = compare_runs(first, second)
-            if not reads_cases(actor_of(request), second):
+            if not reads_cases(actor_of(request), first, second):
                 found = told_comparison(found)
         except CannotCompute as error:
             form.add_error(None, str(error))
