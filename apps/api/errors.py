@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.defaults import page_not_found
 from rest_framework import exceptions
@@ -11,9 +14,7 @@ from apps.access import reach
 from apps.accounts.models import ApiToken
 from apps.core.blobs import BlobDamaged, damaged
 from apps.core.errors import Busy, NotVisible, Refused, TooMany
-from apps.core.rulewords import rule_words
 
-TYPE = "about:blank"
 TITLES = {
     400: "Bad request",
     401: "Not signed in",
@@ -36,16 +37,8 @@ TITLES = {
 def problem(
     status: int, detail: str, *, fact: str = "", rule: str = "", eligible=(), fields=None, headers=None
 ) -> Response:
-    body = {"type": TYPE, "title": TITLES.get(status, "Error"), "status": status, "detail": detail}
-    body |= {
-        "what": detail,
-        "fact": fact,
-        "rule": rule,
-        "rule_text": rule_words(rule),
-        "eligible": list(eligible),
-    }
-    if fields:
-        body["fields"] = fields
+    refused = Refused(detail, fact=fact, rule=rule, who=tuple(eligible), status=status)
+    body = refused.document(TITLES.get(status, "Error")) | ({"fields": fields} if fields else {})
     return Response(body, status=status, headers=headers, content_type="application/problem+json")
 
 
@@ -76,8 +69,23 @@ def handle(error: Exception, context) -> Response | None:
             headers["WWW-Authenticate"] = error.auth_header
         if getattr(error, "wait", None):
             headers["Retry-After"] = str(int(error.wait) + 1)
-        return problem(error.status_code, str(error.detail), rule=error.default_code, headers=headers)
+        told = _nobody(error, context)
+        return problem(error.status_code, str(error.detail), rule=error.default_code, headers=headers, **told)
     return None
+
+
+def _nobody(error: exceptions.APIException, context) -> dict[str, Any]:
+    """Of a call by nobody: what is missing, and who is answered. A session that was ended elsewhere leaves a cookie."""
+    if isinstance(error, exceptions.AuthenticationFailed):
+        return {"fact": "No token in force has this secret.", "eligible": ["whoever has a token in force"]}
+    if not isinstance(error, exceptions.NotAuthenticated):
+        return {}
+    request = context.get("request")
+    if request is not None and settings.SESSION_COOKIE_NAME in request.COOKIES:
+        fact = "No session that is open has the cookie of this call."
+    else:
+        fact = "The call has neither the cookie of a session nor a token."
+    return {"fact": fact, "eligible": ["whoever has a token in force", "whoever is signed in"]}
 
 
 def _by_token(error: NotVisible, context) -> Refused:

@@ -45,6 +45,13 @@ class Refused(Exception):
         """The four parts as plain data."""
         return {"what": self.what, "fact": self.fact, "rule": self.rule, "who": list(self.who)}
 
+    def document(self, title: str) -> dict:
+        """The four parts as problem details (RFC 9457), as the API answers them."""
+        body = {"type": "about:blank", "title": title, "status": self.status, "detail": self.what}
+        body |= {"what": self.what, "fact": self.fact, "rule": self.rule, "rule_text": rule_words(self.rule)}
+        body |= {"eligible": list(self.who)}
+        return body | ({"fields": self.fields} if self.fields else {})
+
     def sentence(self) -> str:
         """The four parts as one paragraph."""
         parts = [self.what, self.fact]

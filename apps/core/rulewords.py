@@ -69,6 +69,7 @@ SENTENCES = {
     "service-account": "a service does no more than its owner may",
     "service-account-state": "a service account is changed in the states that allow it",
     "service-never-decides": "a service never fills a human duty",
+    "session": "a session lasts from a sign-in until it is idle or open for too long, or is ended",
     "session-state": "a session is ended while it is open",
     "sign-in": "an account opens to its own person, and shuts after failed attempts",
     "single-sign-on": "another provider's word is taken where the portal can check it",

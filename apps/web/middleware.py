@@ -86,8 +86,12 @@ class SessionLimits:
         back = request.get_full_path() if request.method == "GET" and not request.htmx else ""
         url = reverse("web:sign_in") + "?" + urlencode({"ended": "1", **({"next": back} if back else {})})
         if request.path.startswith("/api/"):
-            told = {**_over().parts(), "detail": _over().what, "title": "Not signed in", "status": 401}
-            return JsonResponse(told, status=401, content_type="application/problem+json")
+            return JsonResponse(
+                _over().document("Not signed in"),
+                status=401,
+                content_type="application/problem+json",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
         return to(request, url)
 
 
@@ -95,6 +99,7 @@ def _over() -> Refused:
     return Refused(
         "Your session has ended.",
         fact="It was idle or open for too long, or it does not say when it began. Nothing was sent or signed.",
+        rule="session",
         who=["you, once you have signed in again"],
         status=401,
     )

@@ -59,7 +59,8 @@ class SecondFactorOwed:
         if factors.required() and not request.path.startswith(OPEN) and self._owes(request):
             if request.path.startswith("/api/"):
                 refused = factors.none_to_sign_with()
-                told = {**refused.parts(), "what": "A second factor is needed first.", "status": 403}
+                refused.what, refused.status = "A second factor is needed first.", 403
+                told = refused.document("Not allowed")
                 return JsonResponse(told, status=403, content_type="application/problem+json")
             url = reverse("web:security")
             return HttpResponse(status=204, headers={"HX-Redirect": url}) if request.htmx else redirect(url)

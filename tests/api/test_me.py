@@ -6,7 +6,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.access.acts import create_token
+from apps.core.rulewords import rule_words
 from tests.cast import give
+from tests.factories.doors import session_api
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +29,28 @@ def test_who_is_asking_and_what_they_may(own, world):
     given = give(world, "bias_tester", "monitor", world.model)
     assert given.ref in {d["assignment"] for d in client.get("/api/v1/me").json()["duties"]}
     assert APIClient().get("/api/v1/me").status_code == 401
+
+
+def test_a_call_by_nobody_is_told_what_is_missing_and_who_is_answered(world):
+    """Without anything, with a bad token, and with the cookie of a session that was ended somewhere else."""
+    nothing = APIClient()
+    bad = APIClient()
+    bad.credentials(HTTP_AUTHORIZATION="Bearer cs_nothing")
+    ended = session_api(world.author)
+    assert ended.get("/api/v1/me").status_code == 200
+    ended.session.delete()
+    facts = set()
+    for client, rule in (
+        (nothing, "not_authenticated"), (bad, "authentication_failed"), (ended, "not_authenticated")
+    ):  # fmt: skip
+        answer = client.get("/api/v1/me")
+        told = answer.json()
+        assert (answer.status_code, told["rule"], told["what"]) == (401, rule, told["detail"])
+        assert told["rule_text"] == rule_words(rule)
+        assert all(told[part] for part in ("what", "fact", "eligible"))
+        assert answer["WWW-Authenticate"] == "Bearer"
+        facts.add(told["fact"])
+    assert len(facts) == 3
 
 
 def test_own_tokens_are_listed_and_ended_and_never_made_here(own, world):

@@ -18,6 +18,7 @@ from apps.access.acts import create_account, create_token, deactivate_account, s
 from apps.accounts.models import SignedIn
 from apps.core.errors import BadInput, NotAllowed
 from apps.core.jobs import run_queued
+from apps.core.rulewords import rule_words
 from apps.trail.models import Entry
 from tests.cast import PASSWORD
 
@@ -198,7 +199,12 @@ def test_a_session_without_a_beginning_is_ended_and_says_so(world, client):
             assert "ended=1" in answer["HX-Redirect"]
         elif answer["Content-Type"] == "application/problem+json":
             assert answer.json()["what"] == "Your session has ended."
-            assert answer.json()["who"] == ["you, once you have signed in again"]
+            told = answer.json()
+            assert told["eligible"] == ["you, once you have signed in again"]
+            assert (told["rule"], told["type"], told["detail"]) == ("session", "about:blank", told["what"])
+            assert told["rule_text"] == rule_words("session") != "Rule session."
+            assert "idle or open for too long" in told["fact"]
+            assert answer["WWW-Authenticate"] == "Bearer"
         else:
             assert "Your session has ended." in answer.content.decode()
         assert "_auth_user_id" not in client.session
