@@ -112,6 +112,7 @@ def test_rows_written_around_the_act_are_rolled_back_with_it(world):
     assert User.objects.get(pk=world.author.pk).time_zone == "UTC"
 
 
+@pytest.mark.evidence("drafted")
 def test_an_act_with_a_meaning_never_ends_without_its_signature(world):
     evidence = validated_world(world, until="drafted")
 
@@ -359,6 +360,7 @@ def test_a_job_is_queued_with_the_commit_and_not_without(world, monkeypatch):
     assert Job.objects.count() == before
 
 
+@pytest.mark.evidence("run")
 def test_a_job_belongs_to_the_person_a_service_works_for(world):
     evidence = validated_world(world, until="run")
     assert evidence.run.job.requested_by == world.validator

@@ -164,6 +164,7 @@ def test_every_person_sees_exactly_what_is_theirs(world):
                 assert seen == wanted, (name, model)
 
 
+@pytest.mark.evidence("frozen")
 def test_one_record_is_found_in_one_query(world):
     """A list asks first who sees everything; who looks for one record is asked in the same query."""
     version = validated_world(world, until="frozen").version
@@ -176,6 +177,7 @@ def test_one_record_is_found_in_one_query(world):
         assert (found, len(queries)) == (version if name in ("author", "inspector") else None, 1), name
 
 
+@pytest.mark.evidence("frozen")
 def test_what_cannot_be_seen_is_neither_offered_nor_judged(world):
     evidence = validated_world(world, until="frozen")
     for name in ("stranger", "administrator", "other_owner", "other_developer"):
@@ -245,6 +247,7 @@ CALLS = {
 }
 
 
+@pytest.mark.evidence("run")
 def test_the_acts_do_what_the_gate_says(world):
     """For every person: what `may` refuses the act refuses in the same words, and what it allows is done."""
     evidence = validated_world(world, until="run")
@@ -270,6 +273,7 @@ def test_the_acts_do_what_the_gate_says(world):
 
 
 @pytest.mark.parametrize(("act", "number"), [("offers", OFFERS_QUERIES), ("eligible", ELIGIBLE_QUERIES)])
+@pytest.mark.evidence("locked")
 def test_queries_do_not_grow_with_the_people(world, act, number):
     evidence = validated_world(world, until="locked")
 
@@ -291,6 +295,7 @@ def test_queries_do_not_grow_with_the_people(world, act, number):
         assert asked() == number
 
 
+@pytest.mark.evidence("frozen")
 def test_a_superuser_holds_nothing(world):
     evidence = validated_world(world, until="frozen")
     User.objects.filter(pk=world.stranger.pk).update(is_superuser=True)
@@ -339,6 +344,7 @@ def test_every_act_of_the_table_is_written_and_stands_on_registered_facts():
     assert {kind for kind in kinds if kind not in registries.facts} == set()
 
 
+@pytest.mark.evidence("reported")
 def test_the_recomputation_sees_one_person_in_two_slots(world):
     """DY20 is counted again over the slots of the version's newest gate, not only refused at signing."""
     evidence = validated_world(world)

@@ -66,6 +66,7 @@ def test_without_training_nothing_is_done_at_all(world):
     assert found(world, Duty.CURATOR, world.dataset).lacks == {}
 
 
+@pytest.mark.evidence("reported")
 def test_the_page_names_what_is_missing_and_which_signatures_nobody_can_give(world):
     version = validated_world(world).version
     open_gate(world.owner, version.pk)
@@ -80,6 +81,7 @@ def test_the_page_names_what_is_missing_and_which_signatures_nobody_can_give(wor
     assert f"cannot sign: {UNKNOWN}" in told, told[1000:4000]
 
 
+@pytest.mark.evidence("frozen")
 def test_who_is_eligible_can_use_their_account(world, settings):
     """A demo account outside a demo does nothing, whoever looks."""
     assert world.validator in eligible(

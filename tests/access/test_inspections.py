@@ -91,6 +91,7 @@ def test_from_request_to_approval(world, visitor):
     assert get_perms(visitor, world.model) == ["act_as_inspector"]
 
 
+@pytest.mark.evidence("frozen")
 def test_outside_the_scope_nothing_is_seen(world, visitor):
     mine = validated_world(world, until="frozen").version
     opened(world)

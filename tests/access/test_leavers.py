@@ -44,6 +44,7 @@ def leave(world, name: str) -> User:
     return acts.deactivate_account(world.administrator, person.pk, reason="Left the company")
 
 
+@pytest.mark.evidence("locked")
 def test_everything_ends_in_one_act_and_signatures_stay(world):
     validated_world(world, until="locked")
     acts.create_token(world.validator, name="ci")
@@ -75,6 +76,7 @@ def test_everything_ends_in_one_act_and_signatures_stay(world):
     assert not world.model.modeluserpermission_set.filter(user=gone).exists()
 
 
+@pytest.mark.evidence("reported")
 def test_what_it_would_block_is_told_before(world):
     evidence = validated_world(world)
     open_gate(world.owner, evidence.version.pk)

@@ -66,6 +66,7 @@ def test_training_data_are_not_derived_from_test_data(world):
     assert "is test data" in refused.value.fields["derived_from"][0]
 
 
+@pytest.mark.evidence("drafted")
 def test_who_develops_answers_neither_for_the_risk_nor_for_the_criteria(world):
     """DY11 and DY9, as the acts count: a version's author may not approve its risk or lock its plan."""
     evidence = validated_world(world, until="drafted")
@@ -85,6 +86,7 @@ def second_use(world):
     return write_intended_use(world.process_expert, world.model.pk, given=USE, reason="Second statement")
 
 
+@pytest.mark.evidence("run")
 def test_the_recomputation_sees_who_ran_a_test_and_approved_its_plan(world):
     """DY10 on the records: the run is entered on itself, and counts as part of its plan."""
     evidence = validated_world(world, until="run")
@@ -95,6 +97,7 @@ def test_the_recomputation_sees_who_ran_a_test_and_approved_its_plan(world):
     }
 
 
+@pytest.mark.evidence("run")
 def test_a_run_is_judged_with_every_family_of_its_test_set(world):
     """DY6 from both sides: the set and its runs stand in the family of what they test."""
     evidence = validated_world(world, until="run")

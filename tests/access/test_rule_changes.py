@@ -299,6 +299,7 @@ def test_who_has_no_part_in_it_does_not_see_it(world, name):
 
 
 @pytest.mark.django_db
+@pytest.mark.evidence("reported")
 def test_the_replay_names_what_would_have_been_refused(world):
     validated_world(world)  # the validator wrote a plan and ran it
     change = propose(world, changed(dynamic=[STRICTER]))
@@ -403,6 +404,7 @@ def test_duties_that_the_new_rules_would_have_refused(world):
 
 
 @pytest.mark.django_db
+@pytest.mark.evidence("run")
 def test_a_signer_who_gains_is_refused_and_told(world):
     """The approver tested the version before they became its approver: without DY8 they could approve it."""
     validated_world(world, until="run")
@@ -440,6 +442,7 @@ def test_who_requested_duties_gains_by_the_end_of_dy17(world):
 
 
 @pytest.mark.django_db
+@pytest.mark.evidence("locked")
 def test_new_rules_judge_from_then_on(world):
     evidence = validated_world(world, until="locked")
     plan = evidence.plan

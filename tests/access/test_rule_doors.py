@@ -72,6 +72,7 @@ def test_proposed_in_the_browser_with_errors_beside_the_file(world):
         assert browser(world.people[name]).post(url, given).status_code == status
 
 
+@pytest.mark.evidence("reported")
 def test_the_cases_are_shown_counted_and_taken_away_as_csv(world):
     validated_world(world)
     change = propose(world, changed(dynamic=[STRICTER]))
@@ -90,6 +91,7 @@ def test_the_cases_are_shown_counted_and_taken_away_as_csv(world):
     assert session_api(world.compliance).get(f"{API}/{change.pk}/cases?result=odd").status_code == 422
 
 
+@pytest.mark.evidence("reported")
 def test_cases_on_records_one_may_not_see_tell_the_rule_alone(world):
     validated_world(world)
     change = propose(world, changed(dynamic=[STRICTER]))
@@ -117,6 +119,7 @@ def test_a_result_that_was_altered_is_not_shown(world):
         path.unlink()
 
 
+@pytest.mark.evidence("run")
 def test_who_would_gain_is_told_before_signing(world):
     validated_world(world, until="run")
     held = world.validator.assignments.get(duty="validator", scope_kind="registry.model")

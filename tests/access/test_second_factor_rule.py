@@ -175,6 +175,7 @@ def test_the_api_tells_the_same_points(world):
 # ---------------------------------------------------------------- packs
 
 
+@pytest.mark.evidence("frozen")
 def test_every_pack_says_whether_second_factors_were_required(world, settings):
     version = validated_world(world, until="frozen").version
     made = front.Generation(

@@ -188,6 +188,7 @@ def test_who_keeps_the_kin_of_a_test_set_becomes_no_developer(world):
 
 
 @pytest.mark.django_db
+@pytest.mark.evidence("drafted")
 def test_a_test_set_of_two_models_bars_its_keepers_and_readers_from_both(world):
     """And judging it costs no more queries for three models than for two."""
     evidence = validated_world(world, until="drafted")

@@ -153,6 +153,7 @@ def test_a_request_whose_time_is_over_is_refused_not_approved(world):
     assert refuse_assignment(world.owner, asked.pk, reason="Too late").state == "refused"
 
 
+@pytest.mark.evidence("frozen")
 def test_giving_up_a_duty_clears_nothing(world):
     """Who developed the version may not validate it, though they are a validator today and no developer."""
     evidence = validated_world(world, until="frozen")
@@ -245,6 +246,7 @@ def test_an_administrator_has_no_content_act():
     assert not any(policy(act).signs for act in own)
 
 
+@pytest.mark.evidence("frozen")
 def test_an_administrator_sees_and_is_offered_no_content(world):
     evidence = validated_world(world, until="frozen")
     for record in (world.model, world.dataset, evidence.version, evidence.test, evidence.use):

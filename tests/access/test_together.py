@@ -105,6 +105,7 @@ def test_who_may(world):
         ask(world, ("stranger", "monitor"), by="stranger")
 
 
+@pytest.mark.evidence("run")
 def test_trying_out_tells_conflicts_refused_acts_and_what_stays_stuck(world):
     validated_world(world, until="run")
     crowd(world, ["ann"])

@@ -346,6 +346,7 @@ def test_page_and_api_do_the_same(world):
     assert waiver.ref in text_of(browser(world.compliance).get("/waivers/"))
 
 
+@pytest.mark.evidence("frozen")
 def test_what_touches_a_version_is_told(world):
     version = validated_world(world, until="frozen").version
     waiver = granted(world)

@@ -15,13 +15,13 @@ from tests.cast import PASSWORD
 from tests.factories.doors import session_api, token_api
 from tests.factories.evidence import validated_world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("high_gate")]
 
 
 @pytest.fixture
 def gate(world, monkeypatch):
     monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
-    return acts.open_gate(world.owner, validated_world(world).version.pk)
+    return validated_world(world, until="high_gate").gate
 
 
 def test_a_board_with_a_seat(world):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from apps.access.signing import content_digest
-from apps.approvals.acts import open_gate
 from apps.approvals.models import Gate, Slot
 from apps.core.jobs import run_queued
 from apps.registry.models import Version
@@ -14,7 +13,7 @@ from tests.cast import PASSWORD
 from tests.factories.doors import browser, session_api, token_api
 from tests.factories.evidence import validated_world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("gate")]
 SIGNERS = {"approval": "approver", "responsibility": "owner", "review": "compliance"}
 
 
@@ -24,10 +23,8 @@ def evidence(world):
 
 
 @pytest.fixture
-def gate(world, evidence) -> Gate:
-    made = open_gate(world.owner, evidence.version.pk)
-    run_queued()
-    return made
+def gate(world) -> Gate:
+    return validated_world(world, until="gate").gate
 
 
 def sign(world, gate, code, client=None, **changes):
@@ -37,6 +34,7 @@ def sign(world, gate, code, client=None, **changes):
     return client.post(f"/api/v1/slots/{slot.pk}/sign", body, format="json")
 
 
+@pytest.mark.evidence("reported")
 def test_opening_and_reading_the_gate_with_a_token(world, evidence):
     api = token_api(world.owner)
     url = f"/api/v1/versions/{evidence.version.pk}/gate"

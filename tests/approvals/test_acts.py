@@ -32,7 +32,7 @@ from tests.factories.reviews import trail_reviewed
 from tests.factories.verification import attached
 from tests.verification.files import case, junit
 
-pytestmark = pytest.mark.evidence("reported")
+pytestmark = pytest.mark.evidence("gate")
 
 SIGNERS = {"approval": "approver", "responsibility": "owner", "review": "compliance"}
 
@@ -60,6 +60,7 @@ def test_a_gate_is_opened_once(world, gate):
         acts.open_gate(world.owner, gate.version_id)
 
 
+@pytest.mark.evidence("reported")
 def test_opening_needs_a_duty_and_sight(world, evidence):
     with pytest.raises(NotAllowed):
         acts.open_gate(world.monitor, evidence.version.pk)
@@ -259,6 +260,7 @@ def test_may_this_digest_deploy(world, gate):
     assert any("DEV-" in reason for reason in late.reasons)
 
 
+@pytest.mark.evidence("reported")
 def test_bytes_registered_twice_and_frozen_never_run_nowhere(world, evidence):
     bytes_of = blobs.put(onnx_model("twice"))
     given = {"artefact": bytes_of, "features": FEATURES, "train": evidence.train, "use": evidence.use}

@@ -9,11 +9,10 @@ from django.db import IntegrityError, transaction
 
 from apps.access.gate import eligible, visible
 from apps.access.signing import content_digest, standings
-from apps.approvals import acts, board_acts, board_change_acts, board_seat_acts
+from apps.approvals import board_acts, board_change_acts, board_seat_acts
 from apps.approvals.board_checks import has_board
 from apps.approvals.board_models import Board, BoardChange, BoardMember, Meeting
 from apps.approvals.board_terms import terms_at
-from apps.approvals.templates import template_for
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotAllowed, WrongState
 from apps.trail.models import Entry
@@ -29,16 +28,9 @@ from tests.approvals.boards import (
     seat,
     seats,
 )
-from tests.factories.evidence import validated_world
 
-pytestmark = pytest.mark.evidence("reported")
+pytestmark = pytest.mark.evidence("high_gate")
 ENTRY = "approvals.approve_board_change"
-
-
-@pytest.fixture
-def high_gate(world, monkeypatch):
-    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
-    return acts.open_gate(world.owner, validated_world(world).version.pk)
 
 
 def approve(person, board: Board) -> BoardChange:

@@ -12,22 +12,14 @@ from apps.access.acts import withdraw_review
 from apps.access.models import ReviewSheet
 from apps.access.register_grants import OTHER, as_data, in_force_at
 from apps.access.reviewing import shown
-from apps.approvals import acts, board_change_acts, board_seat_acts
+from apps.approvals import board_change_acts, board_seat_acts
 from apps.approvals.board_models import BoardMember
-from apps.approvals.templates import template_for
 from apps.core.clock import now
 from tests.access.test_reviews import decide, later, opened, sheet_of, sign
 from tests.approvals.boards import approved, founded, open_change, planned, proposed, seat, seats
 from tests.factories.doors import browser, session_api, text_of
-from tests.factories.evidence import validated_world
 
-pytestmark = pytest.mark.evidence("reported")
-
-
-@pytest.fixture
-def high_gate(world, monkeypatch):
-    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
-    return acts.open_gate(world.owner, validated_world(world).version.pk)
+pytestmark = pytest.mark.evidence("high_gate")
 
 
 def seats_on(sheet) -> set[tuple[str, str]]:

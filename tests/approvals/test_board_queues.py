@@ -29,6 +29,7 @@ def test_a_board_and_a_seat_wait_for_officers_who_did_not_ask(world):
     assert told.startswith(f"{change.ref}: ")
 
 
+@pytest.mark.evidence("gate")
 def test_a_minute_waits_for_who_voted_until_both_have_signed(world, gate, monkeypatch):
     monkeypatch.setattr(board_acts, "wants_board", lambda gate: True)  # the gate is of medium tier
     meeting = minuted(world, planned(world, gate, founded(world)))
@@ -63,6 +64,7 @@ def test_a_seat_waits_for_officers_who_did_not_ask(world):
     assert blocked(world, "seats") == {"compliance": ["DY17"]}
 
 
+@pytest.mark.evidence("gate")
 def test_work_with_one_of_everything_costs_at_most_thirty_queries(world, gate, django_assert_max_num_queries):
     everything(world)
     board = proposed(world)

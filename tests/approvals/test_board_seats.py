@@ -18,7 +18,6 @@ from apps.approvals import acts, board_acts, board_seat_acts
 from apps.approvals.board_models import BoardMember
 from apps.approvals.independence import conflicts_of
 from apps.approvals.models import Gate, Slot
-from apps.approvals.templates import template_for
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict
 from apps.registry.models import Version
@@ -28,17 +27,10 @@ from tests.access.telling import refused
 from tests.approvals.boards import decided, founded, minuted, planned, seat, signed_by_two
 from tests.cast import give
 from tests.factories.doors import browser, text_of
-from tests.factories.evidence import signed, validated_world
+from tests.factories.evidence import signed
 
 RULES = parse(newest_shipped())
 ASKED = "access.request_organisation_assignment"
-
-
-@pytest.fixture
-def high_gate(world, monkeypatch) -> Gate:
-    """The gate of the version of medium tier that stands there, by the template of the high one."""
-    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
-    return acts.open_gate(world.owner, validated_world(world).version.pk)
 
 
 def held_before(
@@ -124,6 +116,7 @@ def test_a_duty_that_came_in_between_stops_the_approval(world):
     assert BoardMember.objects.get(pk=asked.pk).state == "requested"
 
 
+@pytest.mark.evidence("high_gate")
 def test_a_seat_held_beside_such_a_duty_has_no_vote_and_signs_nothing(world, high_gate):
     board = founded(world)
     held_before(world, "stranger", "administrator")
@@ -172,6 +165,7 @@ def test_two_duties_of_the_organisation_that_no_longer_go_together_are_told(worl
     }
 
 
+@pytest.mark.evidence("high_gate")
 def test_who_may_not_vote_is_found_in_as_many_queries_for_three_as_for_one(world, high_gate, monkeypatch):
     """The seats of a meeting are judged on one version: what it has in common is read once."""
     board = founded(world)
@@ -204,6 +198,7 @@ def slot_of(gate: Gate, code: str) -> Slot:
     return gate.slots.get(code=code)
 
 
+@pytest.mark.evidence("high_gate")
 def test_who_signed_a_boards_minute_fills_no_other_slot_of_the_gate(world, high_gate):
     decided(world, high_gate, founded(world))
     slot = slot_of(high_gate, "security")
@@ -212,6 +207,7 @@ def test_who_signed_a_boards_minute_fills_no_other_slot_of_the_gate(world, high_
     assert "signed a review board's decision as chair" in caught.value.fact
 
 
+@pytest.mark.evidence("high_gate")
 def test_who_filled_a_slot_signs_no_minute_at_that_gate(world, high_gate):
     board = founded(world)
     meeting = minuted(world, planned(world, high_gate, board))
@@ -223,6 +219,7 @@ def test_who_filled_a_slot_signs_no_minute_at_that_gate(world, high_gate):
         board_acts.sign_minute_chair(world.security, meeting.pk, signature=signed(meeting))
 
 
+@pytest.mark.evidence("high_gate")
 def test_the_same_two_sign_the_next_minute_at_the_gate_as_well(world, high_gate):
     board = founded(world)
     first = minuted(world, planned(world, high_gate, board), decision="reject")

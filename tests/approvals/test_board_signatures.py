@@ -15,23 +15,16 @@ from apps.access.signing import content_digest
 from apps.access.training import BOARD, seats_of
 from apps.access.training_models import POLICY
 from apps.access.training_queries import needed, own_warnings
-from apps.approvals import acts, board_acts, board_seat_acts
-from apps.approvals.templates import template_for
+from apps.approvals import board_acts, board_seat_acts
 from apps.core.errors import BadInput, Conflict, NotAllowed
 from apps.trail.models import Signature
 from tests.access.test_training import adopt, record
 from tests.approvals.boards import decided, founded, minuted, planned, seats
-from tests.factories.evidence import signed, validated_world
+from tests.factories.evidence import signed
 from tests.factories.factors import app_for, code_of
 
-pytestmark = pytest.mark.evidence("reported")
+pytestmark = pytest.mark.evidence("high_gate")
 CHAIR, MEMBER = "approvals.sign_minute_chair", "approvals.sign_minute_member"
-
-
-@pytest.fixture
-def high_gate(world, monkeypatch):
-    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
-    return acts.open_gate(world.owner, validated_world(world).version.pk)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from apps.approvals.board_models import BoardMember, Meeting
 from apps.approvals.board_rules import quorum_problem
 from apps.approvals.evaluation import evaluate
 from apps.approvals.models import Gate
-from apps.approvals.templates import template_for
 from apps.core import blobs
 from apps.core.clock import iso, now
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
@@ -24,21 +23,14 @@ from apps.registry.acts import add_author
 from apps.registry.models import Version
 from apps.trail.models import Entry
 from tests.approvals.boards import decided, founded, minuted, planned, seat, seats, signed_by_two
-from tests.factories.evidence import signed, validated_world
+from tests.factories.evidence import signed
 
-pytestmark = pytest.mark.evidence("reported")
+pytestmark = pytest.mark.evidence("high_gate")
 
 
 @pytest.fixture
 def board(world):
     return founded(world)
-
-
-@pytest.fixture
-def high_gate(world, monkeypatch) -> Gate:
-    """The gate of the version of medium tier that stands there, by the template of the high one."""
-    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
-    return acts.open_gate(world.owner, validated_world(world).version.pk)
 
 
 def line(gate: Gate):
@@ -351,8 +343,8 @@ def test_who_was_deactivated_since_the_meeting_attended_it_and_counts_no_more_af
     assert meeting.attendance.filter(member__person=world.stranger, votes=True).exists()
 
 
-def test_only_a_gate_with_a_boards_line_is_put_before_one(world, board):
-    gate = acts.open_gate(world.owner, validated_world(world).version.pk)
+@pytest.mark.evidence("gate")
+def test_only_a_gate_with_a_boards_line_is_put_before_one(world, board, gate):
     with pytest.raises(WrongState, match="wants no board"):
         planned(world, gate, board)
 

@@ -21,7 +21,7 @@ from tests.factories.data import FEATURES, onnx_model
 from tests.factories.doors import token_api
 from tests.factories.foundation import registered_version
 
-pytestmark = pytest.mark.evidence("reported")
+pytestmark = pytest.mark.evidence("gate")
 SIGN = "approvals.sign_approval"
 
 

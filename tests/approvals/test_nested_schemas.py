@@ -20,7 +20,7 @@ from tests.approvals.test_acts import sign
 from tests.factories.doors import browser, text_of
 from tests.factories.verification import approved
 
-pytestmark = pytest.mark.evidence("reported")
+pytestmark = pytest.mark.evidence("gate")
 PLAN, USE = "validations.plan", "registry.intended_use"
 
 

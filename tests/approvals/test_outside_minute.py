@@ -8,7 +8,6 @@ from django.urls import reverse
 from apps.approvals import acts, board_acts
 from apps.approvals.board_acts import read_outside_minute
 from apps.approvals.models import Gate, Minute
-from apps.approvals.templates import template_for
 from apps.core import blobs
 from apps.core.clock import now
 from apps.core.errors import NotVisible, Refused, WrongState
@@ -17,18 +16,15 @@ from tests.access.telling import assert_told, body_of
 from tests.approvals.boards import LATER, founded
 from tests.approvals.test_typed_minutes import line
 from tests.factories.doors import browser, session_api, text_of
-from tests.factories.evidence import validated_world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("high_gate")]
 ACT = "approvals.read_outside_minute"
 PAPER = b"%PDF the signed minute"
 
 
 @pytest.fixture
-def gate(world, monkeypatch) -> Gate:
-    """The gate of the version of medium tier that stands there, by the template of the high one."""
-    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
-    return acts.open_gate(world.owner, validated_world(world).version.pk)
+def gate(high_gate) -> Gate:
+    return high_gate
 
 
 @pytest.fixture

@@ -37,11 +37,10 @@ def asked(gate, viewer) -> tuple[int, int]:
 
 @pytest.fixture
 def opened(world):
-    gate = acts.open_gate(world.owner, validated_world(world).version.pk)
-    run_queued()
-    return gate
+    return validated_world(world, until="gate").gate
 
 
+@pytest.mark.evidence("gate")
 def test_one_three_or_ten_people_cost_the_same(world, opened):
     first, few = asked(opened, world.approver)
     names = [f"qa{i}" for i in range(10)]
@@ -57,6 +56,7 @@ def test_one_three_or_ten_people_cost_the_same(world, opened):
     assert many >= few + 10, "the people are really asked about"
 
 
+@pytest.mark.evidence("gate")
 def test_waivers_cost_the_same_for_one_and_for_three(world, opened):
     def waived(person) -> None:
         waiver = request_waiver(

@@ -49,7 +49,7 @@ def test_a_public_holiday_is_no_working_day(settings):
     assert due_of(wednesday) == datetime(2026, 12, 28, 9, tzinfo=UTC)
 
 
-pytestmark = pytest.mark.evidence("reported")
+pytestmark = pytest.mark.evidence("gate")
 
 
 @pytest.fixture

@@ -10,23 +10,20 @@ from apps.approvals import acts, board_acts, board_seat_acts
 from apps.approvals.board_checks import has_board
 from apps.approvals.evaluation import evaluate
 from apps.approvals.models import Gate, Minute
-from apps.approvals.templates import template_for
 from apps.core import blobs
 from apps.core.clock import now
 from apps.core.errors import NotAllowed, WrongState
 from apps.core.outcomes import CheckState
 from apps.registry.models import Version
 from tests.approvals.boards import decided, founded, minuted, planned, seats
-from tests.factories.evidence import signed, validated_world
+from tests.factories.evidence import signed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("high_gate")]
 
 
 @pytest.fixture
-def gate(world, monkeypatch) -> Gate:
-    """The gate of the version of medium tier that stands there, by the template of the high one."""
-    monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
-    return acts.open_gate(world.owner, validated_world(world).version.pk)
+def gate(high_gate) -> Gate:
+    return high_gate
 
 
 def line(gate: Gate):

@@ -19,7 +19,7 @@ from tests.access.test_waivers import granted
 from tests.approvals.test_acts import sign
 from tests.cast import give
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("gate")]
 
 
 def row(gate, code: str):

@@ -85,6 +85,7 @@ def test_a_superseded_intended_use_chooses_no_tier(world, evidence):
     assert newer.ref in refused.value.fields["intended_use"][0]
 
 
+@pytest.mark.evidence("gate")
 def test_a_replayed_signature_form_asks_the_password_and_takes_no_other_decision(world, gate):
     slot = slot_of(gate, "approval")
     shown = given(slot)
@@ -99,6 +100,7 @@ def test_a_replayed_signature_form_asks_the_password_and_takes_no_other_decision
     assert Signature.objects.filter(subject_kind="approvals.slot").count() == 1
 
 
+@pytest.mark.evidence("gate")
 def test_a_digest_that_is_no_digest_is_a_refusal_not_a_fault(world, gate):
     slot = slot_of(gate, "approval")
     shown = type(given(slot))(digest="é", password=PASSWORD)

@@ -121,6 +121,7 @@ def test_each_step_waits_for_exactly_who_does_it(world):
     assert gate.state == "open"
 
 
+@pytest.mark.evidence("gate")
 def test_after_each_signature_only_the_missing_ones_wait(world, gate):
     for code, act, person in (
         ("approval", sign_approval, "approver"),
@@ -134,6 +135,7 @@ def test_after_each_signature_only_the_missing_ones_wait(world, gate):
     assert waiting(world) == {}
 
 
+@pytest.mark.evidence("gate")
 def test_work_costs_the_same_for_one_version_and_for_three(world, gate, django_assert_max_num_queries):
     with django_assert_max_num_queries(30):
         work_for(world.approver)

@@ -9,7 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from apps.access.signing import SignatureInput, content_digest
+from apps.approvals import acts as gate_acts
+from apps.approvals.models import Gate
+from apps.approvals.templates import template_for
 from apps.core import blobs
 from apps.core.jobs import run_queued
 from apps.datasets.models import DatasetVersion
@@ -58,6 +63,7 @@ BIAS_LIMITS: tuple[dict[str, Any], ...] = (
     },
 )
 STAGES = ("frozen", "drafted", "locked", "run", "reported")
+OPENED = ("gate", "high_gate")  # either goes on from "reported"
 
 
 @dataclass
@@ -72,10 +78,11 @@ class Evidence:
     plan: Plan | None = None
     run: Run | None = None
     report: Report | None = None
+    gate: Gate | None = None
 
     def again(self, world: World) -> Evidence:
         """The same records, read anew."""
-        rows = (self.use, self.train, self.test, self.version, self.plan, self.run, self.report)
+        rows = (self.use, self.train, self.test, self.version, self.plan, self.run, self.report, self.gate)
         return Evidence(world, *(row and type(row).objects.get(pk=row.pk) for row in rows))
 
 
@@ -149,16 +156,16 @@ def validated_world(
     test: bytes | None = None,
     **plan_changes: Any,
 ) -> Evidence:
-    """Build the evidence of one version up to `until`: one of STAGES. `plan_changes` go into the plan.
+    """Build the evidence of one version up to `until`: one of STAGES or OPENED. `plan_changes` go into the plan.
 
     It begins at what `pytest.mark.evidence` has built already, where that is a beginning of what is asked for.
     """
     usual = label == "1.0.0" and model is None and train is None and test is None and features == FEATURES
     if usual and base.made is not None:
-        begun = STAGES.index(base.stage or "frozen")
-        if begun > STAGES.index(until) or (plan_changes and begun > 0):
+        road, begun = _road(until), base.stage or ""
+        if begun not in road or (plan_changes and begun != "frozen"):
             raise ValueError(f"The evidence marked as {base.stage!r} is past what this test asks for.")
-        return _continued(base.made.again(world), until, begun, plan_changes)
+        return _continued(base.made.again(world), road[road.index(begun) + 1 :], plan_changes)
     made = frozen_version(
         world,
         label=label,
@@ -167,24 +174,37 @@ def validated_world(
         train=train if train is not None else train_csv(),
         test=test if test is not None else vault_csv(),
     )
-    return _continued(Evidence(world, *made), until, 0, plan_changes)
+    return _continued(Evidence(world, *made), _road(until)[1:], plan_changes)
 
 
-def _continued(evidence: Evidence, until: str, begun: int, plan_changes: dict[str, Any]) -> Evidence:
-    """From stage number `begun` to `until`."""
-    world, stage = evidence.world, STAGES.index(until)
-    drafted, locked, run, reported = range(1, 5)
-    if begun < drafted <= stage:
-        evidence.plan = write_plan(
-            world.validator, evidence.version.pk, **plan_input(evidence.test, **plan_changes)
-        )
-        run_queued()
-    if begun < locked <= stage:
-        evidence.plan = sign_both(world, evidence.plan)
-    if begun < run <= stage:
-        evidence.run = done_run(world, evidence.plan)
-    if begun < reported <= stage:
-        evidence.report = judged(world, evidence.run)
-        trail_reviewed(world, evidence.version)
-    evidence.version.refresh_from_db()
+def _road(until: str) -> tuple[str, ...]:
+    if until in OPENED:
+        return (*STAGES, until)
+    return STAGES[: STAGES.index(until) + 1]
+
+
+def _continued(evidence: Evidence, stages: tuple[str, ...], plan_changes: dict[str, Any]) -> Evidence:
+    """Through these stages, one after the other."""
+    world, version = evidence.world, evidence.version
+    for stage in stages:
+        if stage == "drafted":
+            evidence.plan = write_plan(
+                world.validator, version.pk, **plan_input(evidence.test, **plan_changes)
+            )
+            run_queued()
+        elif stage == "locked":
+            evidence.plan = sign_both(world, evidence.plan)
+        elif stage == "run":
+            evidence.run = done_run(world, evidence.plan)
+        elif stage == "reported":
+            evidence.report = judged(world, evidence.run)
+            trail_reviewed(world, version)
+        elif stage == "gate":
+            evidence.gate = gate_acts.open_gate(world.owner, version.pk)
+            run_queued()
+        elif stage == "high_gate":
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(gate_acts, "template_for", lambda _tier: template_for("high"))
+                evidence.gate = gate_acts.open_gate(world.owner, version.pk)
+    version.refresh_from_db()
     return evidence

@@ -177,6 +177,7 @@ def test_the_qr_code_holds_the_digest():
 
 
 @pytest.mark.django_db
+@pytest.mark.evidence("frozen")
 def test_a_waiver_in_force_is_printed_with_its_reason_and_signers(world):
     version = validated_world(world, until="frozen").version
     waiver = granted(world, rule="DY8", person="validator", version_id=version.pk)
@@ -188,6 +189,7 @@ def test_a_waiver_in_force_is_printed_with_its_reason_and_signers(world):
 
 
 @pytest.mark.django_db
+@pytest.mark.evidence("reported")
 def test_the_model_card_says_what_the_records_say(world):
     found = validated_world(world)
     empty = said(card.card(gather(found.version.pk, now()).content))

@@ -24,7 +24,7 @@ from tests.factories.doors import browser, text_of
 from tests.factories.evidence import signed, validated_world
 from tests.web.changing import confirm
 
-pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("high_gate")]
 BOARD = {
     "name": "Release board",
     "purpose": "Releases of high tier",
@@ -38,7 +38,7 @@ BOARD = {
 @pytest.fixture
 def gate(world, monkeypatch):
     monkeypatch.setattr(acts, "template_for", lambda _tier: template_for("high"))
-    return acts.open_gate(world.owner, validated_world(world).version.pk)
+    return validated_world(world, until="high_gate").gate
 
 
 def test_a_board_is_founded_and_seated_by_three_people(world):

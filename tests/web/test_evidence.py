@@ -11,8 +11,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from apps.approvals.acts import open_gate, sign_approval
-from apps.core.jobs import run_queued
+from apps.approvals.acts import sign_approval
 from apps.core.rulewords import rule_words
 from apps.quality.acts import open_deviation
 from apps.registry.models import IntendedUse
@@ -26,14 +25,12 @@ from tests.factories.doors import browser, text_of
 from tests.factories.evidence import signed, validated_world
 from tests.factories.foundation import USE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("gate")]
 
 
 @pytest.fixture
 def gate(world):
-    made = open_gate(world.owner, validated_world(world).version.pk)
-    run_queued()
-    return made
+    return validated_world(world, until="gate").gate
 
 
 @pytest.fixture

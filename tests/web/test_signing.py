@@ -8,8 +8,6 @@ import pytest
 from django.urls import reverse
 
 from apps.access.signing import content_digest
-from apps.approvals.acts import open_gate
-from apps.core.jobs import run_queued
 from apps.fairness.models import Report
 from apps.quality.acts import open_deviation
 from apps.registry.models import Version
@@ -22,15 +20,12 @@ from tests.factories.doors import browser, text_of
 from tests.factories.evidence import validated_world
 from tests.factories.explanations import explained
 
-pytestmark = [pytest.mark.django_db, pytest.mark.evidence("reported")]
+pytestmark = [pytest.mark.django_db, pytest.mark.evidence("gate")]
 
 
 @pytest.fixture
 def slot(world):
-    evidence = validated_world(world)
-    gate = open_gate(world.owner, evidence.version.pk)
-    run_queued()
-    return slot_of(gate, "approval")
+    return slot_of(validated_world(world, until="gate").gate, "approval")
 
 
 def page_of(slot, act="approvals.sign_approval"):
