@@ -9,22 +9,25 @@ within a second.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Subquery
 
 from apps.trail import clocks, erased, fresh, notes, witness
 from apps.trail.fresh import Placed
 from apps.trail.identity import keys
+from apps.trail.keys import KeyMissing
 from apps.trail.merkle import Range, inclusion_proof
 from apps.trail.models import Checkpoint, Entry, Leaf, Node, Pending
 from apps.trail.preimages import HEAD, body_digest, head_line, leaf_hash, sealed_digest, stamp
 from apps.trail.tree import STRIDE, StoredTree
 from apps.trail.writer import database_now, head_of
 
+log = logging.getLogger("countersign.trail")
 # Entries sealed while the lock is held: a signer who comes meanwhile waits for all of them to be written.
 BATCH = 100
 # Any constant: PostgreSQL advisory locks are per database.
@@ -61,9 +64,14 @@ def seal(*, wait: bool = True) -> int:
 def seal_act(act_id: str) -> int:
     """Seal the entries of one act that has committed, however much else is pending; returns how many.
 
-    None when a sealer at work was first: it is waited for.
+    None when a sealer at work was first: it is waited for. None either when it cannot be sealed now (a full disk, a
+    fork): the act stands and is not told to have failed; its entries wait for the sealer's process, which says why.
     """
-    placed = _seal_batch(_prepare(_of_act(act_id)), True)
+    try:
+        placed = _seal_batch(_prepare(_of_act(act_id)), True)
+    except (DatabaseError, OSError, ForkRefused, KeyMissing, ValueError) as error:
+        log.warning("act %s stands and is not sealed yet: %s", act_id, error)
+        return 0
     if placed is None or not placed.places:
         return 0
     fresh.remember(act_id, placed)

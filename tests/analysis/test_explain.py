@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.inspection import permutation_importance as reference
 from sklearn.metrics import roc_auc_score
 
+from apps.analysis.disclosure import LEAST
 from apps.analysis.errors import InputError
 from apps.analysis.explain import (
     Settings,
@@ -278,6 +279,17 @@ def test_a_model_that_says_the_same_of_everybody_is_told_as_such(sample):
     assert "no feature moves it" in result["examples"][0]["sentence"]
     assert "the same score" in result["surrogate"]["sentence"]
     assert result["stability"]["ranking"] == 1.0
+
+
+def test_no_rule_of_the_surrogate_tells_the_mean_score_of_few_cases():
+    """A group of 26 of 200 cases, of which about 13 make the tree, scores apart from all others."""
+    site = np.array(["island"] * 26 + ["main"] * 174, dtype=object)
+    noise = np.random.default_rng(2).random(200)
+    found = surrogate_tree({"site": site, "x": noise}, np.where(site == "island", 0.9, 0.1))
+    assert min(line["n"] for line in found.lines) >= LEAST
+    both = np.array(["island"] * 60 + ["main"] * 140, dtype=object)
+    found = surrogate_tree({"site": both, "x": noise}, np.where(both == "island", 0.9, 0.1))
+    assert {round(line["mean"], 9) for line in found.lines if line["leaf"]} == {0.9, 0.1}
 
 
 def test_the_surrogate_finds_a_step_and_says_how_well_it_imitates(sample):

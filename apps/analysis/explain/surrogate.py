@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.analysis import disclosure
 from apps.analysis.errors import InputError
 from apps.analysis.explain.columns import Columns, Floats, is_text, length
 from apps.analysis.explain.targets import Target
 
 MOST_CATEGORIES = 12
-LEAST_ROWS = 10  # of a category, and of a leaf
+LEAST_CASES = 40
+LEAST_ROWS = 10  # of a category
+LEAST_LEAF = disclosure.LEAST  # cases: the mean score of fewer tells of single ones
 REPLICATES = 200
 
 
@@ -58,8 +61,8 @@ def surrogate_tree(
     from sklearn.tree import DecisionTreeRegressor
 
     n = length(columns)
-    if n < 4 * LEAST_ROWS:
-        raise InputError(f"A surrogate tree needs at least {4 * LEAST_ROWS} cases; there are {n}.")
+    if n < LEAST_CASES:
+        raise InputError(f"A surrogate tree needs at least {LEAST_CASES} cases; there are {n}.")
     target = target or Target(threshold)
     given = target.given(scores) if target.by_case else None
     scores = scores[:, 1:] if target.by_case else scores
@@ -67,7 +70,7 @@ def surrogate_tree(
     order = np.random.default_rng([seed, 5]).permutation(n)
     made, held = order[: n // 2], order[n // 2 :]
     tree = DecisionTreeRegressor(
-        max_depth=depth, min_samples_leaf=max(LEAST_ROWS, len(made) // 20), random_state=seed
+        max_depth=depth, min_samples_leaf=max(LEAST_LEAF, len(made) // 20), random_state=seed
     ).fit(matrix[made], scores[made])
     told = np.asarray(tree.predict(matrix[held]), dtype=np.float64)
     fidelity, low, high = _fidelity(scores[held], told, seed)
