@@ -70,7 +70,7 @@ class SessionLimits:
                 sessions.end(sessions.SignedIn.objects.filter(key=request.session.session_key), cause)
                 logout(request)
                 return self._ended(request)
-            if moment - seen >= 30 or "seen" not in request.session:
+            if "seen" not in request.session or (moment - seen >= 30 and not _by_itself(request)):
                 if "seen" in request.session:
                     sessions.seen(request.session.session_key)
                 request.session["seen"] = moment
@@ -93,6 +93,14 @@ class SessionLimits:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return to(request, url)
+
+
+def _by_itself(request: HttpRequest) -> bool:
+    """Whether a page asks how far a job is, with nobody there to have asked (static/js/page.js says so).
+
+    A page left open must not keep its session from being idle for as long as a job waits for a worker.
+    """
+    return bool(request.htmx) and request.method == "GET" and request.headers.get("X-Asked-By") == "page"
 
 
 def _over() -> Refused:

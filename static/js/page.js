@@ -31,6 +31,10 @@
     const count = boxes.filter((one) => one.checked).length;
     document.getElementById("live").textContent = `${count} of ${boxes.length} rows selected on this page.`;
   });
+  // What the page asks by itself, every few seconds, is no sign that somebody is there.
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (!event.detail.triggeringEvent) event.detail.headers["X-Asked-By"] = "page";
+  });
   // What a swap brought is said aloud: a live region that was itself swapped in is often not read.
   document.addEventListener("htmx:afterSettle", (event) => {
     const said = event.detail.elt.querySelector("[data-announce]") || event.detail.elt.closest?.("[data-announce]");

@@ -254,3 +254,23 @@ def test_single_sign_on_again_signs(world, person, settings, reached):
     expert.clicks("Back to the records you review together")
     expert.sees("as it is now")
     expert.looks("review-together-opened")
+
+
+def test_a_page_says_when_it_asks_by_itself(world, person):
+    """So that the server can tell a poll from a person, and an idle session ends."""
+    author = person("author")
+    author.goes_to("/work/")
+    make = """(trigger) => {
+        const box = document.createElement("button");
+        box.setAttribute("hx-get", "/work/"); box.setAttribute("hx-swap", "none");
+        box.setAttribute("hx-trigger", trigger); box.id = "asks"; box.textContent = "Ask";
+        document.querySelector("main").prepend(box); htmx.process(box);
+    }"""
+    with author.page.expect_request(lambda request: "hx-request" in request.headers) as asked:
+        author.page.evaluate(make, "every 1s")
+    assert asked.value.headers["x-asked-by"] == "page"
+    author.goes_to("/work/")
+    author.page.evaluate(make, "click")
+    with author.page.expect_request(lambda request: "hx-request" in request.headers) as asked:
+        author.page.locator("#asks").click()
+    assert "x-asked-by" not in asked.value.headers

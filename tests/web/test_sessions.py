@@ -83,6 +83,33 @@ def test_an_idle_session_ends_and_says_so(world, client, settings):
     assert Entry.objects.filter(act="access.sign_out").latest("id").actor_uuid == str(world.approver.uuid)
 
 
+def test_a_page_that_asks_by_itself_keeps_no_session_from_being_idle(world, client, settings):
+    """A job that waits for a worker is asked after every ten seconds, whoever has left the desk."""
+    sign_in(client, "approver")
+    work = reverse("web:work")
+    assert client.get(work).status_code == 200
+    long_ago = int(time.time()) - settings.SESSION_IDLE_SECONDS + 60
+
+    def seen_then() -> int:
+        session = client.session
+        session["seen"] = long_ago
+        session.save()
+        return long_ago
+
+    seen_then()
+    polls = {"HX-Request": "true", "X-Asked-By": "page"}
+    assert client.get(work, headers=polls).status_code == 200
+    assert client.session["seen"] == long_ago
+    assert client.get(work, headers={"HX-Request": "true"}).status_code == 200  # a filter that somebody chose
+    assert client.session["seen"] > long_ago
+    seen_then()
+    assert client.get(work, headers={"X-Asked-By": "page"}).status_code == 200  # a page that somebody opened
+    assert client.session["seen"] > long_ago
+    long_ago = int(time.time()) - settings.SESSION_IDLE_SECONDS - 1
+    seen_then()
+    assert "ended=1" in client.get(work, headers=polls)["HX-Redirect"]
+
+
 def test_the_enrolment_link_works_once(world, client):
     create_account(
         world.administrator, username="new.person", printed_name="New Person", email="new@example.org"
