@@ -42,7 +42,7 @@ class Mark:
     value: float | None
     low: float | None
     high: float | None
-    n: int
+    n: int | None
     state: str = OK
     note: str = ""
     limit: float | None = None
@@ -57,7 +57,7 @@ def marks(grouping: dict[str, Any], metric: str, min_n: int, failing: Sequence[s
         if estimate is None:
             raise InputError(f"The report has no {LABELS.get(name, name)}.")
         state = FAIL if group["name"] in failing else OK
-        if estimate["n"] < min_n:
+        if (estimate["n"] or 0) < min_n:
             state = FEW
         if estimate["value"] is None:
             state = NONE
@@ -158,7 +158,7 @@ def _limit_line(alt: Any, limit: float, label: str, low: float, high: float) -> 
 
 def _mark_text(row: Mark) -> str:
     if row.value is None:
-        return f"no value: {row.note or 'not defined'}, n {row.n:,}"
+        return f"no value: {row.note or 'not defined'}{'' if row.n is None else f', n {row.n:,}'}"
     ends = "" if row.low is None or row.high is None else f" ({row.low:z.3f} to {row.high:z.3f})"
     word = {FEW: ", too few to judge", FAIL: ", limit broken"}.get(row.state, "")
     held = "" if row.limit is None else f", limit {row.limit:g}"

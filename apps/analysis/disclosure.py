@@ -174,31 +174,47 @@ def names_of(grouping: Mapping[str, Any], shut: Collection[Key]) -> set[str]:
     return {group["name"] for group in grouping["groups"] if key_of(group) in shut}
 
 
-def untold(n: int) -> dict[str, Any]:
-    """An estimate in a hidden group of `n` cases."""
+def untold(n: int | None) -> dict[str, Any]:
+    """An estimate in a hidden group of `n` cases; None where that is not told either."""
     return _NOTHING | {"n": n, "method": "", "reason": WHY}
 
 
-def told(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A report with `overall` and `groupings`, computed or stored, as it is told to who may not read the cases."""
-    shut = hidden_of(report)
+def told(
+    report: Mapping[str, Any], also: Collection[Key] = (), cases: Mapping[Key, int] | None = None
+) -> dict[str, Any]:
+    """A report with `overall` and `groupings`, computed or stored, as it is told to who may not read the cases.
+
+    `also`: groups that are hidden besides, because another report on the same cases would give them away. `cases`: of
+    every group of one attribute, where the report is on a part of them that the model chose: then the size of a hidden
+    group in it is not told, but this one; of a pair none.
+    """
+    shut = hidden_of(report) | frozenset(also)
     least = int(report.get("inputs", {}).get("min_n", 1))
-    made = {**report, "groupings": [_grouping(each, shut, least) for each in report.get("groupings", ())]}
+    groupings = [_grouping(each, shut, least, cases or {}) for each in report.get("groupings", ())]
+    made = {**report, "groupings": groupings}
+    if cases and "notes" in made:
+        made["notes"] = []  # they name the groups of which the model chose a single case
     return {name: value for name, value in made.items() if not shut or name not in _OF_CELLS}
 
 
-def _grouping(grouping: Mapping[str, Any], shut: Collection[Key], least: int) -> dict[str, Any]:
+def _grouping(
+    grouping: Mapping[str, Any], shut: Collection[Key], least: int, cases: Mapping[Key, int]
+) -> dict[str, Any]:
     """`least`: the cases a group needs to be judged."""
+    if cases:
+        every = [*grouping["groups"], *_absent(grouping, cases)]
+        grouping = {**grouping, "groups": sorted(every, key=lambda group: sorted(key_of(group)))}
     names = names_of(grouping, shut)
     bins = kept_bins(grouping, names)
+    sizes = {group["name"]: _size(group, cases) if cases else int(group["n"]) for group in grouping["groups"]}
     made = dict(grouping)
     made["groups"] = [
-        _group(each) if each["name"] in names else _with_bins(each, bins) for each in grouping["groups"]
+        _group(each, sizes[each["name"]], least) if each["name"] in names else _with_bins(each, bins)
+        for each in grouping["groups"]
     ]
     if not names:
         return made
-    sizes = {group["name"]: int(group["n"]) for group in grouping["groups"]}
-    small = {name for name in names if sizes[name] < least}
+    small = {name for name in names if (sizes[name] or 0) < least}
     if "comparisons" in grouping:
         made["comparisons"] = [
             {**each, "pairs": _pairs(each, names, small, list(sizes))} for each in grouping["comparisons"]
@@ -217,10 +233,27 @@ def _tested(pairs: Iterable[Mapping[str, Any]], names: Collection[str]) -> bool:
     )
 
 
-def _group(group: Mapping[str, Any]) -> dict[str, Any]:
-    made = {name: group[name] for name in ("name", "values", "n", "enough") if name in group}
-    metrics = {name: untold(int(group["n"])) for name in group["metrics"]}
-    return made | {"metrics": metrics, "told": False}
+def _size(group: Mapping[str, Any], cases: Mapping[Key, int]) -> int | None:
+    """The cases of a group, the model's choice apart; None of a pair."""
+    return cases.get(key_of(group))
+
+
+def _absent(grouping: Mapping[str, Any], cases: Mapping[Key, int]) -> Iterator[dict[str, Any]]:
+    """The groups of one attribute of which the model chose no case: that there are none is its answer too."""
+    there = {key_of(group) for group in grouping["groups"]}
+    for key in sorted(set(cases) - there, key=sorted):
+        ((name, value),) = key
+        if [name] == grouping["attributes"] and grouping["groups"]:
+            values = (
+                {name: value} if isinstance(grouping["groups"][0]["values"], Mapping) else [[name, value]]
+            )
+            metrics = grouping["groups"][0]["metrics"]
+            yield {"name": f"{name} = {value or '(missing)'}", "values": values, "n": 0, "metrics": metrics}
+
+
+def _group(group: Mapping[str, Any], n: int | None, least: int) -> dict[str, Any]:
+    made = {"name": group["name"], "values": group["values"], "n": n, "enough": (n or 0) >= least}
+    return made | {"metrics": {name: untold(n) for name in group["metrics"]}, "told": False}
 
 
 def _pairs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pyarrow as pa
@@ -22,9 +22,11 @@ from apps.validations.models import Plan, Run
 from apps.validations.pairing import compare_runs, replaced_run
 from apps.validations.states import Task
 from apps.validations.stored import AREA, put_results, read_results
+from apps.validations.telling import Apart, apart
 
 SCHEMA = "fairness.results/1"
 DEFAULT_METRIC = "selection_rate"
+UNTOLD_GROUP = "of a group that is not told"
 MAX_CURVES = 6  # calibration charts of one report; every group's figures are in its tables
 
 
@@ -45,15 +47,17 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
                 by_min_n[limit["min_n"]] = figures_of(cases, plan, limit["min_n"])
     progress(2, 4, "Judging the locked limits")
     left_out = read_results(run.results_digest).get("excluded", {})
+    left_open = undecided_of(every, plan)
+    found = apart(figures, left_open, left_out)
     summary = [
-        without_the_excluded(judged(limit, by_min_n[limit["min_n"]]), limit, left_out)
+        without_the_excluded(judged(limit, by_min_n[limit["min_n"]]), limit, left_out, found.shut)
         for limit in plan.bias_limits
     ]
     progress(3, 4, "Drawing the charts")
     failing = failing_of(summary)
     drawn = draw(plan, by_min_n, summary, failing) + draw_calibration(plan, figures)
-    drawn = drawn_for_all(drawn, plan, by_min_n, summary, failing)
-    summary = [without_small_groups(line, figures) for line in summary]
+    drawn = drawn_for_all(drawn, plan, by_min_n, summary, failing, found)
+    summary = [without_small_groups(line, figures, found) for line in summary]
     told = {"one_against_rest": plan.positive_value} if plan.task == Task.MULTICLASS else {}
     results = told | {
         "schema": SCHEMA,
@@ -65,8 +69,8 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
         "limits": summary,
         "charts": drawn,
         "counted_by": {"unit": plan.unit_column, "weight": plan.weight_column},
-        "undecided": undecided_of(every, plan),
-        "too_few": too_few(figures),
+        "undecided": left_open,
+        "too_few": too_few(figures, found),
         **({"excluded": left_out} if left_out else {}),
         "replaced": compared_with_replaced(run),
     }
@@ -82,13 +86,17 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
 
 
 def without_the_excluded(
-    line: dict[str, Any], limit: dict[str, Any], left_out: dict[str, Any]
+    line: dict[str, Any],
+    limit: dict[str, Any],
+    left_out: dict[str, Any],
+    shut: Collection[disclosure.Key] = (),
 ) -> dict[str, Any]:
     """A kept limit stays kept only where excluding cases made no group of its column vanish, fall below the least n, or
-    lose a greater share than the plan lets the whole set lose. `left_out`: `figures.excluded_of` of the run, or {}."""
+    lose a greater share than the plan lets the whole set lose. `left_out`: `figures.excluded_of` of the run, or {};
+    `shut`: the hidden groups, whose excluded cases are not told."""
     if line["verdict"] != Verdict.WITHIN:
         return line
-    told = []
+    told: list[str] = []
     for group in left_out.get("groups", ()):
         if group["column"] != limit["column"] or not group["n"]:
             continue
@@ -97,9 +105,12 @@ def without_the_excluded(
             left < limit["min_n"] <= group["rows"]
             or group["n"] > float(left_out["max_share"]) * group["rows"]
         ):
-            told.append(f"{group['n']:,} of {group['rows']:,} where {group['column']} = {group['value']}")
+            hidden = frozenset(((group["column"], group["value"]),)) in shut
+            where = f"{group['n']:,} of {group['rows']:,} where {group['column']} = {group['value']}"
+            told.append(UNTOLD_GROUP if hidden else where)
     if not told:
         return line
+    told = list(dict.fromkeys(told))
     sentence = f"{line['sentence']} Cannot be judged as kept: cases were excluded, {'; '.join(told)}."
     return line | {"verdict": str(Verdict.UNDECIDED), "sentence": sentence}
 
@@ -164,14 +175,18 @@ def figures_of(cases: pa.Table, plan: Plan, min_n: int) -> dict[str, Any]:
     )
 
 
-def too_few(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """The groups with fewer cases than the minimum n: {"group", "n", "min_n"}. They are shown and not judged."""
+def too_few(figures: dict[str, Any], found: Apart) -> list[dict[str, Any]]:
+    """The groups with fewer cases than the minimum n: {"group", "n", "min_n"}. They are shown and not judged.
+
+    Where the model chose which cases are judged, of a hidden group that of the data.
+    """
     least = figures["inputs"]["min_n"]
+    bare = disclosure.told(figures, found.shut, found.cases) if found.cases else figures
     return [
         {"group": group["name"], "n": group["n"], "min_n": least}
-        for grouping in figures["groupings"]
+        for grouping in bare["groupings"]
         for group in grouping["groups"]
-        if not group["enough"]
+        if not group["enough"] and group["n"] is not None
     ]
 
 
@@ -289,18 +304,26 @@ def overall(summary: list[dict[str, Any]]) -> str:
     return next((str(v) for v in (Verdict.BREACHED, Verdict.UNDECIDED, Verdict.WITHIN) if v in found), "")
 
 
-def without_small_groups(line: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
+def without_small_groups(
+    line: dict[str, Any], figures: dict[str, Any], found: Apart | None = None
+) -> dict[str, Any]:
     """A judged limit as it is signed, sent on and shown to everybody: no figure of a small group (`disclosure`)."""
     grouping = _grouping(figures, line["column"])
-    names = disclosure.names_of(grouping, disclosure.hidden_of(figures))
+    names = disclosure.names_of(grouping, found.shut if found else disclosure.hidden_of(figures))
     few = {group["name"] for group in grouping["groups"] if line["min_n"] <= group["n"] < disclosure.LEAST}
     if not names & {
         *line["pair"],
         *few,
-    }:  # a group of few that was judged: the sentence may say it has no value
+    }:  # of one of few that was judged the sentence may say it has no value
         return line
     made = line | dict.fromkeys(("value", "low", "high"), "") | {"pair": [], "n": 0, "pair_n": []}
-    small = [group["name"] for group in grouping["groups"] if group["n"] < line["min_n"]]
+    cases = found.cases if found else {}
+    small = [
+        group["name"]
+        for group in grouping["groups"]
+        if (cases.get(disclosure.key_of(group), group["n"]) if group["name"] in names else group["n"])
+        < line["min_n"]
+    ]
     return made | {"sentence": disclosure.coarse(line["verdict"], small)}
 
 
@@ -350,10 +373,11 @@ def drawn_for_all(
     by_min_n: dict[int, dict[str, Any]],
     summary: list[dict[str, Any]],
     failing: dict[tuple[str, str], set[str]],
+    found: Apart,
 ) -> list[dict[str, Any]]:
     """The charts, each with `told` where something is hidden: the digest of the drawing without the figures of small
     groups, "" where none is left."""
-    bare = {min_n: disclosure.told(figures) for min_n, figures in by_min_n.items()}
+    bare = {min_n: disclosure.told(each, found.shut, found.cases) for min_n, each in by_min_n.items()}
     if bare == by_min_n:
         return drawn
     again = draw(plan, bare, summary, failing) + draw_calibration(plan, bare[fairness.MIN_N])

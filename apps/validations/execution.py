@@ -88,7 +88,9 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
     left_out = excluded_of(plan, every_row)
     worst = worst_case(plan, figures, left_out)
     judgements = [*bounded(judge(plan, figures, left_open), worst), *judged_exclusion(plan, left_out)]
-    judgements, worst = (without_small_groups(lines, figures, left_open) for lines in (judgements, worst))
+    judgements, worst = (
+        without_small_groups(lines, figures, left_open, left_out) for lines in (judgements, worst)
+    )
     report(2 * rows, 2 * rows, "Comparing with the training data")
     results = {
         "schema": SCHEMA,

@@ -32,7 +32,7 @@ def grouping_tables(figures: dict[str, Any], target_unit: str = "") -> list[dict
                 "group": group["name"],
                 "label": with_unit(metric_label(metric, of_class), metric, target_unit),
                 "estimate": estimate,
-                "few": estimate["n"] < least,
+                "few": (estimate["n"] or 0) < least,
             }
             for group in grouping["groups"]
             for of_class, metric, estimate in estimates_of(group)

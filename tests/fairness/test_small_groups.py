@@ -7,10 +7,11 @@ import io
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from apps.accounts.models import User
-from apps.analysis import fairness
+from apps.analysis import fairness, undecided
 from apps.analysis.disclosure import LEAST, WHY
 from apps.core import blobs
 from apps.core.digests import canonical_json
@@ -22,7 +23,7 @@ from apps.quality.models import Deviation
 from apps.validations import telling
 from apps.validations.cases import counted, read_cases_table
 from apps.validations.export import as_csv as run_csv
-from apps.validations.stored import read_results
+from apps.validations.stored import read_results, storable
 from apps.validations.telling import reads_cases, results_for
 from tests.factories.data import vault_csv
 from tests.factories.doors import browser, session_api
@@ -163,7 +164,7 @@ def test_the_n_of_a_criterion_of_a_small_group_is_its_cases_not_its_positives():
             "verdict": "undecided",
             "sentence": "…",
         }
-        told += telling.without_small_groups([line], report, {})
+        told += telling.without_small_groups([line], report, {}, {})
     assert told[0] == told[1]
     assert told[0]["n"] == 1
 
@@ -189,6 +190,63 @@ def test_the_line_of_a_limit_does_not_say_that_a_judged_small_group_has_no_value
     few = without_small_groups(judged(limit | {"min_n": 30}, fairness.report(
         columns, "y", "p", None, ["site"], min_n=30, limits=asked)), figures)  # fmt: skip
     assert "site = island" in few["sentence"]  # its size alone: no answer of the model
+
+
+def judged_apart(kind: str, island: int, swapped: bool, crossed: bool) -> dict:
+    """Results of a run that leaves a tenth undecided, or excludes it; `island`: how many of its two cases.
+
+    `swapped`: the first case of the island is exchanged for one of west that went the other way.
+    """
+    made = np.random.default_rng(4)
+    site = np.array(["north"] * 200 + ["south"] * 100 + ["west"] * 40 + ["island"] * 2)
+    sex = np.where(made.random(len(site)) < 0.5, "F", "M")
+    left = made.random(len(site)) < 0.1
+    left[-2:] = [island > 0, island > 1]
+    y, score = made.integers(0, 2, len(site)), made.random(len(site)).round(3)
+    other = next(i for i in range(300, 340) if left[i] != left[-2])
+    sex[other] = sex[-2]
+    if swapped:
+        for column in (y, score, left):
+            column[[other, -2]] = column[[-2, other]]
+    kept = ~left
+    columns = {"y": y, "p": (score >= 0.5).astype(int), "s": score, "site": site, "sex": sex}
+    report = fairness.report(
+        {name: values[kept].tolist() for name, values in columns.items()},
+        "y",
+        "p",
+        "s",
+        ["site", "sex"],
+        intersections=crossed,
+    )
+    groups = {name: columns[name].tolist() for name in ("site", "sex")}
+    if kind == "undecided":
+        return {"report": report, "undecided": undecided.report(left, groups)}
+    counted = [
+        {"column": name, "value": value, "rows": values.count(value),
+         "n": int(left[columns[name] == value].sum())}
+        for name, values in groups.items()
+        for value in sorted(set(values))
+    ]  # fmt: skip
+    return {"report": report, "excluded": {"n": int(left.sum()), "rows": len(left), "groups": counted}}
+
+
+@pytest.mark.parametrize("kind", ["undecided", "excluded"])
+@pytest.mark.parametrize("island", [0, 1, 2])
+def test_sizes_do_not_tell_whether_the_model_decided_the_cases_of_a_small_group(kind, island):
+    """The cases of a group, less those that are judged, are those it left undecided or gave no answer to."""
+    crossed = island < 2  # which pairs are hidden hangs on their judged cases, once there are any
+    exact = [judged_apart(kind, island, swapped, crossed) for swapped in (False, True)]
+    assert exact[0] != exact[1]
+    for form in (lambda made: made, storable):
+        before, after = (telling.told(form(each)) for each in exact)
+        assert before == after
+        site = before["report"]["groupings"][0]
+        bare = {g["name"]: g["n"] for g in site["groups"] if "told" in g}
+        assert bare == {"site = island": 2, "site = west": 40}
+        pairs = [each for each in before["report"]["groupings"] if len(each["attributes"]) == 2]
+        assert {g["n"] for each in pairs for g in each["groups"] if "told" in g} == (
+            {None} if crossed else set()
+        )
 
 
 def test_two_runs_are_compared_exactly_for_who_may_read_the_cases_of_both(world, tested, monkeypatch):

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from apps.analysis.disparities import ALL_DISPARITIES, ERRORS
+from apps.analysis.disclosure import LEAST
+from apps.analysis.disparities import ALL_DISPARITIES, ERRORS, UNDECIDED
 from apps.analysis.verdicts import label_of
 from apps.packs.render import Chapter
 from apps.packs.sections.blocks import Cell, Section, at, counted, estimate, interval, named, short
@@ -187,7 +188,7 @@ def _worst_group(line: dict[str, Any], report: dict[str, Any]) -> str:
     metric = ALL_DISPARITIES[line["metric"]][1][0]
     label = label_of(metric)
     if not line["pair"]:
-        return f"{label} by {line['column']}: too little data to tell"
+        return f"{label} by {line['column']}: {_why_none(line)}"
     higher, lower = line["pair"]
     name = higher if metric in ERRORS else lower
     for grouping in report["results"].get("report", {}).get("groupings", ()):
@@ -198,10 +199,18 @@ def _worst_group(line: dict[str, Any], report: dict[str, Any]) -> str:
     return f"{label} {name}"
 
 
+def _why_none(line: dict[str, Any]) -> str:
+    """Why a judged limit names no pair: what is decided without one rests on a group of few cases."""
+    if line["verdict"] == UNDECIDED:
+        return "too little data to tell"
+    return f"not told, because a group of fewer than {LEAST} cases decides it or would follow from it"
+
+
 def _judged(line: dict[str, Any], report: dict[str, Any]) -> str:
     limit = f"limit {KIND_SIGNS[line['kind']]} {line['limit']} ({END_WORDS[line['rule']]})"
     if line["value"] == "":
-        return f"has no value ({limit}): {VERDICTS[line['verdict']]}"
+        said = "has no value" if line["verdict"] == UNDECIDED else "is not told"
+        return f"{said} ({limit}): {VERDICTS[line['verdict']]}"
     level = level_words(report["levels"].get(line["id"], ""))
     value = f"{float(line['value']):.3f} ({level} interval {interval(line)}), n = {line['n']}"
     return f"{value}, {limit}: {VERDICTS[line['verdict']]}"

@@ -137,7 +137,7 @@ def _groups(part: Section, grouping: dict[str, Any]) -> None:
                 (
                     group["name"],
                     label_of(name),
-                    found["n"],
+                    "not told" if found["n"] is None else found["n"],
                     decimal(found["value"]),
                     interval(found),
                     method_words(found["method"]) if found["method"] else found["reason"],

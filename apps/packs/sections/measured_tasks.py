@@ -25,7 +25,14 @@ def excluded(part: Section, record: dict[str, Any]) -> None:
         f"Cases excluded in {record['ref']}, by reason and by group",
         [("Reason or group", "w-60", ""), ("Cases", "w-20", "num"), ("Excluded", "w-20", "num")],
         [(one["reason"], found["rows"], one["n"]) for one in found["reasons"]]
-        + [(f"{g['column']} = {g['value'] or '(missing)'}", g["rows"], g["n"]) for g in found["groups"]],
+        + [
+            (
+                f"{g['column']} = {g['value'] or '(missing)'}",
+                g["rows"],
+                "not told" if g["n"] is None else g["n"],
+            )
+            for g in found["groups"]
+        ],
         small=True,
     )
     part.table(
@@ -36,7 +43,8 @@ def excluded(part: Section, record: dict[str, Any]) -> None:
         ],
         [
             (
-                one["id"], f"{metric_words(one)}, {one['subgroup']}", one["excluded"], decimal(one["value"]),
+                one["id"], f"{metric_words(one)}, {one['subgroup']}",
+                "not told" if one["excluded"] is None else one["excluded"], decimal(one["value"]),
                 limit_words(one, one["limit"], record["target_unit"]),
                 f"no bound: {one['reason']}" if one["kept"] is None else "yes" if one["kept"] else "no",
             )
