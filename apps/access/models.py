@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
 from django.conf import settings
 from django.db import models
@@ -11,9 +12,30 @@ from django.db.models.functions import Coalesce
 
 from apps.access import duties
 from apps.core.clock import now
+from apps.core.kept_sql import Kept, Text
 from apps.core.standing import Standing, word_of
 from apps.trail.history import history
 from apps.trail.models import Signature
+
+
+@cache
+def _places(kind: str) -> Kept:
+    return Kept(
+        lambda person_id, at: (
+            Assignment.objects.active(at).filter(person_id=person_id, scope_kind=kind).values("scope_id")
+        )
+    )
+
+
+@cache
+def _for_all(duty_names: frozenset[str]) -> Kept:
+    return Kept(
+        lambda person_id, at: (
+            Assignment.objects.active(at)
+            .filter(person_id=person_id, scope_kind=duties.ORGANISATION, duty__in=sorted(duty_names))
+            .values("pk")
+        )
+    )
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
@@ -26,6 +48,16 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
             starts_at__lte=at,
             person__is_active=True,
         )
+
+    @staticmethod
+    def places(person_id: int, kind: str) -> Text:
+        """Ids of the objects of `kind` on which the person holds any duty now."""
+        return _places(kind).ids(person_id, now())
+
+    @staticmethod
+    def holds_for_all(person_id: int, duty_names: frozenset[str]) -> Q:
+        """Whether the person holds one of these duties for the organisation now, as a condition."""
+        return _for_all(duty_names).exist(person_id, now())
 
     def still_open(self) -> AssignmentQuerySet:
         """In force, still to start, or asked for: what counts when another duty or a seat is asked for."""

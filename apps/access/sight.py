@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from django.apps import apps
-from django.db.models import CharField, Exists, F, Q, QuerySet, Value
+from django.db.models import CharField, F, Q, QuerySet, Value
 
 from apps.access import duties, past, reach
 from apps.access.actors import Actor, as_actor
@@ -17,6 +17,7 @@ from apps.access.sharing import once
 from apps.accounts.models import User
 from apps.core import clock, registries
 from apps.core.errors import NotVisible
+from apps.core.kept_sql import Text
 from apps.core.subjects import Subject
 
 # Of these, who sees all records sees no more than their visibility says.
@@ -50,8 +51,12 @@ class Scopes:
     def __init__(self, user: User) -> None:
         self.user = user
 
-    def of(self, kind: str) -> QuerySet[Assignment, Any]:
+    def of(self, kind: str) -> Text | QuerySet[Any, Any]:
         """Ids of the parents of `kind` on which the person holds any duty now, as a subquery."""
+        return Assignment.objects.places(self.user.pk, kind)
+
+    def rows_of(self, kind: str) -> QuerySet[Any, Any]:
+        """The same, of which more can be asked: rows with `scope_id`."""
         return Assignment.objects.active().filter(person=self.user, scope_kind=kind).values("scope_id")
 
     def _held(self) -> QuerySet[Assignment, Any]:
@@ -82,7 +87,7 @@ class Scopes:
 
     def holds(self, wanted: Iterable[str]) -> Q:
         """Whether the person holds one of these for the organisation, as a condition: asked in the query itself."""
-        return Q(Exists(self._held().filter(duty__in=wanted)))
+        return Assignment.objects.holds_for_all(self.user.pk, frozenset(map(str, wanted)))
 
     def all_seen(self) -> Q:
         """`sees_all` as a condition."""
@@ -100,11 +105,14 @@ class NarrowScopes(Scopes):
         self._whole = Scopes(user)
 
     def of(self, kind: str) -> QuerySet[Any, Any]:
+        return self.rows_of(kind)
+
+    def rows_of(self, kind: str) -> QuerySet[Any, Any]:
         ids = [pk for place_kind, pk in self.places if place_kind == kind]
         if self._whole.sees_all and kind in reach.LABELS:
             whole = apps.get_model(reach.LABELS[kind])._default_manager.filter(pk__in=ids)
             return whole.annotate(scope_id=F("pk")).values("scope_id")
-        return super().of(kind).filter(scope_id__in=ids)
+        return super().rows_of(kind).filter(scope_id__in=ids)
 
     @cached_property
     def _standing(self) -> frozenset[str]:

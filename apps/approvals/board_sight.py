@@ -9,6 +9,7 @@ own: no token that was made for some objects, and no service, reads by it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -20,6 +21,7 @@ from apps.approvals.board_states import MeetingState, MemberState
 from apps.approvals.states import GateState
 from apps.core import registries
 from apps.core.clock import now
+from apps.core.kept_sql import Kept, Text
 from apps.registry.models import Version, VersionData
 from apps.validations.models import Plan
 
@@ -36,8 +38,18 @@ def boards_seen(_scopes: Scopes) -> Q:
     return EVERYBODY
 
 
-def _boards(scopes: Scopes) -> QuerySet[Any, Any]:
-    return BoardMember.objects.in_force().filter(person=scopes.user).values("board_id")
+def _seats(person_id: int, at: datetime) -> QuerySet[Any, Any]:
+    return BoardMember.objects.in_force(at).filter(person_id=person_id).values("board_id")
+
+
+_kept_boards = Kept(_seats)
+_kept_versions = Kept(
+    lambda person_id, at: asked_about().filter(board_id__in=_seats(person_id, at)).values("gate__version_id")
+)
+
+
+def _boards(scopes: Scopes) -> Text:
+    return _kept_boards.ids(scopes.user.pk, now())
 
 
 @registries.visibility("approvals.Meeting")
@@ -81,8 +93,8 @@ def seats_ever(person_id: int) -> QuerySet[Any, Any]:
     return BoardMember.objects.filter(person_id=person_id).order_by()
 
 
-def _versions(scopes: Scopes) -> QuerySet[Any, Any]:
-    return asked_about().filter(board_id__in=_boards(scopes)).values("gate__version_id")
+def _versions(scopes: Scopes) -> Text:
+    return _kept_versions.ids(scopes.user.pk, now())
 
 
 @registries.seat("sitting")

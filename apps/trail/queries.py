@@ -51,7 +51,7 @@ VERIFICATIONS = ("approvals.record_verification", "access.enter_verification")
 
 def _scope_texts(scopes: Any, kind: str) -> QuerySet:
     """Scopes as entries write them ("registry.model:3") of the parents on which the person holds a duty."""
-    held = scopes.of(kind).annotate(
+    held = scopes.rows_of(kind).annotate(
         scope_text=Concat(
             Value(f"{kind}:"), Cast("scope_id", models.CharField()), output_field=models.CharField()
         )
