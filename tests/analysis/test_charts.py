@@ -17,6 +17,7 @@ from apps.analysis import charts, curves, fairness, taskcharts
 from apps.analysis.charts import Mark
 from apps.analysis.errors import InputError
 from apps.analysis.svg import COLOURS
+from tests import data_once
 from tests.analysis.tables import results
 
 NS = "{http://www.w3.org/2000/svg}"
@@ -27,6 +28,11 @@ ROWS = [
     Mark("sex = (missing)", 0.5, 0.2, 0.8, 7, "few"),
     Mark("</desc><script>\"\\'", None, None, None, 0, "none", "no positive case"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _every_chart_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    data_once.draw_every_time(monkeypatch)
 
 
 def drawings():
