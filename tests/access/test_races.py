@@ -18,7 +18,9 @@ from apps.trail import verifier
 from apps.trail.current import opened
 from apps.trail.models import Entry
 from apps.trail.writer import Who, record
+from tests.access.people import crowd
 from tests.approvals.boards import founded
+from tests.cast import give
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -175,3 +177,21 @@ def test_a_double_click_makes_one_token(world):
 
     answers = together(click, click, click)
     assert {getattr(a, "pk", a) for a in answers} == {ApiToken.objects.get().pk}
+
+
+def test_two_who_approve_each_others_duty_at_the_same_instant_do_not_both(world):
+    """Each locks the row of its receiver and refers to that of its approver, so that the two meet (EN4)."""
+    for attempt in range(5):
+        names = [f"ann{attempt}", f"ben{attempt}"]
+        crowd(world, names)
+        ann, ben = (world.people[name] for name in names)
+        for name in names:
+            give(world, name, "owner", world.model, by="compliance")
+        for_ben, for_ann = (asking(world, name, "process_expert")() for name in (names[1], names[0]))
+        answers = together(
+            lambda ann=ann, asked=for_ben: acts.approve_assignment(ann, asked.pk),
+            lambda ben=ben, asked=for_ann: acts.approve_assignment(ben, asked.pk),
+        )
+        refused = [a for a in answers if isinstance(a, Refused)]
+        assert [a.rule.split(":")[0] for a in refused] == ["EN4"]
+    assert verifier.verify().ok
