@@ -43,6 +43,9 @@ def _text(c: str) -> str:
     return (
         f"CASE WHEN {c} = '' THEN NULL"
         f" WHEN regexp_full_match({c}, '[+-]?[0-9]{{1,36}}') THEN CAST(TRY_CAST({c} AS HUGEINT) AS VARCHAR)"
+        f" WHEN regexp_full_match({c}, '[+-]?0+') THEN '0'"
+        # Longer than any integer type: a double would make one value of many.
+        f" WHEN regexp_full_match({c}, '[+-]?[0-9]+') THEN regexp_replace({c}, '^[+]?(-?)0*([0-9]+)$', '\\1\\2')"
         f" WHEN regexp_full_match({c}, '{_DECIMAL}') THEN coalesce({_double(number)}, {c})"
         f" WHEN lower({c}) IN ('true', 'false') THEN lower({c})"
         f" WHEN regexp_full_match({c}, '{_STAMP}') THEN {_stamp(c)}"

@@ -84,7 +84,7 @@ def sweep(
         )
         ends.append({"threshold": rows[-1]["threshold"], "value": rows[-1]["value"], "name": LABELS[name]})
         at = min(rows, key=lambda row: abs(row["threshold"] - locked))
-        said.append(f"{LABELS[name]} {at['value']:.3f}")
+        said.append(f"{LABELS[name]} {at['value']:z.3f}")
     for end, place in zip(ends, apart([each["value"] for each in ends]), strict=True):
         label = alt.Chart(alt.Data(values=[{**end, "value": place}]))
         label = label.mark_text(align="left", dx=8, color=COLOURS["ink"], font=FONT, fontSize=12)

@@ -7,6 +7,7 @@ that shows it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -110,6 +111,8 @@ def parse_limit(given: Any) -> Limit:
         raise InputError(f"There is no disparity “{limit.metric}”; there are {', '.join(ALL_DISPARITIES)}.")
     if limit.rule not in RULES:
         raise InputError(f"A limit's rule is point, near or far, not “{limit.rule}”.")
+    if not math.isfinite(limit.limit):
+        raise InputError(f"The limit of {limit.metric} must be a finite number, not {limit.limit:g}.")
     if limit.limit < 0 or (limit.limit > 1 and limit.metric not in UNBOUNDED):
         raise InputError(f"The limit of {limit.metric} must lie between 0 and 1.")
     return limit
@@ -261,8 +264,8 @@ def _sentence(
     if decisive:
         metric, pair = max(decisive, key=lambda d: d[1]["difference"]["value"])
         measured = pair[limit.kind]
-        ends = "" if measured["low"] is None else f" ({measured['low']:.3f} to {measured['high']:.3f})"
-        which, value = label_of(metric).lower(), f"{measured['value']:.3f} {limit.unit}".strip()
+        ends = "" if measured["low"] is None else f" ({measured['low']:z.3f} to {measured['high']:z.3f})"
+        which, value = label_of(metric).lower(), f"{measured['value']:z.3f} {limit.unit}".strip()
         what = f"{limit.kind} of the {which} between {pair['a']} and {pair['b']} is {value}{ends}"
         if verdict == BREACHED:
             return f"Limit breached: the {what}; {bound}."

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_COLUMNS = 4096
 MAX_ROWS = 200_000_000
 _HEADER_BYTES = 1 << 20
+_FOLDER = re.compile(r' ?"[^"]*/countersign-[^"]*"')  # the link that the engine was shown, of no use to anybody
 _NESTED = ("STRUCT", "MAP", "UNION", "BLOB", "VARIANT", "BIT")
 
 
@@ -193,8 +194,11 @@ def _lock(con: duckdb.DuckDBPyConnection) -> None:
 def _open_file(con: duckdb.DuckDBPyConnection, given: Path, folder: Path) -> Table:
     import duckdb
 
-    if not given.is_file():
+    if not given.exists():
         raise ReadError(f"There is no file {given.name}.")
+    if not given.is_file():
+        kind = "a folder" if given.is_dir() else "a pipe or a device"
+        raise ReadError(f"{given.name} is {kind}, not a file: name a CSV or Parquet file.")
     if given.stat().st_size == 0:
         raise ReadError("The file is empty.")
     # DuckDB takes *, ? and [ in a name for a pattern: it is shown a link with a plain name.
@@ -349,4 +353,4 @@ def _sentence(error: duckdb.Error) -> ReadError:
         return ReadError("The file needs more memory than an analysis may use.")
     if line_error := re.search(r"CSV Error on Line: (\d+)", message):
         return ReadError(f"Line {line_error[1]} cannot be read as CSV.")
-    return ReadError("The file is damaged or of another kind: " + message.split("\n")[0][:160] + ".")
+    return ReadError("The file is damaged or of another kind: " + _FOLDER.sub("", message.split("\n")[0])[:160].rstrip(". ") + ".")

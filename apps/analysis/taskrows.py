@@ -15,6 +15,8 @@ from apps.analysis.prepare import MAX_ATTRIBUTES
 from apps.analysis.readers import Table
 from apps.analysis.survey import Design
 
+MAX_NUMBER = 1e100  # of a label, prediction or score: squares of it, and sums of these, stay finite
+
 
 def rows_of(
     table: Table,
@@ -61,6 +63,11 @@ def rows_of(
         if bad := arrow[role].null_count:
             raise InputError(
                 f"The {words} column “{name}” is missing or not a number in {bad:,} of {table.rows:,} rows."
+            )
+        if large := int((np.abs(arrow[role].to_numpy()) > MAX_NUMBER).sum()):
+            raise InputError(
+                f"The {words} column “{name}” holds numbers beyond ±{MAX_NUMBER:g} in {large:,} of {table.rows:,} rows; "
+                "their squares cannot be added. Give it in a larger unit, or leave these rows out by --where."
             )
     # One order of the rows: sums of floating-point numbers depend on it.
     keys = [arrow[name].to_numpy(zero_copy_only=False) for name in arrow.column_names]

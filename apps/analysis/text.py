@@ -20,7 +20,12 @@ def lines(report: dict[str, Any]) -> list[str]:
         "thresholds": _thresholds,
         "comparison": _comparison,
     }.get(kind, _metrics)(report)
-    return found + [f"Note: {note}" for note in report.get("notes", ())]
+    return [visible(line) for line in found + [f"Note: {note}" for note in report.get("notes", ())]]
+
+
+def visible(text: str) -> str:
+    """One line whose control characters are spelt: a value of a file must not steer the terminal it is shown on."""
+    return "".join(c if c.isprintable() or c == "\u00a0" else repr(c)[1:-1] for c in text)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -38,13 +43,13 @@ def figure(estimate: dict[str, Any]) -> str:
     """ "0.7123 (0.6800 to 0.7421)"; "none (why)" without a value."""
     if estimate["value"] is None:
         return f"none ({estimate['reason']})"
-    return f"{estimate['value']:.4f}{_ends(estimate)}"
+    return f"{estimate['value']:z.4f}{_ends(estimate)}"
 
 
 def _ends(estimate: dict[str, Any]) -> str:
     if estimate["low"] is None or estimate["high"] is None:
         return ""
-    return f" ({estimate['low']:.4f} to {estimate['high']:.4f})"
+    return f" ({estimate['low']:z.4f} to {estimate['high']:z.4f})"
 
 
 def _metrics(report: dict[str, Any]) -> list[str]:
@@ -138,5 +143,5 @@ def _comparison(report: dict[str, Any]) -> list[str]:
 
 def _compared(metric: str, one: dict[str, Any]) -> list[str]:
     name = f"class {one['class']}: {label_of(metric)}" if one.get("class") else label_of(metric)
-    sides = [f"{one[k]['value']:.4f}" if one[k] else "" for k in ("first", "second")]
+    sides = [f"{one[k]['value']:z.4f}" if one[k] else "" for k in ("first", "second")]
     return [name, *sides, figure(one["difference"]), _p(one["p"]), _p(one["p_holm"]), one["test"]]

@@ -119,8 +119,8 @@ def judge(criterion: Criterion, estimate: Estimate) -> Judgement:
             UNDECIDED, f"Cannot be judged: {criterion.label} has no interval ({estimate.reason}).", None
         )
     met = compared >= criterion.limit if criterion.direction == "min" else compared <= criterion.limit
-    ends = "" if estimate.low is None else f" ({estimate.low:.3f} to {estimate.high:.3f})"
-    found = f"{estimate.value:.3f} {criterion.unit}".strip()
+    ends = "" if estimate.low is None else f" ({estimate.low:z.3f} to {estimate.high:z.3f})"
+    found = f"{estimate.value:z.3f} {criterion.unit}".strip()
     text = f"{'Met' if met else 'Not met'}: {criterion.sentence}; found {found}{ends}, n = {estimate.n:,}."
     return Judgement(MET if met else NOT_MET, text, compared)
 

@@ -221,7 +221,7 @@ def results_of(found: Submitted) -> dict[str, Any]:
         each["rank"] = rank
         each["sentence"] = (
             f"{each['feature']} is number {rank} of {len(told)}: as submitted it moves the output by "
-            f"{each['value']:.3f} on average (95 % interval {each['low']:.3f} to {each['high']:.3f}, "
+            f"{each['value']:z.3f} on average (95 % interval {each['low']:z.3f} to {each['high']:z.3f}, "
             f"{each['n']:,} cases)."
         )
     return {"features": told, "n": {"explained": len(found.values), "features": len(told)}}

@@ -91,6 +91,17 @@ def test_bad_input_exits_2_with_a_sentence(file, arguments, sentence, capsys):
     assert said.out == ""
 
 
+def test_values_of_a_file_do_not_steer_the_terminal(tmp_path, capsys):
+    path = tmp_path / "hostile.csv"
+    path.write_text('y,p,g\n0,0,"a\x1b[2J\nb"\n1,1,c\n')
+    out = analyse("fairness", path, "--label", "y", "--prediction", "p", "--groups", "g")
+    assert "g = a\\x1b[2J\\nb" in out
+    assert "\x1b" not in out
+    with pytest.raises(SystemExit):
+        analyse("fairness", path, "--label", "g", "--prediction", "g", "--groups", "y", "--positive", "z")
+    assert "\x1b" not in capsys.readouterr().err
+
+
 def test_only_some_rows_and_says_so(file):
     asked = ("--label", "y", "--prediction", "p", "--groups", "race", "--json")
     women = json.loads(analyse("fairness", file, "--where", "sex=F", *asked))

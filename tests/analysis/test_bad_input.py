@@ -49,6 +49,21 @@ def judged(change, **more):
             "“w” is missing or not a finite number in 2 of 4",
         ),
         ({"w": [1.0, 1e300, 1.0, 1.0]}, {"weight": "w"}, "weights up to"),
+        (
+            {"w": [1.0, 1e-320, 1e-11, 1.0]},
+            {"weight": "w"},
+            r"“w” is too small in 2 of 4 rows \(least .*Multiply all weights by one number",
+        ),
+        (
+            {},
+            {"limits": [{"metric": "demographic_parity_difference", "limit": float("nan")}]},
+            "demographic_parity_difference must be a finite number, not nan",
+        ),
+        (
+            {},
+            {"limits": [{"metric": "calibration_slope_difference", "limit": float("inf")}]},
+            "must be a finite number, not inf",
+        ),
         ({"who": ["a", "", None, "b"]}, {"entity": "who"}, "entity column “who” is empty in 2 of 4 rows"),
         (
             {},
@@ -186,3 +201,20 @@ def test_rows_that_would_not_fit_in_memory_are_refused_before_they_are_fetched(m
         performance.report(GOOD, "y", "p", task="regression")
     limits.use(1)
     assert limits.engine_mb() == 64
+
+
+def test_long_keys_of_entities_are_not_made_one():
+    keys = [str(10**40 + i) for i in range(4)]
+    assert judged({"who": keys}, entity="who")["notes"] == [
+        "“who” does not repeat: 4 entities with one row each."
+    ]
+    assert judged({"who": [keys[0]] * 4}, entity="who")["notes"] == [
+        "“who” repeats: 4 rows of 1 entity; intervals are by entity."
+    ]
+
+
+@pytest.mark.parametrize("task", ["regression", "ranking"])
+def test_numbers_whose_squares_overflow_are_refused_with_column_and_count(task):
+    data = {"y": [1.0, 2e100, 1e308, 3.0], "p": [1.0, 2.0, 3.0, 4.0]}
+    with pytest.raises(InputError, match=r"“y” holds numbers beyond ±1e\+100 in 2 of 4 rows"):
+        performance.report(data, "y", prediction="p", score="p", task=task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import duckdb
 import pytest
 
@@ -55,10 +56,27 @@ def test_a_parquet_file_cut_anywhere_is_refused(tmp_path):
             read(path)
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    for path in (tmp_path / "nothing", tmp_path):
-        with pytest.raises(ReadError, match="There is no file"):
+def test_a_missing_file_a_folder_and_a_pipe_are_refused_each_as_what_it_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path, sentence in (
+        (tmp_path / "nothing", "There is no file nothing."),
+        (tmp_path, f"{tmp_path.name} is a folder, not a file"),
+        (pipe, "pipe is a pipe or a device, not a file: name a CSV or Parquet file."),
+    ):
+        with pytest.raises(ReadError, match=sentence):
             read(path)
+
+
+def test_a_damaged_page_is_told_without_the_folder_of_the_portal(tmp_path):
+    path = write(results(5000), tmp_path / "whole.parquet")
+    whole = bytearray(path.read_bytes())
+    whole[200:2000] = b"\xff" * 1800
+    path.write_bytes(whole)
+    with pytest.raises(ReadError) as caught:
+        read(path)
+    assert str(caught.value).startswith("The file is damaged or of another kind: ")
+    assert "countersign-" not in str(caught.value)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -102,6 +120,10 @@ def test_not_known_words_stay_text(tmp_path):
         (".5", "0.5"),
         ("+3", "3"),
         ("12345678901234567890123", "12345678901234567890123"),
+        ("9" * 40, "9" * 40),
+        ("-" + "0" * 40 + "7", "-7"),
+        ("+" + "0" * 40, "0"),
+        ("-" + "0" * 40, "0"),
         ("True", "true"),
         ("2020-01-02T03:04:05.500", "2020-01-02 03:04:05.5"),
         ("2020-01-02 00:00:00", "2020-01-02"),

@@ -41,6 +41,13 @@ def test_the_sentence_says_criterion_value_interval_and_n():
     )
 
 
+def test_a_sentence_has_no_minus_before_a_zero():
+    estimate = Estimate(-0.0002, -0.0003, -0.0001, 500, "normal")
+    said = judge(Criterion("mean_error", 0.1, "max", "upper"), estimate).sentence
+    assert "0.000 (0.000 to 0.000)" in said
+    assert "-0.000" not in said
+
+
 def test_too_few_cases_and_no_value_and_no_interval_are_undecided():
     few = judge(Criterion("accuracy", 0.5, min_n=401), FOUND)
     assert (few.verdict, few.compared) == (UNDECIDED, None)

@@ -191,6 +191,15 @@ def test_an_estimate_says_interval_and_n():
     assert show("{% estimate e %}", e=thing) == show("{% estimate e %}", e=value)
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-0.0001, "0.000"), ("-0.0004", "0.000"), (-0.0, "0.000"), (-0.0006, "-0.001")]
+)
+def test_a_figure_that_rounds_to_zero_has_no_minus(value, shown):
+    assert show("{{ x|number }}", x=value) == shown
+    given = {"value": value, "low": value, "high": value, "n": 50}
+    assert words(show("{% estimate e %}", e=given)).startswith(f"{shown} (95 % CI {shown} to {shown})")
+
+
 def test_an_estimate_of_zero_is_a_value():
     assert words(show("{% estimate e %}", e={"value": 0.0, "low": 0, "high": 0.01, "n": 50})).startswith(
         "0.000 ("

@@ -128,8 +128,8 @@ def inversion(ask: Ask, train: Cases, test: Cases, attributes: list[str]) -> lis
         value = inside / n_in - outside / n_out
         sentence = (
             f"{attribute.name} is guessed right for {percent(inside / n_in)} of {n_in:,} training rows and "
-            f"{percent(outside / n_out)} of {n_out:,} others: {100 * value:+.1f} points ({100 * low:+.1f} to "
-            f"{100 * high:+.1f}); always saying the most frequent value is right for "
+            f"{percent(outside / n_out)} of {n_out:,} others: {100 * value:+z.1f} points ({100 * low:+z.1f} to "
+            f"{100 * high:+z.1f}); always saying the most frequent value is right for "
             f"{percent(float(attribute.prior.max()))}."
         )
         found.append(

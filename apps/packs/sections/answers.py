@@ -212,7 +212,7 @@ def _judged(line: dict[str, Any], report: dict[str, Any]) -> str:
         said = "has no value" if line["verdict"] == UNDECIDED else "is not told"
         return f"{said} ({limit}): {VERDICTS[line['verdict']]}"
     level = level_words(report["levels"].get(line["id"], ""))
-    value = f"{float(line['value']):.3f} ({level} interval {interval(line)}), n = {line['n']}"
+    value = f"{float(line['value']):z.3f} ({level} interval {interval(line)}), n = {line['n']}"
     return f"{value}, {limit}: {VERDICTS[line['verdict']]}"
 
 

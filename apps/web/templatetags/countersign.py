@@ -171,11 +171,11 @@ def digest_full(digest: str | None) -> SafeString:
 
 @register.filter
 def number(value: Any, places: int = 3) -> str:
-    """A figure with fixed places: numbers and their canonical text alike; other text unchanged."""
+    """A figure with fixed places: numbers and their canonical text alike; other text unchanged, no minus before a zero."""
     if value is None or value == "":
         return "–"
     try:
-        return f"{float(value):.{int(places)}f}"
+        return f"{float(value):z.{int(places)}f}"
     except (TypeError, ValueError):
         return str(value)
 

@@ -23,7 +23,7 @@ from apps.analysis import (
 from apps.analysis.errors import InputError
 from apps.analysis.jsonform import to_json
 from apps.analysis.readers import Where
-from apps.analysis.text import lines
+from apps.analysis.text import lines, visible
 
 _COMMON = ("label", "positive", "weight", "entity", "threads")
 
@@ -106,7 +106,7 @@ class Command(BaseCommand):
         try:
             report = _compute(options)
         except InputError as error:
-            self.stderr.write(str(error))
+            self.stderr.write(visible(str(error)))
             sys.exit(2)
         self.stdout.write(to_json(report) if options["json"] else "\n".join(lines(report)), ending="")
         if not options["json"]:
