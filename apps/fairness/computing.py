@@ -22,7 +22,7 @@ from apps.validations.models import Plan, Run
 from apps.validations.pairing import compare_runs, replaced_run
 from apps.validations.states import Task
 from apps.validations.stored import AREA, put_results, read_results
-from apps.validations.telling import Apart, apart
+from apps.validations.telling import SECRET, Apart, apart
 
 SCHEMA = "fairness.results/1"
 DEFAULT_METRIC = "selection_rate"
@@ -73,12 +73,14 @@ def compute(report: Report, progress: Callable[[int, int, str], None]) -> dict[s
         "too_few": too_few(figures, found),
         **({"excluded": left_out} if left_out else {}),
         "replaced": compared_with_replaced(run),
+        SECRET: per_case.secret_of(run.cases_digest),
     }
     digest = put_results(results)
     progress(4, 4, "Stored")
     return {
         "results_digest": digest,
-        "cells_digest": figures["cells_digest"],
+        # Nothing secret goes into it: where counts are hidden, a right guess of them would show.
+        "cells_digest": "" if found.shut else figures["cells_digest"],
         "chart_digest": main_chart(drawn, summary),
         "summary": summary,
         "verdict": overall(summary),
@@ -394,5 +396,10 @@ def main_chart(drawn: list[dict[str, Any]], summary: list[dict[str, Any]]) -> st
             for chart in drawn:
                 shown = (line["column"], ALL_DISPARITIES[line["metric"]][1])
                 if line["verdict"] == verdict and chart["column"] == shown[0] and chart["metric"] in shown[1]:
-                    return str(chart["digest"])
-    return str(drawn[0]["digest"]) if drawn else ""
+                    return _open(chart)
+    return _open(drawn[0]) if drawn else ""
+
+
+def _open(chart: dict[str, Any]) -> str:
+    """The digest of a chart that everybody may see."""
+    return str(chart.get("told", chart["digest"]))

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from apps.analysis.canonical import literal
 from apps.analysis.readers import Table, open_table
 from apps.core import blobs
+from apps.core.digests import sha256_hex
 from apps.validations import exclusions
 from apps.validations.failures import CannotCompute
 from apps.validations.states import Task
@@ -174,6 +175,14 @@ def put_cases(cases: pa.Table) -> str:
     out = io.BytesIO()
     pq.write_table(cases, out, compression="zstd", store_schema=False)
     return blobs.put(out.getvalue(), area=AREA).digest
+
+
+def secret_of(digest: str) -> str:
+    """What nobody knows who has not read the stored cases, the same each time: digests of results rest on it too.
+
+    A few hidden counts could otherwise be tried one by one until the digest, which everybody is told, is right.
+    """
+    return sha256_hex(b"countersign results\n" + blobs.read(digest, area=AREA))
 
 
 def read_cases_table(digest: str) -> pa.Table:

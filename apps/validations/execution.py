@@ -41,7 +41,7 @@ from apps.validations.models import Plan, Run
 from apps.validations.sandbox import SandboxError
 from apps.validations.states import Task, Verdict
 from apps.validations.stored import put_results
-from apps.validations.telling import without_small_groups
+from apps.validations.telling import SECRET, without_small_groups
 
 SCHEMA = "validations.results/1"
 GAP_ROWS = 250_000
@@ -124,9 +124,11 @@ def execute(run: Run, report: Report) -> dict[str, Any]:
     if left_out:
         results |= {"excluded": left_out, "worst_case": worst}
     report(2 * rows, 2 * rows, "Storing results")
+    cases_digest = per_case.put_cases(every_row)
+    results[SECRET] = per_case.secret_of(cases_digest)
     return {
         "results_digest": put_results(results),
-        "cases_digest": per_case.put_cases(every_row),
+        "cases_digest": cases_digest,
         "environment": plain(
             {"runtime": first.runtime, "isolation": first.isolation, "model": _model_facts(first)}
         ),

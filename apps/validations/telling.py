@@ -32,6 +32,9 @@ def results_for(actor: Actor | User, run: Run) -> dict[str, Any]:
     return found if reads_cases(actor, run) else told(found)
 
 
+SECRET = "secret"  # of stored results: keeps their digest from telling a right guess of what is hidden
+
+
 @dataclass(frozen=True)
 class Apart:
     """What is hidden in all reports on the cases of one run, and the cases of each group of one column.
@@ -80,7 +83,7 @@ def _plain(key: disclosure.Key) -> disclosure.Key:
 
 def told(results: dict[str, Any]) -> dict[str, Any]:
     """Stored results of a run or of a bias report without the figures of small groups."""
-    made = dict(results)
+    made = {name: value for name, value in results.items() if name != SECRET}
     if not results.get("report"):
         return made
     left_open, left_out = results.get("undecided") or {}, results.get("excluded") or {}

@@ -21,7 +21,7 @@ from apps.fairness.export import as_csv
 from apps.packs.check_tables import groups as pack_lines
 from apps.quality.models import Deviation
 from apps.validations import telling
-from apps.validations.cases import counted, read_cases_table
+from apps.validations.cases import counted, read_cases_table, secret_of
 from apps.validations.export import as_csv as run_csv
 from apps.validations.stored import read_results, storable
 from apps.validations.telling import reads_cases, results_for
@@ -101,6 +101,19 @@ def test_the_limit_is_judged_on_the_exact_figures_and_its_line_tells_none(world,
     assert "island" not in line["sentence"]
     opened = Deviation.objects.get(criterion="F9")
     assert opened.description == line["sentence"]
+
+
+def test_no_digest_that_everybody_is_told_shows_a_right_guess_of_hidden_counts(world, tested):
+    """Of a group of one there are four guesses; with each the public digests could be computed again."""
+    report, run = tested.report, tested.run
+    assert report.cells_digest == ""
+    for digest, tell in ((run.results_digest, telling.told), (report.results_digest, queries.told_results)):
+        stored = read_results(digest)
+        assert stored["secret"] == secret_of(run.cases_digest) not in str(tell(stored))
+    drawn = read_results(report.results_digest)["charts"]
+    assert report.chart_digest in {chart["told"] for chart in drawn if chart["told"] != chart["digest"]}
+    again = done_run(world, tested.plan)
+    assert again.results_digest == run.results_digest  # and still the same each time
 
 
 def test_every_door_tells_a_developer_the_same(world, tested):
