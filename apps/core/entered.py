@@ -11,16 +11,19 @@ from apps.core.errors import BadInput
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{7,64}")
 # Controls, and the marks that turn the order of letters round: words that read otherwise than they are written.
-_UNSEEN = re.compile("[\\x01-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\u202a-\\u202e\\u2066-\\u2069]")
+# And what stands where bytes were no UTF-8: the letters that were meant are lost.
+_UNSEEN = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\u202a-\\u202e\\u2066-\\u2069\\ufffd]")
 MAX_DEPTH = 8
 MAX_ITEMS = 2000
 
 
 def unseen(text: str) -> str:
-    """Words for the first character of `text` that nobody sees and where it stands; empty where there is none."""
+    """Words for the first character of `text` that nobody can read and where it stands; empty where there is none."""
     found = _UNSEEN.search(text)
     if found is None:
         return ""
+    if found[0] == "\ufffd":
+        return f"a character that was lost on its way (U+FFFD), after {found.start()} characters"
     return f"a character that nobody sees (U+{ord(found[0]):04X}), after {found.start()} characters"
 
 
@@ -44,9 +47,7 @@ class Entered:
             self.wrong(name, missing)
         if len(value) > most:
             self.wrong(name, f"At most {most} characters.")
-        if "\x00" in value:
-            self.wrong(name, "The text holds a NUL character, which no record can hold.")
-        elif found := unseen(value):
+        if found := unseen(value):
             self.wrong(name, f"The text holds {found}. Type that place anew.")
         return value
 

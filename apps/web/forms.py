@@ -9,10 +9,12 @@ from typing import Any
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.validators import (
+    EmailValidator,
     MaxLengthValidator,
     MaxValueValidator,
     MinLengthValidator,
     MinValueValidator,
+    ProhibitNullCharactersValidator,
 )
 from django.forms.utils import pretty_name
 
@@ -50,7 +52,15 @@ def _naming(validator: Any, label: str) -> Any:
     for kind, words in _BOUNDS:
         if type(validator) is kind:
             return kind(validator.limit_value, words.format(label=label.replace("%", "%%")))
+    if type(validator) is EmailValidator:
+        return EmailValidator(f"“{label}” is no e-mail address: write it like name@example.org.")
     return validator
+
+
+def _of_django(field: forms.Field, code: str) -> Any:
+    """Django's own message, which names no field; a form of ours that says it otherwise names its field itself."""
+    given = (vars(each).get("default_error_messages", {}) for each in type(field).__mro__)
+    return next((messages[code] for messages in given if code in messages), None)
 
 
 @dataclass(frozen=True)
@@ -81,9 +91,15 @@ class Form(forms.Form):
             label = str(field.label or pretty_name(name))
             field.validators = [_naming(each, label) for each in field.validators]
             if isinstance(field, forms.CharField) and not isinstance(field.widget, forms.PasswordInput):
-                field.validators.append(Seen(label))
-            if isinstance(field, DayField | MomentField):
-                field.error_messages["invalid"] = f"“{label}”: {field.error_messages['invalid']}"
+                # Seen tells of a null character with its field.
+                rest = [
+                    each for each in field.validators if type(each) is not ProhibitNullCharactersValidator
+                ]
+                field.validators = [*rest, Seen(label)]
+            for code in ("invalid", "invalid_choice", "invalid_list", "invalid_pk_value"):
+                said = field.error_messages.get(code)
+                if said and (said is _of_django(field, code) or isinstance(field, DayField | MomentField)):
+                    field.error_messages[code] = f"“{label}”: {str(said)[0].lower()}{str(said)[1:]}"
 
     def add_refusal(self, refused: Refused) -> None:
         """Puts an act's refusal where it belongs: its fields beside the fields, the rest on top."""

@@ -9,7 +9,7 @@ from apps.core.errors import BadInput
 
 
 @pytest.mark.parametrize(
-    "point", [0x01, 0x08, 0x0B, 0x1B, 0x1F, 0x7F, 0x202A, 0x202E, 0x2066, 0x2069], ids="{:04X}".format
+    "point", [0x00, 0x01, 0x08, 0x0B, 0x1B, 0x1F, 0x7F, 0x202A, 0x202E, 0x2066, 0x2069], ids="{:04X}".format
 )
 def test_what_nobody_sees_is_refused_with_its_place(point):
     given = Entered("Not done.")
@@ -21,6 +21,11 @@ def test_what_nobody_sees_is_refused_with_its_place(point):
             f"The text holds a character that nobody sees (U+{point:04X}), after 2 characters. Type that place anew."
         ]
     }
+
+
+def test_text_in_another_encoding_is_told_to_have_lost_letters():
+    sent = "Müller".encode("latin-1").decode("utf-8", "replace")
+    assert unseen(sent) == "a character that was lost on its way (U+FFFD), after 1 characters"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_no_row_at_all_and_no_row_in_the_filter_are_told_apart(rows):
     [
         ("?app=moon", "App: “moon” is not one of the values to choose from."),
         ("?since=19/11/2026", "write the date as YYYY-MM-DD"),
-        ("?has=%00", "Null characters are not allowed."),
+        ("?has=%00", "” holds a character that nobody sees (U+0000), after 0 characters."),
         ("?has=" + "x" * 300, "at most 200 characters"),
     ],
 )

@@ -242,7 +242,7 @@ def test_how_many_cases_are_enough_is_worked_out_and_bad_input_is_said(world):
     for wrong, words in (
         ({"limit": "0.95"}, "no number of cases can show it"),
         ({"limit": ""}, "Fill in the limit"),
-        ({"expected": "much"}, "Enter a number"),
+        ({"expected": "much"}, "”: enter a number"),
         ({"groups": "a"}, "name = share"),
         ({"prevalence": "0"}, "above 0"),
     ):

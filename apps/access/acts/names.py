@@ -15,6 +15,10 @@ NAME_TAKEN = (
     "Somebody else has this name. Add a middle name or a title, "
     "so that their signatures can be told from each other."
 )
+NAME_MIXES = "Write the name in one alphabet: it mixes {0} letters, which look alike."
+# Alphabets whose letters are taken for each other's, and the letters (small, or the capitals they are of) that are.
+ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
+_LIKE = str.maketrans("авекмнорстухіјѕӏԁԛԝүһαβεζηικμνορτυχ", "abekmhopctyxijsldqwyhabezhikmnoptyx")
 # Letters and marks that show nothing; all other hidden characters are "not printable" in Unicode.
 _EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
     chr(c) for c in range(0xFE00, 0xFE10)
@@ -30,6 +34,8 @@ def name_problem(name: str, others: Iterable[str] = (), *, besides: User | None 
         return NAME_NEEDED
     if not name.strip().isprintable() or _EMPTY & set(name):
         return NAME_HIDES
+    if len(mixed := alphabets(name)) > 1:
+        return NAME_MIXES.format(" and ".join(mixed))
     taken = [given for pk, given, _email in in_use() if besides is None or pk != besides.pk]
     return NAME_TAKEN if _read(name) in {_read(other) for other in (*taken, *others)} else ""
 
@@ -55,6 +61,14 @@ def in_use() -> list[tuple[int, str, str]]:
     return once("names in use", lambda: list(rows.values_list("pk", "printed_name", "email")))
 
 
+def alphabets(name: str) -> list[str]:
+    """Which of the alphabets that look alike a name has letters of: `["Cyrillic", "Latin"]`."""
+    told = (
+        unicodedata.name(letter, "") for letter in unicodedata.normalize("NFKC", name) if letter.isalpha()
+    )
+    return sorted({word.title() for word in (each.partition(" ")[0] for each in told) if word in ALPHABETS})
+
+
 def _read(name: str) -> str:
-    """The name as an eye reads it: no case, one form per letter, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """The name as an eye reads it: no case, one form per letter and for letters that look alike, single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().translate(_LIKE).split())
