@@ -79,9 +79,8 @@ def one_class(values: set[str], name: str, rows: int) -> list[str]:
     """Say that every label is the same: half of the metrics then have no value."""
     if len(values) > 1:
         return []
-    return [
-        f"“{name}” is {next(iter(values))} in {'the only row' if rows == 1 else f'all {rows:,} rows'}: metrics that need the other class have no value."
-    ]
+    where = "the only row" if rows == 1 else f"all {rows:,} rows"
+    return [f"“{name}” is {next(iter(values))} in {where}: metrics that need the other class have no value."]
 
 
 def positive_value(values: set[str], positive: object, label: str) -> str:
@@ -198,11 +197,14 @@ def weights(table: Table, weight: str) -> float:
         raise InputError(f"The weight column “{weight}” holds {high:g}; weights up to 2^40 are read.")
     scale = counting.weight_scale(table.rows, float(high))
     # Less than one step of the fixed point would count as no case at all in the cells.
-    small = table.all(f"SELECT count(*), min(v) FROM (SELECT {number} AS v FROM data) WHERE v < {1 / scale!r}")[0]
+    small = table.all(
+        f"SELECT count(*), min(v) FROM (SELECT {number} AS v FROM data) WHERE v < {1 / scale!r}"
+    )[0]
     if small[0]:
         raise InputError(
             f"The weight column “{weight}” is too small in {small[0]:,} of {table.rows:,} rows (least {small[1]:g}); "
-            f"beside its greatest, {high:g}, weights from {1 / scale:g} up are counted. Multiply all weights by one number."
+            f"beside its greatest, {high:g}, weights from {1 / scale:g} up are counted. "
+            "Multiply all weights by one number."
         )
     return scale
 
@@ -225,4 +227,5 @@ def entity_notes(table: Table, entity: str) -> list[str]:
     found = table.all("SELECT count(DISTINCT i) FROM entity")[0][0]
     if found == table.rows:
         return [f"“{entity}” does not repeat: {found:,} entities with one row each."]
-    return [f"“{entity}” repeats: {table.rows:,} rows of {found:,} {'entity' if found == 1 else 'entities'}; intervals are by entity."]
+    many = "1 entity" if found == 1 else f"{found:,} entities"
+    return [f"“{entity}” repeats: {table.rows:,} rows of {many}; intervals are by entity."]

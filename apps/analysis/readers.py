@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 MAX_COLUMNS = 4096
 MAX_ROWS = 200_000_000
 _HEADER_BYTES = 1 << 20
-_FOLDER = re.compile(r' ?"[^"]*/countersign-[^"]*"')  # the link that the engine was shown, of no use to anybody
+# What an engine quotes is the portal's own folder or a value of the file, which may be secret.
+_QUOTED = re.compile(r"""(: value)? ?("[^"]*("|$)|'[^']*('|$))""")
 _NESTED = ("STRUCT", "MAP", "UNION", "BLOB", "VARIANT", "BIT")
 
 
@@ -353,4 +354,8 @@ def _sentence(error: duckdb.Error) -> ReadError:
         return ReadError("The file needs more memory than an analysis may use.")
     if line_error := re.search(r"CSV Error on Line: (\d+)", message):
         return ReadError(f"Line {line_error[1]} cannot be read as CSV.")
-    return ReadError("The file is damaged or of another kind: " + _FOLDER.sub("", message.split("\n")[0])[:160].rstrip(". ") + ".")
+    return ReadError(
+        "The file is damaged or of another kind: "
+        + _QUOTED.sub("", message.split("\n")[0])[:160].rstrip(". ")
+        + "."
+    )

@@ -66,8 +66,9 @@ def rows_of(
             )
         if large := int((np.abs(arrow[role].to_numpy()) > MAX_NUMBER).sum()):
             raise InputError(
-                f"The {words} column “{name}” holds numbers beyond ±{MAX_NUMBER:g} in {large:,} of {table.rows:,} rows; "
-                "their squares cannot be added. Give it in a larger unit, or leave these rows out by --where."
+                f"The {words} column “{name}” holds numbers beyond ±{MAX_NUMBER:g} in {large:,} of "
+                f"{table.rows:,} rows; their squares cannot be added. "
+                "Give it in a larger unit, or leave these rows out."
             )
     # One order of the rows: sums of floating-point numbers depend on it.
     keys = [arrow[name].to_numpy(zero_copy_only=False) for name in arrow.column_names]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from apps.analysis.errors import InputError, ReadError
@@ -68,15 +72,23 @@ def test_a_missing_file_a_folder_and_a_pipe_are_refused_each_as_what_it_is(tmp_p
             read(path)
 
 
-def test_a_damaged_page_is_told_without_the_folder_of_the_portal(tmp_path):
-    path = write(results(5000), tmp_path / "whole.parquet")
+@pytest.mark.parametrize(
+    ("compression", "said"), [("snappy", "Failed to read file: "), ("none", "Invalid string encoding found")]
+)
+def test_a_damaged_page_is_told_without_folder_and_values(tmp_path, compression, said):
+    path = tmp_path / "whole.parquet"
+    secrets = [f"secret-{hashlib.sha256(b'%d' % i).hexdigest()}" for i in range(3000)]
+    pyarrow.parquet.write_table(pa.table({"a": secrets}), path, compression=compression, use_dictionary=False)
     whole = bytearray(path.read_bytes())
-    whole[200:2000] = b"\xff" * 1800
+    start = len(whole) // 4
+    whole[start : start + 20] = b"\xff" * 20
     path.write_bytes(whole)
-    with pytest.raises(ReadError) as caught:
-        read(path)
+    with pytest.raises(ReadError) as caught, open_table(path) as table:
+        table.all("SELECT a FROM data")
     assert str(caught.value).startswith("The file is damaged or of another kind: ")
+    assert said in str(caught.value)
     assert "countersign-" not in str(caught.value)
+    assert "secret-" not in str(caught.value)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

@@ -11,6 +11,7 @@ from django.urls import reverse
 from apps.fairness.acts import request_report
 from apps.fairness.models import Report
 from apps.quality.models import Deviation
+from apps.web.criteria import LIMIT_RULE_WORDS
 from tests.factories.doors import browser, refs, text_of
 from tests.factories.evidence import BIAS_LIMITS, done_report, validated_world
 
@@ -40,8 +41,9 @@ def test_each_limit_has_its_verdict_in_a_sentence_with_n_and_interval(world, rep
     said, page = text_of(answer), answer.content.decode()
     first = reported.report.summary[0]
     figures = f"{float(first['value']):.3f} ({float(first['low']):.3f} to {float(first['high']):.3f})"
+    judged_on = LIMIT_RULE_WORDS[first["rule"]]
     assert "F1, Equal opportunity, difference by sex. Within limit: the one comparison keeps it" in said
-    assert f"F1 Within limits {figures} sex = female and sex = male 108 and 100 ≤ 0.25 30" in said
+    assert f"F1 Within limits {figures} sex = female and sex = male 108 and 100 ≤ 0.25 {judged_on} 30" in said
     assert "Too little data to tell F3, Equal opportunity, difference by site." in said
     assert page.count("<figure") == page.count('role="img"') == 8
     assert "too few to judge" in page
