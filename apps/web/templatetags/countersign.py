@@ -171,7 +171,7 @@ def digest_full(digest: str | None) -> SafeString:
 
 @register.filter
 def number(value: Any, places: int = 3) -> str:
-    """A figure with fixed places: of numbers and of their canonical text; other text unchanged, no minus before zero."""
+    """A figure with fixed places, of a number or its canonical text; other text unchanged, no minus before zero."""
     if value is None or value == "":
         return "–"
     try:
