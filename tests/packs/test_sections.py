@@ -10,6 +10,7 @@ import segno
 
 from apps.access.signing import SignatureInput, content_digest
 from apps.access.telling import ending, told_act
+from apps.analysis.method_words import method_words
 from apps.approvals.acts import open_gate, sign_approval
 from apps.approvals.models import Slot
 from apps.core import jobs
@@ -108,7 +109,7 @@ def test_stored_values_become_words():
     assert words.value_words(["age", "arm"]) == "age, arm"
     assert words.value_words(True) == "yes"
     assert words.value_words({}) == "–"
-    assert words.method_words("count bootstrap, 1000") == "bootstrap of counts, 1000 replicates"
+    assert method_words("count bootstrap, 1000") == "bootstrap of counts, 1000 replicates"
     assert words.level_words("0.98333333") == "98.33 %"
     assert words.listed(["a", "b", "c"]) == "a, b and c"
 

@@ -200,6 +200,10 @@ def test_a_figure_that_rounds_to_zero_has_no_minus(value, shown):
     assert words(show("{% estimate e %}", e=given)).startswith(f"{shown} (95 % CI {shown} to {shown})")
 
 
+def test_the_method_of_an_interval_is_named_as_people_say_it():
+    assert show("{{ x|method_words }}", x="delong, logit") == "DeLong on the logit scale"
+
+
 def test_an_estimate_of_zero_is_a_value():
     assert words(show("{% estimate e %}", e={"value": 0.0, "low": 0, "high": 0.01, "n": 50})).startswith(
         "0.000 ("

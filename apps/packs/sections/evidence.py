@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from apps.analysis.disparities import ALL_DISPARITIES
+from apps.analysis.method_words import method_words
 from apps.analysis.verdicts import label_of
 from apps.core.outcomes import CheckState
 from apps.packs.render import Chapter
 from apps.packs.sections.blocks import Cell, Section, at, counted, decimal, interval, named
 from apps.packs.sections.measured import baselines, measured, plan_facts
 from apps.packs.sections.traceability import verification
-from apps.packs.sections.words import KIND_SIGNS, limit_words, listed, method_words, metric_words, rule_words
+from apps.packs.sections.words import KIND_SIGNS, limit_words, listed, metric_words, rule_words
 from apps.validations.states import Task
 
 MARKS = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.analysis.method_words import method_words
 from apps.analysis.verdicts import label_of
 from apps.packs.render import Chapter
 from apps.packs.sections.bias_besides import followed_up
 from apps.packs.sections.blocks import Section, at, decimal, interval, named, short
 from apps.packs.sections.evidence import gate_box, verdict_cell
 from apps.packs.sections.robustness import robustness
-from apps.packs.sections.words import KIND_SIGNS, level_words, method_words, rule_words
+from apps.packs.sections.words import KIND_SIGNS, level_words, rule_words
 
 
 def _limits_locked(content: dict[str, Any]) -> str:

@@ -24,19 +24,6 @@ END_WORDS = {
     "near": "the nearest end",
     "far": "the farthest end",
 }
-METHODS = {
-    "wilson": "Wilson",
-    "wilson, transformed": "Wilson, transformed",
-    "wilson on the smaller class": "Wilson, on the smaller class",
-    "delong, logit": "DeLong on the logit scale",
-    "mover": "MOVER (variance estimates recovered)",
-    "delta, Fisher z": "delta method on Fisher's z",
-    "normal": "normal approximation",
-    "olkin-finn": "Olkin and Finn's large-sample error",
-    "jackknife, logit": "jackknife over the rows, on the logit scale",
-    "jackknife, Fisher z": "jackknife over the rows, on Fisher's z",
-    "none": "no interval",
-}
 PARTITIONS = {"train": "training", "tune": "tuning", "test": "test"}
 
 
@@ -50,13 +37,6 @@ def limit_words(one: dict[str, Any], limit: Any, target_unit: str) -> str:
     """Sign, limit and, where the metric has one, the unit of the target."""
     unit = unit_of(one["metric"], target_unit)
     return f"{SIGNS.get(one['direction'], '')} {limit} {unit}".strip()
-
-
-def method_words(method: str) -> str:
-    """`DeLong on the logit scale` of `delong, logit`; a bootstrap names its replicates."""
-    if method.startswith("count bootstrap"):
-        return f"bootstrap of counts, {method.rpartition(' ')[2]} replicates"
-    return METHODS.get(method, method)
 
 
 def rule_words(rule: str) -> str:

@@ -15,6 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
+from apps.analysis.method_words import method_words
 from apps.core.clock import real_now
 from apps.core.rulewords import rule_words
 from apps.web import marks, times
@@ -167,6 +168,9 @@ def digest_full(digest: str | None) -> SafeString:
         digest,
         marks.icon("copy"),
     )
+
+
+register.filter("method_words", method_words)
 
 
 @register.filter
