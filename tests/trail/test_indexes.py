@@ -20,10 +20,10 @@ LINES = Entry.objects.filter(~Q(kind=Kind.ROW))
 SHOWN = {
     "trail_entry_act": [
         told(Entry.objects).filter(act__in=["access.sign_in", "access.sign_out"]).order_by(),
-        Entry.objects.filter(act="access.sign_in", kind=Kind.ACT).order_by("-id"),
+        Entry.objects.filter(act="access.sign_in", kind=Kind.ACT).order_by(),
         LINES.order_by("act", "id"),
     ],
-    "trail_entry_actor": [LINES.filter(actor_uuid="0" * 36).order_by("-id")],
+    "trail_entry_actor": [LINES.filter(actor_uuid="0" * 36).order_by()],
     "trail_entry_scope": [
         LINES.filter(scope__in=["registry.model:1", "registry.model:2"]).order_by(),
         LINES.filter(scope__in=Entry.objects.filter(act_id="1").values("act")).order_by(),
@@ -31,6 +31,7 @@ SHOWN = {
     "trail_entry_who": [told(Entry.objects).order_by("-actor_name", "-id")],
     "trail_entry_kind": [LINES.order_by("kind", "id")],
 }
+WHOLE = {"trail_entry_at", "trail_entry_of_act", "trail_entry_row", "trail_entry_subject"}
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,10 @@ SHOWN = {
 )
 def test_a_list_is_read_by_its_index(index: str, entries: QuerySet[Any]) -> None:
     with connection.cursor() as cursor:
-        # So few rows would be read and sorted; whether the index may be used at all is what is asked.
+        # So few rows would be read and sorted, or found by any other index; whether this one may be used is what is
+        # asked. The test's transaction takes the rest back.
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        cursor.execute(f"DROP INDEX {', '.join(sorted({*SHOWN, *WHOLE} - {index}))}")
     assert index in entries[:50].explain()
 
 
@@ -49,10 +52,4 @@ def test_row_entries_are_in_no_index_over_who_what_and_where() -> None:
             "SELECT indexname FROM pg_indexes WHERE tablename = 'trail_entry' AND indexdef NOT LIKE '%WHERE%'"
         )
         whole = {name for (name,) in cursor.fetchall()}
-    assert whole == {
-        "trail_entry_pkey",
-        "trail_entry_at",
-        "trail_entry_of_act",
-        "trail_entry_row",
-        "trail_entry_subject",
-    }
+    assert whole == WHOLE | {"trail_entry_pkey"}
