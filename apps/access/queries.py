@@ -218,9 +218,16 @@ def waivers(actor: Actor) -> QuerySet[Waiver]:
     return rows.order_by("-pk")
 
 
+def waivers_about(actor: Actor, version: Subject) -> QuerySet[Waiver]:
+    """Those the reader may see that touch a model version: of it alone or of its whole model."""
+    (itself,) = facts_of(version).closures["itself"]
+    touching = waivers_on(facts_of(version).parents, version=int(itself[1]))
+    return waivers(actor).filter(pk__in=touching.order_by().values("pk"))
+
+
 def waivers_for(version: Subject) -> list[dict[str, str]]:
     """Every waiver that touches a model version, of it alone or of its whole model, as page and pack print it."""
-    itself = next(iter(facts_of(version).closures["itself"]))
+    (itself,) = facts_of(version).closures["itself"]
     rows = waivers_on(facts_of(version).parents, version=int(itself[1]))
     return [
         {

@@ -13,6 +13,7 @@ from apps.access.acting import Act
 from apps.accounts.models import User
 from apps.core.clock import now
 from apps.core.errors import Conflict, WrongState
+from apps.core.rulewords import stands
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -21,7 +22,7 @@ def refuse_if_decided(row: Any, rule: str) -> None:
     if row.state != row.State.REQUESTED:
         raise WrongState(
             f"{row.ref} is decided already.",
-            fact=f"It is {row.get_state_display().lower()}.",
+            fact=stands(row.get_state_display()),
             rule=rule,
             who=["nobody; another one may be asked for"],
         )

@@ -13,6 +13,7 @@ from apps.approvals.board_states import Function, MemberState
 from apps.core import registries
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, WrongState
+from apps.core.rulewords import stands
 
 
 @act("approvals.request_seat")
@@ -156,6 +157,4 @@ def refuse_unless_held(member: BoardMember) -> None:
 
 def _seat_in(member: BoardMember, states: tuple[MemberState, ...], told: str) -> None:
     if member.state not in states:
-        raise WrongState(
-            f"This seat {told}.", fact=f"It is {member.get_state_display().lower()}.", rule="seat-state"
-        )
+        raise WrongState(f"This seat {told}.", fact=stands(member.get_state_display()), rule="seat-state")

@@ -176,3 +176,9 @@ def rule_words(rule: str) -> str:
 def has_words(rule: str) -> bool:
     """Whether a reader is told what the rule says, and not only its code."""
     return ": " in rule or rule in SENTENCES
+
+
+def stands(word: str) -> str:
+    """The fact of a refusal that hangs on a state: `It is withdrawn.`, `It waits for signatures.`"""
+    said = word[:1].lower() + word[1:]
+    return f"It {said}." if said.startswith("waits ") else f"It is {said}."

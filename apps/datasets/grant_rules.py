@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from apps.core.errors import BadInput, Refused, WrongState
+from apps.core.rulewords import stands
 
 
 def hours_of(given: object, most: int) -> int:
@@ -41,7 +42,7 @@ def refuse_second(ref: str, state: str, until: datetime | None) -> Refused:
 
 def refuse_decided(ref: str, word: str) -> Refused:
     return WrongState(
-        f"{ref} was decided already.", fact=f"It is {word.lower()}.", rule="sensitive-access", who=["nobody"]
+        f"{ref} was decided already.", fact=stands(word), rule="sensitive-access", who=["nobody"]
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.core.errors import NotAllowed, WrongState
+from apps.core.rulewords import stands
 from apps.datasets.states import STATE_WORDS, Partition, State
 
 
@@ -11,7 +12,7 @@ def may_finish(ref: str, state: str) -> None:
     if state != State.UPLOADED:
         raise WrongState(
             f"{ref} was profiled already.",
-            fact=f"It is {STATE_WORDS[State(state)].lower()}.",
+            fact=stands(STATE_WORDS[State(state)]),
             rule="PC22: a dataset version never changes",
             who=["nobody: upload a new version"],
         )

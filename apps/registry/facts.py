@@ -93,7 +93,7 @@ def declared_authors(version_ids: Collection[int | str]) -> tuple[Deed, ...]:
             "develop",
             KIND,
             str(row.version_id),
-            f"are a declared author of {row.version.ref}",
+            f"became a declared author of {row.version.ref}",
         )
         for rows in found
         for row in rows

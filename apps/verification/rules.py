@@ -10,6 +10,7 @@ from typing import Any
 
 from apps.core.entered import Entered
 from apps.core.errors import BadInput, WrongState
+from apps.core.rulewords import stands
 from apps.verification.states import WORDS, Kind, Source, State, Target
 
 MAX_CLAUSES = 30
@@ -94,7 +95,7 @@ def may_decide(ref: str, state: str) -> None:
     if state != State.DRAFT:
         raise WrongState(
             f"{ref} cannot be decided.",
-            fact=f"It is {WORDS[State(state)].lower()}.",
+            fact=stands(WORDS[State(state)]),
             rule="PC37",
             who=["nobody: a change is a new revision"],
         )
@@ -104,7 +105,7 @@ def may_withdraw(ref: str, state: str, *, later: bool) -> None:
     """`later`: whether a later revision was approved."""
     if state == State.APPROVED and not later:
         return
-    fact = "A later revision was approved." if later else f"It is {WORDS[State(state)].lower()}."
+    fact = "A later revision was approved." if later else stands(WORDS[State(state)])
     raise WrongState(f"{ref} cannot be withdrawn.", fact=fact, rule="PC37", who=["nobody"])
 
 

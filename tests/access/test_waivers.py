@@ -19,7 +19,7 @@ from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, WrongState
 from tests.access.telling import assert_history, assert_told, body_of, last, refused
 from tests.cast import give
-from tests.factories.doors import browser, session_api, text_of, token_api
+from tests.factories.doors import browser, refs, session_api, text_of, token_api
 from tests.factories.evidence import signed, validated_world
 
 pytestmark = pytest.mark.django_db
@@ -355,6 +355,16 @@ def test_what_touches_a_version_is_told(world):
     assert [row["ref"] for row in told] == [alone.ref, waiver.ref]
     assert told[0]["on"] == version.ref
     assert told[0]["signed_by"] == "Approver Person and Cora Compliance"
+    other = granted(world, rule="DY3", person="validator")
+    acts.revoke_waiver(world.compliance, other.pk, reason="No longer")
+    section = browser(world.owner).get(f"/models/lotx/{version.label}/people/")
+    assert section.context["waivers"] == [other, alone, waiver]
+    assert f"{other.ref} Revoked" in text_of(section)
+    assert f"{alone.ref} In force" in text_of(section)
+    people = browser(world.owner).get("/models/lotx/people/")
+    assert 'href="/waivers/?on=lotx"' in people.content.decode()
+    assert refs(browser(world.owner).get(f"/waivers/?on={version.ref}"), "W") == [alone.ref]
+    assert refs(browser(world.owner).get("/waivers/?on=lotx"), "W") == [other.ref, alone.ref, waiver.ref]
 
 
 def test_before_it_is_signed_the_rule_is_shown_with_its_words(world):

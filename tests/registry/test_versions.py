@@ -395,7 +395,7 @@ def test_who_is_an_author_of_the_family_does_not_read_its_test_data(world):
     with pytest.raises(Conflict) as refused:
         read_test_profile(world.compliance, evidence.test.pk)
     assert refused.value.rule.startswith("DY6")
-    assert "are a declared author of lotx/0.9.0" in refused.value.fact
+    assert "became a declared author of lotx/0.9.0" in refused.value.fact
     refusal = last("refusal")
     assert (refusal.act, refusal.subject_id) == ("datasets.read_test_profile", str(evidence.test.pk))
 

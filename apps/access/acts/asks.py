@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
 from apps.core.errors import BadInput, Conflict, NotAllowed, NotVisible, Refused, TooMany, WrongState
+from apps.core.rulewords import stands
 from apps.core.subjects import Subject, models_by_kind
 
 MOST = 20  # of one person in a day
@@ -101,7 +102,7 @@ def refuse_if_answered(row: Ask) -> None:
     if row.state != Ask.State.OPEN:
         raise WrongState(
             "This was answered already.",
-            fact=f"It is {row.get_state_display().lower()}.",
+            fact=stands(row.get_state_display()),
             rule="ask",
             who=["nobody; it can be asked anew"],
         )

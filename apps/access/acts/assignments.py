@@ -17,6 +17,7 @@ from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import now
 from apps.core.errors import WrongState
+from apps.core.rulewords import stands
 
 
 def _request(
@@ -194,7 +195,7 @@ def refuse_if_ended(assignment: Assignment) -> None:
     if assignment.state not in (Assignment.State.REQUESTED, Assignment.State.APPROVED):
         raise WrongState(
             "This duty has ended already.",
-            fact=f"It is {assignment.get_state_display().lower()}.",
+            fact=stands(assignment.get_state_display()),
             rule="assignment-state",
         )
 
@@ -204,7 +205,7 @@ def refuse_unless_requested(assignment: Assignment) -> None:
     if assignment.state != Assignment.State.REQUESTED:
         raise WrongState(
             "This request was decided already.",
-            fact=f"It is {assignment.get_state_display().lower()}.",
+            fact=stands(assignment.get_state_display()),
             rule="assignment-state",
         )
 

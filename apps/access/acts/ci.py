@@ -22,6 +22,7 @@ from apps.accounts.services import CiTrust, ServiceAccount
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.errors import BadInput, Conflict, Refused, TooMany, WrongState
+from apps.core.rulewords import stands
 from apps.trail.writer import Subject, Who, record
 
 State = CiTrust.State
@@ -118,7 +119,7 @@ def _refuse_unless(trust: CiTrust, states: tuple[str, ...]) -> None:
     if trust.state not in states:
         raise WrongState(
             f"{trust.ref} was decided already.",
-            fact=f"It is {trust.get_state_display().lower()}.",
+            fact=stands(trust.get_state_display()),
             rule="ci-trust-state",
             who=["nobody, in this state"],
         )

@@ -19,6 +19,7 @@ from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.errors import BadInput, NotAllowed, NotVisible, WrongState
 from apps.core.numbers import next_number
+from apps.core.rulewords import stands
 
 Place = tuple[str, int]
 WHOLE: tuple[Place, ...] = ((duties.ORGANISATION, duties.ORGANISATION_ID),)
@@ -93,7 +94,7 @@ def refuse_unless_requested(inspection: Inspection) -> None:
     if inspection.state != Inspection.State.REQUESTED:
         raise WrongState(
             f"{inspection.ref} was decided already.",
-            fact=f"It is {inspection.word.lower()}.",
+            fact=stands(inspection.word),
             rule="inspection-state",
             who=["nobody; it can be asked for anew"],
         )
@@ -169,7 +170,7 @@ def refuse_unless_open(inspection: Inspection) -> None:
     if inspection.state != Inspection.State.APPROVED or inspection.ends_at <= now():
         raise WrongState(
             f"{inspection.ref} is not open.",
-            fact=f"It is {inspection.word.lower()}.",
+            fact=stands(inspection.word),
             rule="inspection-state",
             who=["nobody"],
         )

@@ -15,6 +15,7 @@ from apps.core import jobs, registries
 from apps.core.clock import iso, now
 from apps.core.errors import BadInput, Conflict, WrongState
 from apps.core.models import Job
+from apps.core.rulewords import stands
 
 SOONEST, LATEST = timedelta(days=1), timedelta(days=366)
 OPENING = "access.prepare_review"
@@ -158,7 +159,7 @@ def refuse_unless_preparing(review: AccessReview) -> None:
     if review.state != State.PREPARING:
         raise WrongState(
             f"{review.ref} is not being opened.",
-            fact=f"It is {review.get_state_display().lower()}.",
+            fact=stands(review.get_state_display()),
             rule="review-state",
             who=["nobody"],
         )

@@ -32,6 +32,7 @@ from apps.core import registries
 from apps.core.clock import now
 from apps.core.digests import digest
 from apps.core.errors import BadInput, Conflict, WrongState
+from apps.core.rulewords import stands
 
 SOONEST, LATEST = timedelta(days=1), timedelta(days=366)
 MAX_COMMENT = 500
@@ -66,7 +67,7 @@ def refuse_unless_open(sheet: ReviewSheet) -> None:
     if sheet.state != SheetState.OPEN or sheet.review.state != State.OPEN:
         raise WrongState(
             f"{sheet.ref} can no longer be decided.",
-            fact=f"It is {sheet.get_state_display().lower()}.",
+            fact=stands(sheet.get_state_display()),
             rule="review-state",
             who=["nobody; a duty is ended, or asked for anew, on the object's people page"],
         )
@@ -236,7 +237,7 @@ def withdraw_review(act: Act, review_id: int) -> AccessReview:
 @registries.precondition("access.withdraw_review")
 def refuse_unless_running(review: AccessReview) -> None:
     if review.state != State.OPEN or review.late:
-        fact = f"It is {review.get_state_display().lower()}."
+        fact = stands(review.get_state_display())
         if review.late:
             fact = "Its due date has passed: what nobody confirmed lapses."
         raise WrongState(

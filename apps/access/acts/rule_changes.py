@@ -20,6 +20,7 @@ from apps.core.clock import iso, now
 from apps.core.digests import canonical_json, digest
 from apps.core.errors import BadInput, Conflict, NotAllowed, WrongState
 from apps.core.models import Job
+from apps.core.rulewords import stands
 
 REPLAY = "access.replay_rules"
 State = Proposal.State
@@ -205,7 +206,7 @@ def _refuse(change: RulesChange, what: str, fact: str, who: str) -> None:
 @registries.precondition("access.withdraw_rules")
 def refuse_unless_proposed(change: RulesChange, what: str = "withdrawn") -> None:
     if change.state != State.PROPOSED:
-        _refuse(change, what, f"It is {change.word.lower()}.", "nobody; another change can be proposed")
+        _refuse(change, what, stands(change.word), "nobody; another change can be proposed")
 
 
 @registries.precondition("access.replay_rules_again")

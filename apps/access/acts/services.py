@@ -18,6 +18,7 @@ from apps.accounts.services import CiTrust, ServiceAccount
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.errors import BadInput, NotAllowed, WrongState
+from apps.core.rulewords import stands
 
 State = ServiceAccount.State
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
@@ -253,7 +254,7 @@ def _refuse_unless(service: ServiceAccount, states: Collection[str], verb: str) 
     if service.state not in states:
         raise WrongState(
             f"{service.ref} cannot be {verb}.",
-            fact=f"It is {service.get_state_display().lower()}.",
+            fact=stands(service.get_state_display()),
             rule="service-account-state",
             who=["nobody, in this state"],
         )

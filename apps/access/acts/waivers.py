@@ -19,6 +19,7 @@ from apps.accounts.models import User
 from apps.core import registries
 from apps.core.clock import iso, now
 from apps.core.errors import BadInput, Conflict, WrongState
+from apps.core.rulewords import stands
 
 LONGEST = timedelta(days=365)
 MAX_CONTROL = 4000
@@ -151,7 +152,7 @@ def _refuse_unless_open(waiver: Waiver, half: str) -> None:
     given = getattr(waiver, half)
     if waiver.state == State.PROPOSED and waiver.expires_at > now() and given is None:
         return
-    fact = f"It is {waiver.word.lower()}."
+    fact = stands(waiver.word)
     if waiver.state == State.PROPOSED and given is not None:
         fact = f"{given.printed_name} signed this half on {given.signed_at:%Y-%m-%d %H:%M} UTC."
     raise WrongState(
@@ -177,7 +178,7 @@ def refuse_unless_in_force(waiver: Waiver) -> None:
     if not waiver.in_force():
         raise WrongState(
             f"{waiver.ref} cannot be revoked.",
-            fact=f"It is {waiver.word.lower()}.",
+            fact=stands(waiver.word),
             rule="waiver-state",
             who=["nobody; it opens nothing"],
         )

@@ -15,6 +15,7 @@ from apps.api.base import IDEMPOTENCY, GateViewSet, ReasonInput, allowed_acts
 from apps.api.lookup import one_of, ordered, person_ids, said
 from apps.core.downloads import attachment
 from apps.core.errors import NotVisible, WrongState
+from apps.core.rulewords import stands
 from apps.datasets import acts, queries
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.datasets.profiling import stored_profile
@@ -309,7 +310,7 @@ class DatasetVersions(GateViewSet):
                 f"{version.ref} has no open profile.",
                 fact="It is test data: reading its profile is an act that counts (POST)."
                 if version.in_vault
-                else f"It is {version.get_state_display().lower()}.",
+                else stands(version.get_state_display()),
                 rule="PC23" if version.in_vault else "PC22",
                 who=["whoever holds a duty that may read it, by POST"]
                 if version.in_vault

@@ -11,6 +11,7 @@ from apps.core.clock import now
 from apps.core.errors import NotVisible, WrongState
 from apps.core.models import Job
 from apps.core.numbers import next_number
+from apps.core.rulewords import stands
 from apps.quality.acts import raise_by_portal
 from apps.robustness.acts.plans import locked_probe_plan, refuse_outdated
 from apps.robustness.loading import reports_of_versions
@@ -86,7 +87,7 @@ def _locked(act: Act, report_id: int) -> ProbeReport:
 
 @registries.precondition("robustness.cancel_report")
 def cancel_precondition(report: ProbeReport) -> None:
-    fact = f"It is {REPORT_WORDS[ReportState(report.state)].lower()}."
+    fact = stands(REPORT_WORDS[ReportState(report.state)])
     refuse_unless_under_way(report, under_way=ReportState.QUEUED, fact=fact, rule="one-end")
 
 

@@ -15,7 +15,7 @@ from apps.access.gate import Judge, visible, visible_within
 from apps.access.sharing import shared
 from apps.access.signing import content_digest, given_on, standings
 from apps.accounts.models import User
-from apps.approvals.checks import conflicts_of
+from apps.approvals.checks import conflicts_of, waived_in
 from apps.approvals.loading import live_gate, slots_of
 from apps.core.errors import NotVisible
 from apps.explanation import queries as explanation
@@ -212,6 +212,8 @@ def people(actor: Actor, version: Version) -> dict[str, Any]:
         "authors": registry.authors_of(version),
         "deeds": [{"person": p, "told": list(told[str(p.uuid)])} for p in persons],
         "conflicts": conflicts_of(version),
+        "waived": waived_in(version) if named else [],
+        "waivers": list(access_queries.waivers_about(actor, version)) if named else [],
         "coverage": access_queries.coverage(version.model, held) if named else [],
         "rules_version": judge.rules.version,
     }

@@ -6,6 +6,7 @@ import uuid
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -44,6 +45,9 @@ WAIVERS = Table(
     filters=[
         choice("state", "State", choices(Waiver.STANDINGS), standing_now(Waiver.STANDINGS)),
         text("rule", "Rule", lambda rows, v: rows.filter(rule__iexact=v)),
+        text(
+            "on", "Model or version", lambda rows, v: rows.filter(Q(place=v) | Q(place__startswith=f"{v}/"))
+        ),
         text("person", "Username", lambda rows, v: rows.filter(person__username__iexact=v)),
     ],
 )
