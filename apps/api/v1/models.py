@@ -224,6 +224,10 @@ class Models(GateViewSet):
             return self.answer(made)
         return Response(UseDetail(made, context=context).data, status=201)
 
+    def _let_in(self, model: Model) -> None:
+        if not may(self.actor, "registry.register_version", model).allowed:
+            acts.register_version(self.actor, model.pk, **NOTHING)  # refuses; its refusal stands in the trail
+
     @extend_schema(
         tags=["versions"],
         summary="Store a file for a version that will be registered",
@@ -233,9 +237,9 @@ class Models(GateViewSet):
     @action(detail=True, methods=["post"], parser_classes=[MultiPartParser])
     def uploads(self, request, slug=None):
         model = self.get_object()
-        if not may(self.actor, "registry.register_version", model).allowed:
-            acts.register_version(self.actor, model.pk, **NOTHING)  # refuses; its refusal stands in the trail
+        self._let_in(model)
         given = self.given(UploadInput)
+        self._let_in(model)  # once more: the token may have ended while the bytes came
         blob = blobs.put(given["file"], limit=getattr(settings, UPLOAD_LIMITS[given["kind"]]))
         upload = uploads.of(blob, given["file"].name)
         sealed = uploads.sealed(self.actor.pk, upload)
