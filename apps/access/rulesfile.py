@@ -120,8 +120,12 @@ def _json(content: bytes) -> Any:
         return dict(pairs)
 
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        _refuse([f"The file is not in UTF-8 (byte {error.start + 1}). Save it in UTF-8 and send it again."])
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:  # JSONDecodeError is a ValueError
         told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         _refuse([f"The file is no JSON that can be read: {told}."])
 

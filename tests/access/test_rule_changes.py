@@ -103,7 +103,7 @@ def test_a_good_file_is_read_as_the_next_version():
     ("content", "said"),
     [
         (b"", "no JSON"),
-        (b"\xff\xfe", "no JSON"),
+        (b"\xff\xfe", "not in UTF-8 (byte 1)"),
         (b"[" * 50_000, "nested too deeply"),
         (b'{"version": 3, "version": 4}', "stands twice"),
         (b"[]", "one JSON object"),
