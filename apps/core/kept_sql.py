@@ -65,6 +65,3 @@ class Kept:
         """Whether there is any such row, as a condition."""
         sql, params = self._asked(person_id, at)
         return Q(Text(f"EXISTS ({sql})", params, output_field=BooleanField()))
-
-
-__all__ = ["Kept", "Text"]

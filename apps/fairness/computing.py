@@ -312,20 +312,19 @@ def without_small_groups(
     """A judged limit as it is signed, sent on and shown to everybody: no figure of a small group (`disclosure`)."""
     grouping = _grouping(figures, line["column"])
     names = disclosure.names_of(grouping, found.shut if found else disclosure.hidden_of(figures))
-    few = {group["name"] for group in grouping["groups"] if line["min_n"] <= group["n"] < disclosure.LEAST}
-    if not names & {
-        *line["pair"],
-        *few,
-    }:  # of one of few that was judged the sentence may say it has no value
+    sizes = {group["name"]: group["n"] for group in grouping["groups"]}
+    # Of a group of few that was judged the sentence may say that it has no value.
+    few = {name for name, n in sizes.items() if line["min_n"] <= n < disclosure.LEAST}
+    if not names & {*line["pair"], *few}:
         return line
     made = line | dict.fromkeys(("value", "low", "high"), "") | {"pair": [], "n": 0, "pair_n": []}
     cases = found.cases if found else {}
-    small = [
-        group["name"]
+    sizes |= {
+        group["name"]: cases.get(disclosure.key_of(group), group["n"])
         for group in grouping["groups"]
-        if (cases.get(disclosure.key_of(group), group["n"]) if group["name"] in names else group["n"])
-        < line["min_n"]
-    ]
+        if group["name"] in names
+    }
+    small = [name for name, n in sizes.items() if n < line["min_n"]]
     return made | {"sentence": disclosure.coarse(line["verdict"], small)}
 
 
